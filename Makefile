@@ -1,0 +1,47 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test check bench system-deps clean
+
+help:
+	@echo "make demo         a simulated store, live, until Ctrl-C"
+	@echo "make test         the whole test suite"
+	@echo "make check        format, lint, types, import rules"
+	@echo "make bench        the benchmarks of BENCHMARKS.md"
+	@echo "make system-deps  mosquitto, chromium, postgresql, victoria-metrics (as root, Debian or Ubuntu)"
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tacet needs Python 3.11 or later: set PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module lacks pip: install the package python3-venv (Debian, Ubuntu), then try again"; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+install: $(STAMP)
+
+demo: install
+	@$(BIN)/tacet demo
+
+# As root in CI the real components are installed; elsewhere their tests skip and say why.
+test: install
+	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory system-deps; \
+	 else command -v chromium >/dev/null || echo "Tests with real components skip without: sudo make system-deps"; fi
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/tacet bench
+
+system-deps:
+	.ci/system-deps
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

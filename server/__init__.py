@@ -1,0 +1,1 @@
+"""The site server: inbox, members and consent, decisions, displays, pages."""

@@ -1,0 +1,93 @@
+"""The command line: one door that dispatches to `<folder>/cli.py`, imported only when called."""
+
+import importlib
+import logging
+import sys
+from typing import Annotated
+
+import structlog
+import typer
+
+from broker_config.errors import ConfigError
+from readers.errors import ReaderError
+
+COMMANDS = {
+    "demo": ("simulators.cli", "demo_app", "A simulated store, live, from serial bytes to screens."),
+    "edge": ("edge.cli", "edge_app", "Run the agent of a store gateway."),
+    "server": ("server.cli", "server_app", "Run the site server, or pair a display with it."),
+    "broker": ("broker_config.cli", "broker_app", "Run the embedded broker, or make credentials for one more client."),
+    "simulate": ("simulators.cli", "simulate_app", "Run simulated readers, scales, relays and displays."),
+    "replay": ("edge.cli", "replay_app", "Run a recorded read log through the presence engine."),
+    "decode": ("readers.cli", "decode_app", "Decode raw captures of a serial protocol."),
+    "members": ("server.cli", "members_app", "Import members, show and change their consent."),
+    "bench": ("edge.cli", "bench_app", "Measure the hot path here, beside what it compares with."),
+    "doctor": ("edge.cli", "doctor_app", "Say what is configured, what answers, and what to do about the rest."),
+}
+
+
+app = typer.Typer(
+    help="Tacet: silent commerce for physical stores.  Start with: tacet demo",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@app.callback()
+def tacet(
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "warning",
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")] = False,
+) -> None:
+    """Set up what all commands share."""
+    set_up_logs("debug" if debug else log_level)
+
+
+def set_up_logs(level: str) -> None:
+    """Logs go to stderr, a line each, formatted by structlog; the modules call stdlib `logging` only."""
+    handler = logging.StreamHandler()
+    colours = sys.stderr.isatty()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.dev.ConsoleRenderer(colors=colours),
+            ],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def find_command(arguments: list[str]) -> str | None:
+    """The first word that is no option: the command's name, or None."""
+    return next((word for word in arguments if not word.startswith("-") and word in COMMANDS), None)
+
+
+def add_commands(called: str | None) -> None:
+    """Put the called command in place; the others stand as their one-line summary, so that none is imported in vain."""
+    for name, (module, attribute, summary) in COMMANDS.items():
+        if name == called:
+            app.add_typer(getattr(importlib.import_module(module), attribute), name=name)
+        else:
+            app.command(name, help=summary)(lambda: None)
+
+
+def main() -> None:
+    """Run a command.  What the user can mend is one line on stderr and exit code 2; `--debug` shows the traceback."""
+    try:
+        add_commands(find_command(sys.argv[1:]))
+        sys.exit(app(standalone_mode=False))
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except (typer.TyperException, ConfigError, ReaderError) as error:
+        if "--debug" in sys.argv:
+            raise
+        sys.stderr.write(f"tacet: {' '.join(str(error).split())}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
