@@ -1,0 +1,88 @@
+"""Nothing personal crosses the broker, and a card without consent causes nothing at all."""
+
+import base64
+import csv
+import json
+import re
+
+import pytest
+
+from broker_config.identity import load_credential, siphash_2_4_128
+from tests.support.chain import Chain, running_chain
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.xdist_group("system")]
+
+MOSS = "2d14257bf5985fb4e7000000"
+RIVER = "2d14257bf52cb6916d000000"
+
+
+def only_cards(*cards: str):
+    """A scene in which only these cards come."""
+    return lambda scene: re.sub(r"cards = \[.*?\]", f"cards = {json.dumps(list(cards))}", scene, flags=re.DOTALL)
+
+
+def truth(chain: Chain) -> list[dict]:
+    path = chain.state.folder / "sim" / "truth.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
+
+
+async def test_a_card_without_consent_causes_nothing_at_all(warm_folder) -> None:
+    async with running_chain(warm_folder("silent"), only_cards(MOSS)) as chain:
+
+        async def picked() -> bool:
+            return (await chain.client.summary())["actuations"] >= 2
+
+        await chain.until(picked)  # a shopper has been at the shelf, and the chain saw goods move
+        assert any(MOSS in json.dumps(fact) for fact in truth(chain)), "the card was in the store"
+        summary = await chain.client.summary()
+        assert summary["moments_shown"] == 0
+        assert chain.rows("SELECT count(*) FROM event WHERE type LIKE 'tacet.visit.%'") == [(0,)]
+        assert chain.rows("SELECT count(*) FROM visit") == [(0,)]
+        decisions = await chain.client.decisions(50)
+        assert {decision["rule"] for decision in decisions} <= {"shelf-lamp"}
+        assert b"visit/entered" not in bytes(chain.recorder.crossed)
+
+
+async def test_nothing_that_names_a_member_crosses_the_broker(warm_folder) -> None:
+    async with running_chain(warm_folder("wire"), only_cards(RIVER)) as chain:
+
+        async def came_twice() -> bool:
+            return chain.rows("SELECT count(*) FROM decision WHERE rule = 'welcome'") >= [(2,)]
+
+        await chain.until(came_twice)
+        crossed = bytes(chain.recorder.crossed)
+        for name, secret in identities(chain).items():
+            for form in forms(secret):
+                assert form not in crossed, f"{name} crossed the broker as {form!r}"
+        sealed = re.findall(rb'"who":"([^"]+)"', crossed)
+        assert len(sealed) >= 2
+        handles = {base64.urlsafe_b64decode(who)[12:] for who in set(sealed)}
+        assert len(handles) == len(set(sealed)), "a sealed handle repeats: it is a pseudonym"
+
+
+def identities(chain: Chain) -> dict[str, bytes]:
+    """Everything that stands for a member: cards, their keyed hashes, aliases, member ids, handles."""
+    agent = load_credential(chain.state.folder / "identity" / "agent-gw-1.toml")
+    assert agent.match_key and agent.seal_key
+    found = {"match key": bytes.fromhex(agent.match_key), "seal key": bytes.fromhex(agent.seal_key)}
+    with (chain.state.folder / "members.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            card = bytes.fromhex(row["card"])
+            found |= {
+                f"card {row['card']}": card,
+                f"hash of {row['card']}": siphash_2_4_128(bytes.fromhex(agent.match_key), card),
+            }
+            found |= {f"alias {row['alias']}": row["alias"].encode()}
+    for number, row in enumerate(chain.rows("SELECT id FROM member")):
+        found[f"member id {number}"] = str(row[0]).encode()
+    for number, row in enumerate(chain.rows("SELECT handle FROM member_handle")):
+        found[f"handle {number}"] = bytes(row[0])
+    return found
+
+
+def forms(secret: bytes) -> list[bytes]:
+    """How bytes may look on a wire: raw, hex in both cases, base64 at each alignment."""
+    if len(secret) < 5:
+        return [b'"' + secret + b'"']  # a short alias is a word like any other; as a whole JSON value it is not
+    aligned = [base64.b64encode(bytes(shift) + secret)[4 if shift else 0 : -4] for shift in range(3)]
+    return [secret, secret.hex().encode(), secret.hex().upper().encode(), *(form for form in aligned if len(form) >= 8)]
