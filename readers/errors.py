@@ -5,6 +5,9 @@ ReaderError
   ReaderTimeout        the port is open, the device does not answer
   FrameError           the device broke its own protocol
   ReaderRefused        the device answered no; carries its code
+  SetupError           the configuration asks for what no driver offers; waiting does not help
+    UnknownDevice      no driver of that name
+    SettingsError      a setting of the device is missing, misspelt or out of range
 
 Our own misuse is ValueError.
 """
@@ -36,3 +39,15 @@ class ReaderRefused(ReaderError):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+class SetupError(ReaderError):
+    """The configuration is wrong, so no retry will help.  Checked before anything opens; ends the program."""
+
+
+class UnknownDevice(SetupError):
+    """No driver is known by that name; the message lists those that are."""
+
+
+class SettingsError(SetupError):
+    """A device's settings are wrong; the message names the key."""

@@ -1,0 +1,1 @@
+"""Drivers of the things a store can switch."""

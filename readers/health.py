@@ -1,0 +1,28 @@
+"""Counters that say how well a device is doing: rates are counters, not log lines."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class ReaderHealth:
+    """What a driver has seen since it was opened.  Only ever counts up, except for the temperature.
+
+    Args:
+        frames: sound frames or lines.
+        bad_frames: frames with a sound check whose contents the protocol does not allow.
+        discarded_bytes: noise skipped to find the next frame.
+        overrun_bytes: bytes lost because nobody took them in time.
+        empty_polls: polls that found no tag; normal in an empty field.
+        rearms: times the stream had to be started again.
+        no_value: answers of a scale that carry no weight: overload, underload, busy.
+        temperature_c: the device's own, None where it does not report one.
+    """
+
+    frames: int = 0
+    bad_frames: int = 0
+    discarded_bytes: int = 0
+    overrun_bytes: int = 0
+    empty_polls: int = 0
+    rearms: int = 0
+    no_value: int = 0
+    temperature_c: float | None = None

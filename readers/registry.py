@@ -1,0 +1,142 @@
+"""Readers and scales by type name, so that the agent needs no device knowledge.
+
+    settings = stanza without id, type, port and the agent's own keys
+    registry.check_reader("magicrf-m100", settings)                     # at start: SetupError ends the program
+    async with registry.open_reader("magicrf-m100", "r-door", "/dev/serial/by-id/…", settings, clock_ns) as reader:
+        async for read in reader.reads(): ...
+
+A third party adds a device by the entry point group `tacet.readers`, `name = "package.module:DriverClass"`; the class
+has a `settings_type` (a `DeviceSettings`) and the constructor of `Driver`.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import ClassVar, Protocol, TypeVar, cast
+
+from readers.errors import UnknownDevice
+from readers.health import ReaderHealth
+from readers.model import ClockNs, Read, ReaderId, Weight
+from readers.plugins import load_driver
+from readers.ports import SerialPort
+from readers.settings import DeviceSettings, decode_settings
+
+READERS = {"magicrf-m100": "readers.magicrf_m100.reader:M100Reader"}
+SCALES = {"mt-sics": "readers.mt_sics.reader:MtSicsScale"}
+GROUP = "tacet.readers"
+
+
+class Reader(Protocol):
+    """An open RFID reader."""
+
+    @property
+    def reader_id(self) -> ReaderId: ...
+    @property
+    def health(self) -> ReaderHealth: ...
+
+    def reads(self) -> AsyncIterator[Read]:
+        """Reads as they come, without end.
+
+        Raises:
+            ReaderDisconnected, ReaderTimeout, ReaderRefused: close it, wait, open it again.
+        """
+
+
+class Scale(Protocol):
+    """An open scale."""
+
+    @property
+    def reader_id(self) -> ReaderId: ...
+    @property
+    def health(self) -> ReaderHealth: ...
+
+    def weights(self) -> AsyncIterator[Weight]:
+        """Weights as they come, without end.  Raises as `Reader.reads`."""
+
+
+D = TypeVar("D", covariant=True)
+
+
+class Driver(Protocol[D]):
+    """The class behind a type name: constructed on an open port, entered to set the device up, left to stop it."""
+
+    settings_type: ClassVar[type[DeviceSettings]]
+
+    def __call__(
+        self, reader_id: ReaderId, port: SerialPort, settings: DeviceSettings, clock_ns: ClockNs
+    ) -> AbstractAsyncContextManager[D]: ...
+
+
+def settings_for(type_name: str) -> type[DeviceSettings]:
+    """The settings class of a reader or scale type, whose fields are the keys a stanza may have.
+
+    Raises:
+        UnknownDevice: no such type.
+    """
+    kind, table = ("scale", SCALES) if type_name in SCALES else ("reader", READERS)
+    return cast("Driver[object]", load_driver(type_name, kind, table, GROUP)).settings_type
+
+
+def check_reader(type_name: str, settings: Mapping[str, object]) -> None:
+    """Refuse a stanza that can never work, before anything opens.
+
+    Raises:
+        UnknownDevice, SettingsError: one line each; the caller adds which stanza.
+    """
+    decode_settings(settings, _find_reader(type_name).settings_type)
+
+
+def check_scale(type_name: str, settings: Mapping[str, object]) -> None:
+    """As `check_reader`, for a scale."""
+    decode_settings(settings, _find_scale(type_name).settings_type)
+
+
+def open_reader(
+    type_name: str, reader_id: str, port_path: str, settings: Mapping[str, object], clock_ns: ClockNs
+) -> AbstractAsyncContextManager[Reader]:
+    """A reader, opened and set up on entering, stopped and closed on leaving.
+
+    Args:
+        settings: the device's own keys of the stanza; `baud` overrides the device's default.
+
+    Raises:
+        UnknownDevice, SettingsError: at the call.
+        ReaderDisconnected, ReaderTimeout, ReaderRefused: on entering; each says what to do.
+    """
+    return _open(_find_reader(type_name), reader_id, port_path, settings, clock_ns)
+
+
+def open_scale(
+    type_name: str, scale_id: str, port_path: str, settings: Mapping[str, object], clock_ns: ClockNs
+) -> AbstractAsyncContextManager[Scale]:
+    """As `open_reader`, for a scale."""
+    return _open(_find_scale(type_name), scale_id, port_path, settings, clock_ns)
+
+
+def _find_reader(type_name: str) -> Driver[Reader]:
+    driver = load_driver(type_name, "reader", READERS, GROUP)
+    if not hasattr(driver, "reads"):
+        raise UnknownDevice(f"type {type_name!r} is no reader; known: {', '.join(READERS)}")
+    return cast("Driver[Reader]", driver)
+
+
+def _find_scale(type_name: str) -> Driver[Scale]:
+    driver = load_driver(type_name, "scale", SCALES, GROUP)
+    if not hasattr(driver, "weights"):
+        raise UnknownDevice(f"type {type_name!r} is no scale; known: {', '.join(SCALES)}")
+    return cast("Driver[Scale]", driver)
+
+
+def _open(
+    driver: Driver[D], device_id: str, port_path: str, stanza: Mapping[str, object], clock_ns: ClockNs
+) -> AbstractAsyncContextManager[D]:
+    settings = decode_settings(stanza, driver.settings_type)
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[D]:
+        async with (
+            SerialPort(port_path, settings.baud) as port,
+            driver(ReaderId(device_id), port, settings, clock_ns) as device,
+        ):
+            yield device
+
+    return opened()

@@ -1,0 +1,33 @@
+"""What all device settings share: frozen, strict, decoded from a stanza with one clear line about what is wrong."""
+
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from readers.errors import SettingsError
+
+S = TypeVar("S", bound="DeviceSettings")
+
+Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
+
+
+class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The keys of a device's stanza that only its driver understands.  Each driver gives `baud` its own default."""
+
+    baud: Baud
+
+
+def decode_settings(stanza: Mapping[str, object], model: type[S]) -> S:
+    """Turn the device's part of a TOML stanza into its settings.
+
+    Raises:
+        SettingsError: one line that names the key.
+    """
+    try:
+        return msgspec.convert(dict(stanza), model)
+    except msgspec.ValidationError as error:
+        message, _, key = str(error).partition(" - at `$.")
+        known = ", ".join(field.name for field in msgspec.structs.fields(model))
+        where = f"{key.rstrip('`')}: " if key else ""
+        raise SettingsError(f"{where}{message} (settings of this device: {known})") from error
