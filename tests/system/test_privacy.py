@@ -63,7 +63,8 @@ async def test_nothing_that_names_a_member_crosses_the_broker(warm_folder) -> No
 def identities(chain: Chain) -> dict[str, bytes]:
     """Everything that stands for a member: cards, their keyed hashes, aliases, member ids, handles."""
     agent = load_credential(chain.state.folder / "identity" / "agent-gw-1.toml")
-    assert agent.match_key and agent.seal_key
+    assert agent.match_key
+    assert agent.seal_key
     found = {"match key": bytes.fromhex(agent.match_key), "seal key": bytes.fromhex(agent.seal_key)}
     with (chain.state.folder / "members.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
