@@ -101,11 +101,19 @@ def is_level(text: str) -> bool:
 def load_toml(path: Path, model: type[T]) -> T:
     """Read one TOML file into its frozen model.
 
+    A field of type `Path` comes out relative to the file's folder, wherever the program was started.
+
     Raises:
         ConfigError: the file is missing, is no TOML, or holds a wrong or unknown key; the message names file and key.
     """
+
+    def in_its_folder(kind: type, value: object) -> object:
+        if kind is Path and isinstance(value, str):
+            return path.parent / value
+        raise NotImplementedError(f"no TOML value decodes to {kind.__name__}")
+
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=model)
+        return msgspec.toml.decode(path.read_bytes(), type=model, dec_hook=in_its_folder)
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; `tacet demo` writes a working example") from error
     except OSError as error:

@@ -1,0 +1,71 @@
+"""The clients a running broker knows: read from the identity folder and the site file, and read again when these change."""
+
+import hmac
+import logging
+from pathlib import Path
+
+from broker_config.acl import Rights, rights_of
+from broker_config.errors import ConfigError
+from broker_config.identity import Credential
+from broker_config.provision import ensure_credentials, load_credentials
+from broker_config.site import load_site
+
+log = logging.getLogger(__name__)
+Signature = tuple[tuple[str, int, int], ...]
+
+
+class Access:
+    """Credentials and rights by user name; swapped whole by `reload`.
+
+    Raises:
+        ConfigError: the site file or a credential is wrong.
+    """
+
+    def __init__(self, site_file: Path, identity: Path) -> None:
+        self._site_file, self._identity = site_file, identity
+        self._credentials: dict[str, Credential] = {}
+        self.rights: dict[str, Rights] = {}
+        self._load()
+
+    def _load(self) -> None:
+        site = load_site(self._site_file)
+        ensure_credentials(site, self._identity)
+        self._seen = self._signature()  # before reading, so that a change meanwhile is read next time
+        credentials = {credential.user: credential for credential in load_credentials(self._identity)}
+        self.rights = {user: rights_of(credential, site) for user, credential in credentials.items()}
+        self._credentials = credentials
+
+    def reload(self) -> bool:
+        """Read everything again; on a faulty file say so in the log, keep what was, and answer False."""
+        try:
+            self._load()
+        except ConfigError as error:
+            self._seen = self._signature()
+            log.error("clients stay as they were: %s", error)  # noqa: TRY400  the one line is the whole story
+            return False
+        log.info("%d clients may connect", len(self._credentials))
+        return True
+
+    def has_changed(self) -> bool:
+        """Whether a file was added, removed or written since the last load."""
+        return self._signature() != self._seen
+
+    def _signature(self) -> Signature:
+        paths = [self._site_file, *sorted(self._identity.glob("*.toml"))]
+        stats = [(str(path), path.stat()) for path in paths if path.exists()]
+        return tuple((name, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """Password by user name, for an engine that keeps its own hashed file."""
+        return {user: credential.password for user, credential in self._credentials.items()}
+
+    def authenticate(self, user: str | None, password: str | None) -> bool:
+        """Whether the two belong together; takes the same time for a wrong password wherever it differs."""
+        credential = self._credentials.get(user or "")
+        expected = credential.password if credential else ""
+        return hmac.compare_digest(expected.encode(), (password or "").encode()) and credential is not None
+
+    def rights_of(self, user: str | None) -> Rights:
+        """The rights of a user; none for a stranger or one whose credential was removed."""
+        return self.rights.get(user or "", Rights((), ()))
