@@ -1,0 +1,116 @@
+"""Reads as columns: what the kernels take, filled from `Read` objects without making any object per read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readers.model import Read
+
+MAX_EPC_BYTES = 62
+"""496 bits, the longest EPC that a Gen2 tag's PC word can announce."""
+
+CRC_RIGHT, CRC_WRONG, CRC_UNKNOWN = 1, 0, -1
+
+_LOWEST_CDBM, _HIGHEST_CDBM = -32768, 32767
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A batch of reads, in the order in which they came.  All arrays have the same length n.
+
+    Args:
+        t_ns: int64, UTC.
+        antenna: uint16, index into `Layout.antennas`.
+        epc: uint8[n, 62], zero-padded.
+        epc_len: uint8, bytes.
+        rssi_cdbm: int16, hundredths of a dBm.
+        crc_ok: int8, the tag's own CRC: 1 right, 0 wrong, -1 unknown.
+    """
+
+    t_ns: NDArray[np.int64]
+    antenna: NDArray[np.uint16]
+    epc: NDArray[np.uint8]
+    epc_len: NDArray[np.uint8]
+    rssi_cdbm: NDArray[np.int16]
+    crc_ok: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.t_ns)
+
+    def part(self, start: int, stop: int) -> "Columns":
+        """Rows `start` to `stop`, without copying."""
+        cut = slice(start, stop)
+        return Columns(
+            self.t_ns[cut], self.antenna[cut], self.epc[cut], self.epc_len[cut], self.rssi_cdbm[cut], self.crc_ok[cut]
+        )
+
+
+def make_columns(capacity: int) -> Columns:
+    """Zeroed columns of `capacity` rows, for a caller who fills them itself; every CRC unknown."""
+    return Columns(
+        np.zeros(capacity, np.int64),
+        np.zeros(capacity, np.uint16),
+        np.zeros((capacity, MAX_EPC_BYTES), np.uint8),
+        np.zeros(capacity, np.uint8),
+        np.zeros(capacity, np.int16),
+        np.full(capacity, CRC_UNKNOWN, np.int8),
+    )
+
+
+class ColumnBuffer:
+    """Collects reads into two sets of preallocated columns, used in turn.
+
+    What `take` returns stays valid until the second `take` after it, so feed it before then.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError(f"a buffer of {capacity} reads holds nothing")
+        self.bad_epc = 0
+        """Reads refused because their EPC is empty or longer than 62 bytes."""
+        self._capacity = capacity
+        self._columns, self._spare = make_columns(capacity), make_columns(capacity)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, read: Read, antenna_index: int) -> bool:
+        """Add one read; True when the buffer is now full and must be taken.
+
+        A read whose EPC does not fit is counted in `bad_epc` and left out.  The signal is clamped to what 16 bits hold.
+
+        Raises:
+            ValueError: the buffer was full already.
+        """
+        size = len(read.epc)
+        if not 0 < size <= MAX_EPC_BYTES:
+            self.bad_epc += 1
+            return self._count == self._capacity
+        row, columns = self._count, self._columns
+        if row == self._capacity:
+            raise ValueError("the buffer is full; take it first")
+        columns.t_ns[row] = read.read_at_ns
+        columns.antenna[row] = antenna_index
+        columns.epc[row, :size] = np.frombuffer(read.epc, np.uint8)
+        columns.epc[row, size:] = 0
+        columns.epc_len[row] = size
+        columns.rssi_cdbm[row] = to_cdbm(read.rssi_dbm)
+        columns.crc_ok[row] = CRC_UNKNOWN if read.crc_ok is None else int(read.crc_ok)
+        self._count += 1
+        return self._count == self._capacity
+
+    def take(self) -> Columns:
+        """What was collected since the last call; the buffer is empty again."""
+        taken = self._columns.part(0, self._count)
+        self._columns, self._spare = self._spare, self._columns
+        self._count = 0
+        return taken
+
+
+def to_cdbm(rssi_dbm: float) -> int:
+    """Hundredths of a dBm, clamped to 16 bits; a signal that is not a number counts as the weakest."""
+    if rssi_dbm != rssi_dbm:  # NaN
+        return _LOWEST_CDBM
+    return round(min(max(rssi_dbm * 100, _LOWEST_CDBM), _HIGHEST_CDBM))

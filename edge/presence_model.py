@@ -1,0 +1,216 @@
+"""The values around the presence engine: the places it watches, its settings, and the transitions it reports."""
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from broker_config.site import ZoneKind
+
+TransitionKind = Literal["arrived", "moved", "departed", "returned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How readily a tag changes its place.
+
+    A challenger must beat the current place by min(T, T + m * (dt - holdoff)), dt the time since the last read there.
+
+    Args:
+        threshold_db: T.
+        holdoff_ms: how long the current place keeps its whole advantage.
+        slope_db_per_ms: m, at most 0.
+    """
+
+    threshold_db: float
+    holdoff_ms: int
+    slope_db_per_ms: float
+
+
+PERSON = Profile(6.0, 0, -0.008)
+ITEM = Profile(6.0, 500, -0.008)
+GARMENT = Profile(6.0, 60_000, -0.0005)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSettings:
+    """The presence rules of one zone; defaults as for a `floor`.
+
+    Args:
+        confirm_reads, confirm_window_ms: so many reads within so long of the first make a tag present (persons: never fewer than 2).
+        person_departs_s, item_departs_s: unseen for more than this, it departs.
+        exit_departs_s: at an `exit` zone, at most this.
+        move_min_reads: so many fresh reads here before a tag can move here.
+        sample_age_ms: a challenger's reads are fresh for max(this, holdoff).
+        creates_items: whether an item may arrive here that was not known before.
+        person, item, garment: how readily a tag leaves this zone for another.
+    """
+
+    confirm_reads: int = 2
+    confirm_window_ms: int = 1500
+    person_departs_s: float = 8.0
+    item_departs_s: float = 600.0
+    exit_departs_s: float = 30.0
+    move_min_reads: int = 3
+    sample_age_ms: int = 2000
+    creates_items: bool = True
+    person: Profile = PERSON
+    item: Profile = ITEM
+    garment: Profile = GARMENT
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceSettings:
+    """Every default of the presence rules: one `ZoneSettings` per zone kind, and what holds for the whole site.
+
+    Args:
+        person_forgotten_s: a departed person is forgotten when unseen for so long: the visit's end.
+        item_forgotten_days: a departed item likewise.
+        garment_prefixes: EPC prefixes of goods that follow the garment profile instead of the item profile.
+    """
+
+    door: ZoneSettings = ZoneSettings()
+    floor: ZoneSettings = ZoneSettings()
+    shelf: ZoneSettings = ZoneSettings()
+    fitting_room: ZoneSettings = ZoneSettings()
+    till: ZoneSettings = ZoneSettings(creates_items=False)
+    exit: ZoneSettings = ZoneSettings()
+    desk: ZoneSettings = ZoneSettings()
+    stock: ZoneSettings = ZoneSettings()
+    person_forgotten_s: float = 600.0
+    item_forgotten_days: float = 14.0
+    garment_prefixes: tuple[bytes, ...] = ()
+
+    def of_kind(self, kind: ZoneKind) -> ZoneSettings:
+        """The settings of a zone kind."""
+        settings: ZoneSettings = getattr(self, kind.replace("-", "_"))
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
+class Antenna:
+    """One antenna of one reader.
+
+    Args:
+        number: counted from 1, as in `Read.antenna`.
+        zone: index into `Layout.zones`.
+        floor_dbm: weaker reads are ignored and counted.
+    """
+
+    reader_id: str
+    number: int
+    zone: int
+    floor_dbm: float = -327.0
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSpec:
+    """One zone; `settings` None means those of its kind."""
+
+    id: str
+    kind: ZoneKind
+    settings: ZoneSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the antennas are.  A read's `antenna` column is an index into `antennas`."""
+
+    antennas: tuple[Antenna, ...]
+    zones: tuple[ZoneSpec, ...]
+
+    def __post_init__(self) -> None:
+        if not self.zones:
+            raise ValueError("a layout without zones has nowhere to be")
+        for antenna in self.antennas:
+            if not 0 <= antenna.zone < len(self.zones):
+                raise ValueError(f"antenna {antenna.reader_id}/{antenna.number}: no zone {antenna.zone}")
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of a tag's presence.  `EXITING` is silent and shows only as the reason of a departure.
+
+    Args:
+        person: a member's card; False: an item.
+        epc: RAM only for persons: never stored, published or logged.
+        handle: the member's 16-byte handle; None for items.
+        zone: index; the zone left, for `departed`.
+        from_zone: for `moved`.
+        t_ns: when it happened: first read (arrived, returned), deciding read (moved), last read (departed).
+        detected_t_ns: when it was known: confirming read, deciding read, deadline.
+        reads: the confirming reads; the reads that won the place; all reads of the presence that ended.
+        rssi_dbm: mean signal at the place.
+        margin_db: by how much the place won over the next best; None when there was no other.
+        reason: of a departure: `timeout`, `exit`, or `withdrawn` (the card is no longer in the member table).
+    """
+
+    kind: TransitionKind
+    person: bool
+    epc: bytes
+    handle: bytes | None
+    zone: int
+    from_zone: int | None
+    t_ns: int
+    detected_t_ns: int
+    last_read_ns: int
+    reads: int
+    rssi_dbm: float
+    margin_db: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PresentTag:
+    """An item in a zone.
+
+    Args:
+        reads, arrived_ns: at this place, since it came to it.
+        mean_interval_ns: between its reads there; None before the second.
+    """
+
+    epc: bytes
+    last_read_ns: int
+    reads: int
+    arrived_ns: int
+    mean_interval_ns: int | None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the engine has seen since its start, and what is present now.
+
+    Args:
+        reads: rows fed; the next eight say what became of those that were not plainly used.
+        late: older than the newest read; still statistics.
+        clamped: dated later than they were received.
+        candidates: candidacies begun; of these `strays` by tags that are neither member, staff nor own goods.
+        strays_forgotten: candidacies that ended unconfirmed.
+        evicted, refused: strays thrown out of a full table; newcomers that found no room.
+    """
+
+    reads: int = 0
+    below_floor: int = 0
+    late: int = 0
+    clamped: int = 0
+    bad_epc: int = 0
+    bad_antenna: int = 0
+    crc_wrong: int = 0
+    till_ignored: int = 0
+    lease_ignored: int = 0
+    candidates: int = 0
+    strays: int = 0
+    strays_forgotten: int = 0
+    staff: int = 0
+    evicted: int = 0
+    refused: int = 0
+    arrived: int = 0
+    moved: int = 0
+    departed: int = 0
+    returned: int = 0
+    forgotten: int = 0
+    present_items: int = 0
+    present_people: int = 0
+    tags: int = 0
+    rebuilds: int = 0
+
+
+COUNTER_NAMES = tuple(each.name for each in fields(Counters))
