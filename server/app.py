@@ -1,0 +1,51 @@
+"""The HTTP side: routers, errors mapped once, and what every answer and request is held to."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from server import health
+from server.clock import ClockNs, utc_clock
+from server.config import ServerConfig
+from server.errors import ServerError
+from server.guard import RequestGuard
+from server.runtime import running
+
+ROUTERS = (health.router,)
+
+
+def create_app(
+    config: ServerConfig, *, clock_ns: ClockNs | None = None, on_stop: Callable[[], None] | None = None
+) -> FastAPI:
+    """The application; entering its lifespan opens the database and starts the background tasks.
+
+    Args:
+        on_stop: called when the lifespan ends for whatever reason, so that a failed task also ends the web server.
+    """
+    clock = clock_ns or utc_clock()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with running(config, clock) as state:
+                app.state.tacet = state
+                yield
+        finally:
+            if on_stop is not None:
+                on_stop()
+
+    app = FastAPI(title="Tacet", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(RequestGuard)
+    app.add_exception_handler(ServerError, answer_error)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+async def answer_error(_request: Request, error: Exception) -> JSONResponse:
+    """A ServerError as its status and one line."""
+    status = error.status_code if isinstance(error, ServerError) else 500
+    headers = {"WWW-Authenticate": "Bearer, Basic"} if status == 401 else None
+    return JSONResponse({"error": str(error)}, status, headers)

@@ -1,0 +1,97 @@
+"""What agents, displays, actuators and shelves last said of themselves.  In memory: the broker retains it and tells it again."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from broker_config.messages import (
+    ActuatorState,
+    Data,
+    Device,
+    DisplayState,
+    EdgeDescription,
+    EdgeState,
+    EdgeStats,
+    ShelfState,
+)
+from broker_config.site import ActuatorId, AgentId, DisplayId, ShelfId, Site
+from server.feed import Feed, Happening
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """An agent as last heard; `state` is `unknown` before that."""
+
+    agent: AgentId
+    state: str = "unknown"
+    since: datetime | None = None
+    session: str = ""
+    software: str = ""
+    devices: tuple[Device, ...] = ()
+    stats: EdgeStats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayView:
+    """A display as last heard."""
+
+    display: DisplayId
+    state: str = "unknown"
+    since: datetime | None = None
+    session: str = ""
+
+
+class Fleet:
+    """The latest word of every device."""
+
+    def __init__(self, site: Site, feed: Feed) -> None:
+        self.agents = {agent: AgentView(agent) for agent in site.agents}
+        self.displays = {DisplayId(d.id): DisplayView(DisplayId(d.id)) for d in site.displays}
+        self.actuators: dict[ActuatorId, ActuatorState] = {}
+        self.shelves: dict[ShelfId, ShelfState] = {}
+        self._feed = feed
+
+    def hear(self, data: Data, owner: str, at: datetime) -> bool:
+        """Take note of a state message; true when it is an agent's birth, which is when it wants to be told things again.
+
+        Args:
+            owner: the agent's or display's id, from the topic.
+        """
+        match data:
+            case EdgeState():
+                return self._hear_agent(AgentId(owner), data)
+            case EdgeDescription():
+                agent = AgentId(owner)
+                self.agents[agent] = replace(self.agents[agent], software=data.software)
+            case EdgeStats():
+                agent = AgentId(owner)
+                self.agents[agent] = replace(self.agents[agent], stats=data)
+            case DisplayState():
+                self._hear_display(DisplayId(owner), data)
+            case ShelfState():
+                self.shelves[data.shelf] = data
+                facts: dict[str, object] = {"grams": data.grams, "items": data.items, "sensor": data.sensor}
+                self._feed.publish(Happening("shelf", "state", at, data.shelf, facts))
+            case ActuatorState():
+                self.actuators[data.actuator] = data
+                self._feed.publish(
+                    Happening("actuator", "state", at, data.actuator, {"on": data.on, "link": data.link})
+                )
+        return False
+
+    def _hear_agent(self, agent: AgentId, said: EdgeState) -> bool:
+        before = self.agents[agent]
+        if said.state == "lost" and before.session and said.session != before.session:
+            return False  # the last will of a connection that a newer one has replaced
+        devices = said.devices or before.devices
+        self.agents[agent] = replace(before, state=said.state, since=said.since, session=said.session, devices=devices)
+        if said.state != before.state:
+            self._feed.publish(Happening("agent", said.state, said.since, agent))
+        return said.state in ("ready", "alert") and said.session != before.session
+
+    def _hear_display(self, display: DisplayId, said: DisplayState) -> None:
+        before = self.displays[display]
+        if said.state == "lost" and before.session and said.session != before.session:
+            return
+        self.displays[display] = DisplayView(display, said.state, said.since, said.session)
+        if said.state != before.state:
+            self._feed.publish(Happening("display", said.state, said.since, display))

@@ -1,0 +1,45 @@
+"""Is it alive, is it ready, and what time is it: for supervisors and for kiosks that set their clock by ours."""
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from server.clock import NS_PER_MS
+from server.state import State
+
+router = APIRouter()
+
+
+class Health(BaseModel):
+    """`status` is `ok`, or says what is missing."""
+
+    status: str
+
+
+class Time(BaseModel):
+    """UTC milliseconds since 1970."""
+
+    utc_ms: float
+
+
+@router.get("/healthz")
+async def get_health() -> Health:
+    """The process answers."""
+    return Health(status="ok")
+
+
+@router.get("/readyz")
+async def get_ready(state: State, response: Response) -> Health:
+    """Database and broker are there; 503 where the broker is not."""
+    async with state.db.session() as session:
+        await session.execute(text("SELECT 1"))
+    if state.link.connected:
+        return Health(status="ok")
+    response.status_code = 503
+    return Health(status="broker lost")
+
+
+@router.get("/time")
+async def get_time(state: State) -> Time:
+    """The server's clock."""
+    return Time(utc_ms=state.clock_ns() / NS_PER_MS)

@@ -1,0 +1,167 @@
+"""The link to the broker: what comes in goes to one bounded queue, what goes out waits while the link is down, up to its expiry."""
+
+import asyncio
+import logging
+import random
+import socket
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiomqtt
+
+from broker_config.identity import Credential
+from broker_config.messages import Data, Envelope, encode
+from broker_config.site import Site
+from broker_config.topics import BY_NAME, filters_for, topic_for
+from server.clock import NS_PER_S, ClockNs, to_datetime
+from server.config import BrokerAddress
+
+log = logging.getLogger(__name__)
+
+MAX_INCOMING = 4_000
+MAX_OUTGOING = 10_000
+MAX_TOGETHER = 100
+TIMEOUT_S = 5.0
+KEEPALIVE_S = 15
+MAX_BACKOFF_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message as it came."""
+
+    topic: str
+    payload: bytes
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message on its way out; dropped and counted after `expires_ns`."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    expires_ns: int | None
+
+
+class Link:
+    """The server's MQTT connection.
+
+    Args:
+        incoming: where messages go; when it is full the reader waits, and the agents' outboxes hold what is meant for it.
+    """
+
+    def __init__(self, broker: BrokerAddress, credential: Credential, site: Site, clock_ns: ClockNs) -> None:
+        self._broker, self._credential, self._site, self._clock_ns = broker, credential, site, clock_ns
+        self.incoming: asyncio.Queue[Incoming] = asyncio.Queue(MAX_INCOMING)
+        self.connected = False
+        self.expired_outgoing = 0
+        self.on_connect: list[Callable[[], None]] = []
+        self._outgoing: deque[Outgoing] = deque(maxlen=MAX_OUTGOING)
+        self._in_flight: list[Outgoing] = []
+        self._waiting = asyncio.Event()
+
+    def send(self, data: Data, *, subject: str | None = None, **levels: str) -> None:
+        """Queue a message for its topic, with the quality, retention and expiry of its row in the topic table.
+
+        Args:
+            levels: the topic's variable level, e.g. `display="d-door"`.
+        """
+        row, now_ns = BY_NAME[data.topic], self._clock_ns()
+        now = to_datetime(now_ns)
+        envelope = Envelope(
+            specversion="1.0",
+            id=uuid.uuid4().hex,
+            source=f"/tacet/{self._site.id}/server",
+            type=data.type_name,
+            time=now,
+            subject=subject,
+            expires=now + timedelta(seconds=row.expiry_s) if row.expiry_s else None,
+            data=data,
+        )
+        topic = topic_for(data.topic, self._site.id, **levels)
+        expires_ns = now_ns + row.expiry_s * NS_PER_S if row.expiry_s else None
+        if len(self._outgoing) == MAX_OUTGOING:
+            self.expired_outgoing += 1
+        self._outgoing.append(Outgoing(topic, encode(envelope), row.qos, row.retained, expires_ns))
+        self._waiting.set()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled, with back-off."""
+        delay_s = 0.1
+        while True:
+            try:
+                async with self._client() as client:
+                    await client.subscribe([(name, 1) for name in filters_for("server", self._site)[1]])
+                    delay_s = 0.1
+                    self._up()
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(self._receive(client), name="link receive")
+                        tasks.create_task(self._publish(client), name="link publish")
+            except* aiomqtt.MqttError as trouble:
+                reason = str(trouble.exceptions[0])
+                log.warning("broker %s:%s lost: %s", self._broker.host, self._broker.port, reason)
+            finally:
+                self.connected = False
+            # Half to all of the delay, so that clients of a restarted broker do not come back in step.
+            await asyncio.sleep(delay_s * random.uniform(0.5, 1))  # noqa: S311  (jitter, no secret)
+            delay_s = min(delay_s * 2, MAX_BACKOFF_S)
+
+    def _client(self) -> aiomqtt.Client:
+        client = aiomqtt.Client(
+            self._broker.host,
+            self._broker.port,
+            identifier=self._credential.user,
+            username=self._credential.user,
+            password=self._credential.password,
+            protocol=aiomqtt.ProtocolVersion.V311,
+            clean_session=False,
+            timeout=TIMEOUT_S,
+            keepalive=KEEPALIVE_S,
+            max_queued_incoming_messages=MAX_INCOMING,
+            max_queued_outgoing_messages=MAX_OUTGOING,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+        client.pending_calls_threshold = MAX_OUTGOING  # we bound them ourselves
+        return client
+
+    def _up(self) -> None:
+        self.connected = True
+        log.info("broker %s:%s connected", self._broker.host, self._broker.port)
+        self._outgoing.extendleft(reversed(self._in_flight))
+        self._in_flight = []
+        for tell in self.on_connect:
+            tell()
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            payload = message.payload if isinstance(message.payload, bytes) else b""
+            await self.incoming.put(Incoming(str(message.topic), payload, self._clock_ns()))
+
+    async def _publish(self, client: aiomqtt.Client) -> None:
+        while True:
+            await self._waiting.wait()
+            while self._outgoing:
+                self._in_flight = self._take()
+                async with asyncio.TaskGroup() as tasks:
+                    for out in self._in_flight:
+                        tasks.create_task(client.publish(out.topic, out.payload, qos=out.qos, retain=out.retain))
+                self._in_flight = []
+            self._waiting.clear()
+
+    def _take(self) -> list[Outgoing]:
+        """The next few that are still worth sending."""
+        batch: list[Outgoing] = []
+        now_ns = self._clock_ns()
+        while self._outgoing and len(batch) < MAX_TOGETHER:
+            out = self._outgoing.popleft()
+            if out.expires_ns is not None and out.expires_ns < now_ns:
+                self.expired_outgoing += 1
+            else:
+                batch.append(out)
+        return batch

@@ -1,0 +1,59 @@
+"""All that a request can reach, typed; routers ask for what they need as `Annotated[...]` dependencies."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from broker_config.site import Site
+from server.clock import ClockNs
+from server.config import ServerConfig
+from server.db import Database
+from server.errors import Unauthenticated
+from server.feed import Feed
+from server.fleet import Fleet
+from server.identities import Identities
+from server.link import Link
+from server.secrets import Secrets
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """The running server.  Built once by `server.runtime.running`, put on `app.state.tacet`."""
+
+    config: ServerConfig
+    site: Site
+    secrets: Secrets
+    identities: Identities
+    db: Database
+    feed: Feed
+    fleet: Fleet
+    link: Link
+    clock_ns: ClockNs
+    started_ns: int
+
+
+async def server_state(connection: HTTPConnection) -> ServerState:
+    """The state behind a request or a WebSocket."""
+    state: ServerState = connection.app.state.tacet
+    return state
+
+
+State = Annotated[ServerState, Depends(server_state)]
+
+
+async def require_owner(connection: HTTPConnection, state: State) -> None:
+    """Let the owner's bearer token through.
+
+    Raises:
+        Unauthenticated: none, or another.
+    """
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), state.secrets.owner_token.encode()):
+        raise Unauthenticated("show the owner token: Authorization: Bearer …")
+
+
+Owner = Depends(require_owner)
+"""For `dependencies=[Owner]` on a route or router."""
