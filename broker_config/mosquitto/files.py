@@ -1,0 +1,121 @@
+"""The three files Mosquitto runs from: configuration, passwords, ACL.  Generated at each start, never edited."""
+
+import base64
+import grp
+import hashlib
+import os
+import pwd
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker_config.access import Access
+from broker_config.acl import render_acl_file
+from broker_config.identity import write_private
+from broker_config.messages import MAX_PAYLOAD_BYTES
+
+USER = "mosquitto"
+HASH_ROUNDS = 101
+"""Mosquitto's own default; our passwords are 192 random bits, which no number of rounds makes harder to guess."""
+SALT_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where the files are, and the user Mosquitto runs as; None: the user who started us."""
+
+    config: Path
+    passwords: Path
+    acl: Path
+    folder: Path
+    user: str | None
+
+
+def write_files(data: Path, host: str, port: int, access: Access) -> Files:
+    """Write all three into a private folder below `data`, owned by the user that Mosquitto will be.
+
+    As root, Mosquitto is run as its own user, so its files are given to that user.  Where that user cannot reach the
+    folder (a state folder below /root, say), Mosquitto stays root: opening root's home to it would be the worse trade.
+    """
+    folder = data / "mosquitto"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    user = USER if os.geteuid() == 0 and can_reach(folder.parent.resolve(), USER) else None
+    files = Files(folder / "mosquitto.conf", folder / "passwords", folder / "acl", folder, user)
+    write_private(files.config, render_config(files, host, port).encode())
+    write_clients(files, access)
+    if user is not None:
+        hand_over(folder, user)
+        hand_over(files.config, user)
+        for kept in folder.glob("*.db*"):
+            hand_over(kept, user)
+    return files
+
+
+def write_clients(files: Files, access: Access) -> None:
+    """Passwords and ACL anew, for Mosquitto to read at its start or on SIGHUP."""
+    lines = [f"{user}:{hash_password(password)}\n" for user, password in access.passwords.items()]
+    for path, text in ((files.passwords, "".join(lines)), (files.acl, render_acl_file(access.rights))):
+        write_private(path, text.encode())
+        if files.user is not None:
+            hand_over(path, files.user)
+
+
+def render_config(files: Files, host: str, port: int) -> str:
+    """`mosquitto.conf`.  No WebSocket listener: Mosquitto before 2.0.12 opens it to every network whatever it is told."""
+    lines = [
+        f"listener {port} {host}",
+        "allow_anonymous false",
+        "use_username_as_clientid true",  # nobody can take over another's session
+        f"password_file {files.passwords.resolve()}",
+        f"acl_file {files.acl.resolve()}",
+        "set_tcp_nodelay true",
+        f"max_packet_size {MAX_PAYLOAD_BYTES + 1024}",
+        "max_inflight_messages 200",
+        "max_queued_messages 10000",
+        "max_queued_bytes 67108864",
+        "persistent_client_expiration 7d",
+        "persistence true",
+        f"persistence_location {files.folder.resolve()}/",
+        "autosave_interval 60",
+        "sys_interval 0",
+        "log_dest stderr",
+        "log_type error",
+        "log_type warning",
+        "log_type notice",
+        "log_type information",
+        "connection_messages false",
+    ]
+    if files.user is None and os.geteuid() == 0:
+        lines.append("user root")
+    return "\n".join(lines) + "\n"
+
+
+def hash_password(password: str) -> str:
+    """Mosquitto's `$7$` form: PBKDF2 with SHA-512.  Made here, so that no program is handed a password in its arguments."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, HASH_ROUNDS)
+    return f"$7${HASH_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+
+
+def can_reach(folder: Path, user: str) -> bool:
+    """Whether `user` exists and may pass through every folder down to `folder`."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return False
+    groups = {entry.pw_gid} | {group.gr_gid for group in grp.getgrall() if user in group.gr_mem}
+    return all(_may_enter(step.stat(), entry.pw_uid, groups) for step in (folder, *folder.parents))
+
+
+def _may_enter(stat: os.stat_result, uid: int, groups: set[int]) -> bool:
+    if stat.st_uid == uid:
+        return bool(stat.st_mode & 0o100)
+    if stat.st_gid in groups:
+        return bool(stat.st_mode & 0o010)
+    return bool(stat.st_mode & 0o001)
+
+
+def hand_over(path: Path, user: str) -> None:
+    """Give a file or folder to `user`; its mode stays."""
+    entry = pwd.getpwnam(user)
+    os.chown(path, entry.pw_uid, entry.pw_gid)

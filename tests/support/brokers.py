@@ -1,0 +1,123 @@
+"""A real broker for a test: either engine, a free port, fresh credentials.
+
+async with running_broker(tmp_path, site) as broker:
+    async with broker.client("agent-gw-1") as client:
+        await client.publish(...)
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiomqtt
+import msgspec
+import pytest
+
+from broker_config.config import BrokerSettings, Engine
+from broker_config.engine import run_broker
+from broker_config.identity import Credential, load_credential
+from broker_config.mosquitto.process import find_mosquitto
+from broker_config.site import Site, load_site
+
+DEMO_SITE = Path(__file__).parents[2] / "simulators" / "demo_store" / "site.toml"
+ENGINES: tuple[Engine, ...] = ("amqtt", "mosquitto")
+NODELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class TestBroker:
+    """Where it listens and who may connect; `site_file` and `identity` may be changed while it runs."""
+
+    __test__ = False
+    host: str
+    port: int
+    identity: Path
+    site_file: Path
+    engine: str
+
+    def credential(self, user: str) -> Credential:
+        """The credential of `server`, `agent-gw-1`, `display-d-door` …"""
+        return load_credential(self.identity / f"{user}.toml")
+
+    def client(self, user: str, **options: object) -> aiomqtt.Client:
+        """An MQTT client with the user's own credential, as the project's clients connect; `options` override it."""
+        own: dict[str, object] = {
+            "username": user,
+            "identifier": user,
+            "protocol": aiomqtt.ProtocolVersion.V311,
+            "socket_options": NODELAY,
+            "timeout": 5,
+        }
+        if "password" not in options:
+            own["password"] = self.credential(user).password
+        return aiomqtt.Client(self.host, self.port, **(own | options))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def running_broker(
+    folder: Path, site: Site | None = None, engine: Engine = "auto", port: int = 0
+) -> AsyncIterator[TestBroker]:
+    """A broker for `site` (the demo store's where None), alive on its port; skips where `engine` is not installed.
+
+    Args:
+        folder: its files; start again with the same folder and port to get the same clients and data.
+    """
+    skip_without(engine)
+    folder.mkdir(parents=True, exist_ok=True)
+    site_file = folder / "site.toml"
+    if not site_file.exists():
+        if site is None:
+            shutil.copy(DEMO_SITE, site_file)
+        else:
+            site_file.write_text(site_toml(site))
+        load_site(site_file)
+    settings = BrokerSettings(
+        engine=engine, port=port or free_port(), site=site_file, identity=folder / "identity", data=folder / "data"
+    )
+    async with run_broker(settings) as broker:
+        running = TestBroker(settings.host, settings.port, settings.identity, site_file, broker.engine)
+        async with running.client("server"):
+            pass  # only the broker we spawned knows this password
+        ended = asyncio.create_task(broker.ended())
+        try:
+            yield running
+        finally:
+            assert not ended.done(), f"the broker died under the test: {ended.result() if ended.done() else ''}"
+            ended.cancel()
+            await asyncio.wait([ended])
+
+
+def site_toml(site: Site) -> str:
+    """A site as the text of a site file."""
+    return "".join(f"{key} = {toml_value(value)}\n" for key, value in msgspec.to_builtins(site).items())
+
+
+def toml_value(value: object) -> str:
+    """A value of strings, numbers, lists and tables as TOML; JSON's strings and numbers are TOML's."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {toml_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    return json.dumps(value)
+
+
+def skip_without(engine: Engine) -> None:
+    """Skip a test whose engine is not installed; fail it in CI, where everything is."""
+    if engine == "mosquitto" and find_mosquitto() is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("mosquitto is not installed")
+        pytest.skip("mosquitto is not installed: make system-deps")
+
+
+def free_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
