@@ -1,0 +1,130 @@
+"""`tacet doctor`: what is configured, what answers, and what to do about the rest; worst first."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from edge.config import EdgeConfig, load_config
+from edge.doctor_probes import Finding, examine_broker, examine_port, examine_reader, examine_scale, examine_server
+
+MARKS = {0: "[green]ok[/]   ", 1: "[yellow]look[/] ", 2: "[red]wrong[/]"}
+RUNNING = ("ready", "alert")
+
+doctor_app = typer.Typer()
+
+
+@doctor_app.callback(invoke_without_command=True)
+def doctor(
+    config: Annotated[Path, typer.Option(help="The agent's TOML file.")] = Path("edge.toml"),
+    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+) -> None:
+    """Say what is configured, what answers, and what to do about the rest.
+
+    Asks a running agent (through the server) what it sees; where none runs, opens each device itself for a few seconds.
+    Exit code 1 if something is wrong.
+
+    Examples:
+
+      tacet doctor --config edge.toml
+
+      tacet doctor --config ~/.local/state/tacet/demo/edge.toml
+    """
+    findings = sorted(asyncio.run(examine(load_config(config))), key=lambda finding: -finding.level)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
+    else:
+        show(findings)
+    if any(finding.level == 2 for finding in findings):
+        sys.exit(1)
+
+
+def show(findings: list[Finding]) -> None:
+    """A line each, with its next step below it."""
+    console = Console(highlight=False)
+    for finding in findings:
+        console.print(MARKS[finding.level], end=" ")
+        console.print(finding.what, markup=False, soft_wrap=True)
+        if finding.next_step:
+            console.print(f"      -> {finding.next_step}", markup=False, style="dim", soft_wrap=True)
+
+
+async def examine(config: EdgeConfig) -> list[Finding]:
+    """Every finding, in the order of the chain: files, broker, server, agent, devices."""
+    configured = f"agent {config.agent}: {len(config.readers)} readers, {len(config.scales)} scales, {len(config.actuators)} actuators"
+    findings = [Finding(0, f"{configured}, site {config.site.id!r}")]
+    findings.append(await examine_broker(config.broker.host, config.broker.port))
+    server, status = await examine_server(config.server)
+    agent = running_agent(config.agent, status)
+    findings += server
+    return findings + (examine_agent(agent) if agent else [no_agent(config.agent), *await examine_devices(config)])
+
+
+def running_agent(agent_id: str, status: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the server knows of the agent, if it is up now."""
+    agents = status["agents"] if status else []
+    return next((agent for agent in agents if agent["agent"] == agent_id and agent["state"] in RUNNING), None)
+
+
+def no_agent(agent_id: str) -> Finding:
+    """The finding for an agent that is not running, or that nobody can ask."""
+    return Finding(
+        1, f"agent {agent_id}: not running, as far as can be asked", "start it: tacet edge --config edge.toml"
+    )
+
+
+def examine_agent(agent: dict[str, Any]) -> list[Finding]:
+    """The running agent's own word on its devices, its outbox and its member table."""
+    findings = [Finding(0, f"agent {agent['agent']}: {agent['state']} since {agent['since']}")]
+    for device in agent["devices"]:
+        what = f"{device['id']}: {device['kind']} {device['state']} since {device['since']}"
+        findings.append(Finding(0 if device["state"] == "ready" else 2, what, device["reason"] or ""))
+    stats = agent["stats"] or {}
+    if stats:
+        waiting = stats["outbox"]
+        findings.append(Finding(1 if waiting > 1000 else 0, f"outbox: {waiting} events wait for the server's word"))
+        findings.append(lease(stats))
+        if stats["reads"] == 0:
+            findings.append(
+                Finding(
+                    1,
+                    "no reads since the agent started",
+                    "hold a tag near an antenna; check power_dbm, region, floor_dbm",
+                )
+            )
+    return findings
+
+
+def lease(stats: dict[str, Any]) -> Finding:
+    """Whether members can be recognised now."""
+    if stats["members_version"] == 0:
+        return Finding(
+            1,
+            "member table: none yet, so everybody is anonymous",
+            "tacet members import FILE; the agent fetches the table by itself",
+        )
+    if stats["member_lease_s"] <= 0:
+        return Finding(
+            2,
+            "member table: its lease is over, so everybody is anonymous",
+            "the agent must reach the server to renew it",
+        )
+    return Finding(
+        0, f"member table: version {stats['members_version']}, leased for {stats['member_lease_s'] / 3600:.0f} h more"
+    )
+
+
+async def examine_devices(config: EdgeConfig) -> list[Finding]:
+    """Each device, opened by ourselves, all at once; those without a port to open are reported as such."""
+    ports = [(device.id, device.port) for device in config.readers]
+    ports += [(device.id, device.port) for device in config.scales]
+    relays = [(str(device.id), device.port) for device in config.actuators]
+    broken = {name: finding for name, port in [*ports, *relays] if (finding := examine_port(name, port))}
+    probes = [examine_reader(r.type, r.id, r.port, r.settings) for r in config.readers if r.id not in broken]
+    probes += [examine_scale(s.type, s.id, s.port, s.settings) for s in config.scales if s.id not in broken]
+    silent = [Finding(0, f"{name}: {port} is there") for name, port in relays if name not in broken]
+    return [*broken.values(), *silent, *await asyncio.gather(*probes)]

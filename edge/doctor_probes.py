@@ -1,0 +1,135 @@
+"""What `tacet doctor` asks the outside: the broker, the server, a port.  Each probe is short and disturbs nobody."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from readers.errors import ReaderError
+from readers.registry import open_reader, open_scale
+
+PROBE_S = 3.0
+DEVICE_S = 8.0
+# CONNECT, MQTT 3.1.1, clean session, keep-alive 10 s, client id "doctor", no user: a guarded broker refuses it by name.
+_ANONYMOUS_CONNECT = b"\x10\x12\x00\x04MQTT\x04\x02\x00\x0a\x00\x06doctor"
+_CONNACK = 0x20
+_ACCEPTED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's report.
+
+    Args:
+        level: 2 wrong, 1 worth a look, 0 good.
+        next_step: what to do; empty where nothing needs doing.
+    """
+
+    level: int
+    what: str
+    next_step: str = ""
+
+
+async def examine_broker(host: str, port: int) -> Finding:
+    """Whether an MQTT broker answers there, and whether it lets strangers in."""
+    place = f"broker {host}:{port}"
+    try:
+        async with asyncio.timeout(PROBE_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(_ANONYMOUS_CONNECT)
+                answer = await reader.read(4)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        return Finding(
+            2, f"{place}: nothing answers ({error or 'time-out'})", "start it: tacet broker --config broker.toml"
+        )
+    if answer[:1] != bytes([_CONNACK]):
+        return Finding(2, f"{place}: something other than an MQTT broker answers", "check host and port under [broker]")
+    if answer[-1] == _ACCEPTED:
+        return Finding(
+            2, f"{place}: lets anybody in without a password", "run it by `tacet broker`, or set allow_anonymous false"
+        )
+    return Finding(0, f"{place}: answers, and refuses strangers")
+
+
+async def examine_server(url: str) -> tuple[list[Finding], dict[str, Any] | None]:
+    """Whether the server is up and has its broker; its own view of the store, None when it does not answer."""
+    try:
+        async with httpx.AsyncClient(base_url=url, timeout=PROBE_S) as http:
+            ready = (await http.get("/readyz")).is_success
+            status: dict[str, Any] = (await http.get("/api/status")).raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
+        step = "start it: tacet server --config server.toml"
+        return [Finding(2, f"server {url}: does not answer ({error or type(error).__name__})", step)], None
+    if not ready:
+        return [
+            Finding(
+                2, f"server {url}: up, but without its broker or database", "see its log; check [broker] in server.toml"
+            )
+        ], status
+    return [Finding(0, f"server {url}: ready")], status
+
+
+def examine_port(device_id: str, port: Path) -> Finding | None:
+    """What is wrong with the device file; None when it can be opened by us."""
+    if not port.exists():
+        plug = "plug the device in; stable names are under /dev/serial/by-id"
+        return Finding(
+            2,
+            f"{device_id}: {port} does not exist",
+            plug if port.is_relative_to("/dev") else "start what makes it: tacet simulate store",
+        )
+    if not os.access(port, os.R_OK | os.W_OK):
+        return Finding(
+            2,
+            f"{device_id}: no permission to use {port}",
+            "add this user to the port's group (dialout): sudo usermod -aG dialout $USER",
+        )
+    return None
+
+
+async def examine_reader(type_name: str, reader_id: str, port: Path, settings: Mapping[str, object]) -> Finding:
+    """Open the reader, set it up and wait for a first read; the agent must not be running on it."""
+    try:
+        async with (
+            asyncio.timeout(DEVICE_S),
+            open_reader(type_name, reader_id, str(port), settings, time.time_ns) as reader,
+        ):
+            async for read in reader.reads():
+                return Finding(
+                    0, f"{reader_id}: {type_name} answers; a tag at {read.rssi_dbm:.0f} dBm on antenna {read.antenna}"
+                )
+    except ReaderError as error:
+        return Finding(2, f"{reader_id}: {error}", "check cable, power and `type`; then run this again")
+    except TimeoutError:
+        return Finding(
+            1,
+            f"{reader_id}: {type_name} answers, but no tag in {DEVICE_S:.0f} s",
+            "hold a tag near; check antenna and power_dbm",
+        )
+    return Finding(2, f"{reader_id}: stopped reading", "run this again")
+
+
+async def examine_scale(type_name: str, scale_id: str, port: Path, settings: Mapping[str, object]) -> Finding:
+    """Open the scale and wait for a first weight."""
+    try:
+        async with (
+            asyncio.timeout(DEVICE_S),
+            open_scale(type_name, scale_id, str(port), settings, time.time_ns) as scale,
+        ):
+            async for weight in scale.weights():
+                return Finding(0, f"{scale_id}: {type_name} answers; {weight.grams} g")
+    except ReaderError as error:
+        return Finding(2, f"{scale_id}: {error}", "check cable, power and `type`; then run this again")
+    except TimeoutError:
+        return Finding(
+            2, f"{scale_id}: {type_name} sends no weight in {DEVICE_S:.0f} s", "is it overloaded, or showing an error?"
+        )
+    return Finding(2, f"{scale_id}: stopped sending", "run this again")

@@ -1,0 +1,97 @@
+"""The doctor's findings: each names what is wrong and the next step, and nothing good is called bad."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from edge.doctor import examine_agent, lease, running_agent
+from edge.doctor_probes import examine_broker, examine_port, examine_server
+
+STATS = {"outbox": 0, "reads": 10, "members_version": 3, "member_lease_s": 7200}
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[int]:
+    """A port that answers whatever comes with the same bytes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "words"),
+    [
+        (b"\x20\x02\x00\x05", 0, "refuses strangers"),
+        (b"\x20\x02\x00\x00", 2, "lets anybody in"),
+        (b"HTTP/1.1 400\r\n", 2, "other than an MQTT broker"),
+        (b"", 2, "other than an MQTT broker"),
+    ],
+)
+async def test_the_broker_is_judged_by_how_it_meets_a_stranger(answer: bytes, level: int, words: str) -> None:
+    async with answering(answer) as port:
+        finding = await examine_broker("127.0.0.1", port)
+    assert finding.level == level
+    assert words in finding.what
+    assert bool(finding.next_step) == (level > 0)
+
+
+async def test_a_broker_that_is_not_there_is_wrong_and_says_how_to_start_it() -> None:
+    async with answering(b"") as port:
+        pass
+    finding = await examine_broker("127.0.0.1", port)
+    assert finding.level == 2
+    assert "tacet broker" in finding.next_step
+
+
+async def test_a_server_that_is_not_there_is_wrong_and_says_how_to_start_it() -> None:
+    async with answering(b"") as port:
+        pass
+    findings, status = await examine_server(f"http://127.0.0.1:{port}")
+    assert [finding.level for finding in findings] == [2]
+    assert "tacet server" in findings[0].next_step
+    assert status is None
+
+
+def test_a_missing_port_is_named(tmp_path: Path) -> None:
+    finding = examine_port("r-door", tmp_path / "gone")
+    assert finding is not None
+    assert "r-door" in finding.what
+    assert "gone" in finding.what
+    assert examine_port("r-door", tmp_path) is None
+
+
+def test_a_lost_device_is_wrong_with_the_reason_as_its_next_step() -> None:
+    device = {"id": "r-door", "kind": "magicrf-m100", "state": "lost", "since": "10:00", "reason": "plug it in"}
+    agent = {"agent": "gw-1", "state": "alert", "since": "9:00", "devices": [device], "stats": STATS}
+    wrong = [finding for finding in examine_agent(agent) if finding.level == 2]
+    assert [finding.next_step for finding in wrong] == ["plug it in"]
+
+
+def test_a_healthy_agent_has_nothing_wrong() -> None:
+    device = {"id": "r-door", "kind": "magicrf-m100", "state": "ready", "since": "10:00", "reason": None}
+    agent = {"agent": "gw-1", "state": "ready", "since": "9:00", "devices": [device], "stats": STATS}
+    assert {finding.level for finding in examine_agent(agent)} == {0}
+
+
+@pytest.mark.parametrize(("version", "left_s", "level"), [(0, 0, 1), (3, 0, 2), (3, -5, 2), (3, 60, 0)])
+def test_the_member_table_counts_only_while_leased(version: int, left_s: int, level: int) -> None:
+    assert lease({"members_version": version, "member_lease_s": left_s}).level == level
+
+
+@pytest.mark.parametrize(
+    ("state", "runs"), [("ready", True), ("alert", True), ("lost", False), ("disconnected", False)]
+)
+def test_only_an_agent_that_is_up_speaks_for_its_devices(state: str, runs: bool) -> None:
+    status = {"agents": [{"agent": "gw-1", "state": state}]}
+    assert (running_agent("gw-1", status) is not None) == runs
+    assert running_agent("gw-2", status) is None
+    assert running_agent("gw-1", None) is None
