@@ -9,11 +9,15 @@ from fastapi.responses import JSONResponse
 from server import health
 from server.clock import ClockNs, utc_clock
 from server.config import ServerConfig
+from server.displays import router as displays
 from server.errors import ServerError
 from server.guard import RequestGuard
 from server.runtime import running
 
-ROUTERS = (health.router,)
+ROUTERS = (
+    health.router,
+    displays.router,
+)
 
 
 def create_app(

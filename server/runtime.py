@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from broker_config.site import load_site
+from broker_config.site import DisplayId, load_site
 from server.clock import ClockNs
 from server.config import ServerConfig
 from server.db import open_database
+from server.displays.pairing import PairingService
+from server.displays.proxy import MqttProxy
+from server.displays.store import SqlPairedStore
 from server.feed import Feed
 from server.fleet import Fleet
 from server.identities import Identities
@@ -38,6 +41,8 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
             feed=feed,
             fleet=Fleet(site, feed),
             link=Link(config.broker, identities.own(), site, clock_ns),
+            pairing=PairingService(frozenset(DisplayId(d.id) for d in site.displays), SqlPairedStore(db), clock_ns),
+            proxy=MqttProxy((config.broker.host, config.broker.port), site.id, identities.folder, clock_ns),
             clock_ns=clock_ns,
             started_ns=clock_ns(),
         )

@@ -11,6 +11,8 @@ from broker_config.site import Site
 from server.clock import ClockNs
 from server.config import ServerConfig
 from server.db import Database
+from server.displays.pairing import PairingService
+from server.displays.proxy import MqttProxy
 from server.errors import Unauthenticated
 from server.feed import Feed
 from server.fleet import Fleet
@@ -31,6 +33,8 @@ class ServerState:
     feed: Feed
     fleet: Fleet
     link: Link
+    pairing: PairingService
+    proxy: MqttProxy
     clock_ns: ClockNs
     started_ns: int
 

@@ -1,0 +1,28 @@
+"""What the pairing calls answer."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+
+class PairingAsked(BaseModel):
+    """Paired already, or the code to show."""
+
+    paired: bool
+    code: str | None = None
+
+
+class PairingState(BaseModel):
+    """`connected`: some browser holds this display's connection now."""
+
+    paired: bool
+    code: str | None
+    connected: bool
+
+
+class WaitingPairing(BaseModel):
+    """A code that waits for the owner."""
+
+    code: str
+    display: str
+    asked_at: datetime
