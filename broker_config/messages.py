@@ -130,6 +130,7 @@ class ShelfPick(Data, frozen=True, kw_only=True):
 
     Args:
         epc: the item, where tag and weight agree; None when only the weight fell.
+        gtin: the article as GTIN-14, where the tag or the weight tells.
         confidence: 0 to 1; 0.95 or more when tag and weight agree.
         delta_g: change of weight, negative.
     """
@@ -142,6 +143,7 @@ class ShelfPick(Data, frozen=True, kw_only=True):
     delta_g: float
     confidence: float
     detected_at: datetime
+    gtin: str | None = None
 
 
 class ShelfPutback(ShelfPick, frozen=True, kw_only=True):
