@@ -1,0 +1,283 @@
+"""The agent's configuration: one TOML file, checked whole before anything opens.
+
+A device's stanza holds keys of ours (`id`, `type`, `port`, what it covers) and keys of its driver, which only the driver
+understands; both are checked here.  Paths are relative to the file's folder.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from broker_config.errors import ConfigError
+from broker_config.identity import Credential, load_credential
+from broker_config.site import ActuatorId, Level, ShelfId, Site, Strict, ZoneId, load_site, load_toml
+from edge.actuators.registry import check_relay
+from readers.errors import SetupError
+from readers.model import ReaderId
+from readers.registry import check_reader, check_scale
+
+S = TypeVar("S", bound=Strict)
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class BrokerAddress(Strict, frozen=True):
+    """Where the broker listens."""
+
+    host: str
+    port: Port
+
+
+class Antenna(Strict, frozen=True):
+    """One antenna of a reader.
+
+    Args:
+        number: as the reader counts it, from 1.
+        zone: the place it covers; several antennas may cover one.
+        floor_dbm: reads weaker than this do not begin a presence.
+    """
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=255)]
+    zone: Level
+    floor_dbm: float = -128.0
+
+
+class ShelfItem(Strict, frozen=True):
+    """An article a shelf holds.
+
+    Args:
+        gtin: GTIN-14.
+        unit_g: what one weighs.
+        tolerance_g: by how much one may differ from it, either way.
+    """
+
+    gtin: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{14}$")]
+    unit_g: Annotated[float, msgspec.Meta(gt=0)]
+    tolerance_g: Annotated[float, msgspec.Meta(gt=0)]
+
+
+class OutboxLimits(Strict, frozen=True):
+    """How much disk the outbox may take."""
+
+    quota_mb: Annotated[int, msgspec.Meta(ge=1)] = 256
+
+
+class _ReaderStanza(Strict, frozen=True):
+    id: Level
+    type: str
+    port: str
+    antennas: tuple[Antenna, ...]
+
+
+class _ScaleStanza(Strict, frozen=True):
+    id: Level
+    type: str
+    port: str
+    shelf: Level
+    items: tuple[ShelfItem, ...]
+
+
+class _ActuatorStanza(Strict, frozen=True):
+    id: Level
+    type: str
+    port: str
+
+
+class _EdgeFile(Strict, frozen=True):
+    """The file's shape; devices stay raw until their own keys and their driver's are told apart."""
+
+    agent: Level
+    site: str
+    credential: str
+    data: str
+    server: str
+    broker: BrokerAddress
+    simulated: bool = False
+    outbox: OutboxLimits = OutboxLimits()
+    presence: dict[str, object] = msgspec.field(default_factory=dict)
+    readers: tuple[dict[str, object], ...] = ()
+    scales: tuple[dict[str, object], ...] = ()
+    actuators: tuple[dict[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """A reader and the zones its antennas cover."""
+
+    id: ReaderId
+    type: str
+    port: Path
+    antennas: tuple[Antenna, ...]
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleConfig:
+    """A scale under a shelf.  `zone` is the shelf's, from the site file."""
+
+    id: ReaderId
+    type: str
+    port: Path
+    shelf: ShelfId
+    zone: ZoneId
+    items: tuple[ShelfItem, ...]
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ActuatorConfig:
+    """An actuator.  `zone` is from the site file."""
+
+    id: ActuatorId
+    type: str
+    port: Path
+    zone: ZoneId
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """Everything an agent is told.  `presence` overrides fields of `edge.presence.PresenceSettings`."""
+
+    agent: str
+    site: Site
+    credential: Credential
+    data: Path
+    server: str
+    broker: BrokerAddress
+    simulated: bool
+    outbox: OutboxLimits
+    presence: Mapping[str, object]
+    readers: tuple[ReaderConfig, ...]
+    scales: tuple[ScaleConfig, ...]
+    actuators: tuple[ActuatorConfig, ...]
+
+
+def load_config(path: Path) -> EdgeConfig:
+    """Read and check an agent's configuration, its site file and its credential.
+
+    Raises:
+        ConfigError: one line that names the file, the stanza and the remedy.
+    """
+    file = load_toml(path, _EdgeFile)
+    folder = path.resolve().parent
+    site = load_site(folder / file.site)
+    stanzas = _Stanzas(path, folder, file.agent, site)
+    config = EdgeConfig(
+        agent=file.agent,
+        site=site,
+        credential=_credential(path, folder / file.credential, file.agent),
+        data=folder / file.data,
+        server=_server(path, file.server),
+        broker=file.broker,
+        simulated=file.simulated,
+        outbox=file.outbox,
+        presence=file.presence,
+        readers=tuple(stanzas.reader(raw) for raw in file.readers),
+        scales=tuple(stanzas.scale(raw) for raw in file.scales),
+        actuators=tuple(stanzas.actuator(raw) for raw in file.actuators),
+    )
+    _refuse_doubles(path, config)
+    return config
+
+
+class _Stanzas:
+    """Turns raw stanzas into configs, against one site file and one agent."""
+
+    def __init__(self, path: Path, folder: Path, agent: str, site: Site) -> None:
+        self._path, self._folder, self._agent, self._site = path, folder, agent, site
+
+    def reader(self, raw: dict[str, object]) -> ReaderConfig:
+        own, settings = self._split("readers", raw, _ReaderStanza, check_reader)
+        numbers = [antenna.number for antenna in own.antennas]
+        if not numbers or len(set(numbers)) < len(numbers):
+            raise ConfigError(f"{self._path}: reader {own.id!r}: give each antenna once, by its own number")
+        for antenna in own.antennas:
+            zone = next((zone for zone in self._site.zones if zone.id == antenna.zone), None)
+            self._check_owner(f"reader {own.id!r}", f"zone {antenna.zone!r}", zone)
+        return ReaderConfig(ReaderId(own.id), own.type, self._folder / own.port, own.antennas, settings)
+
+    def scale(self, raw: dict[str, object]) -> ScaleConfig:
+        own, settings = self._split("scales", raw, _ScaleStanza, check_scale)
+        shelf = next((shelf for shelf in self._site.shelves if shelf.id == own.shelf), None)
+        self._check_owner(f"scale {own.id!r}", f"shelf {own.shelf!r}", shelf)
+        if len({item.gtin for item in own.items}) < len(own.items):
+            raise ConfigError(f"{self._path}: scale {own.id!r}: an article is listed twice")
+        assert shelf is not None
+        zone = ZoneId(shelf.zone)
+        return ScaleConfig(
+            ReaderId(own.id), own.type, self._folder / own.port, ShelfId(own.shelf), zone, own.items, settings
+        )
+
+    def actuator(self, raw: dict[str, object]) -> ActuatorConfig:
+        own, settings = self._split("actuators", raw, _ActuatorStanza, check_relay)
+        known = next((actuator for actuator in self._site.actuators if actuator.id == own.id), None)
+        self._check_owner("this file", f"actuator {own.id!r}", known)
+        assert known is not None
+        return ActuatorConfig(ActuatorId(own.id), own.type, self._folder / own.port, ZoneId(known.zone), settings)
+
+    def _split(
+        self, kind: str, raw: dict[str, object], model: type[S], check: Callable[[str, Mapping[str, object]], None]
+    ) -> tuple[S, dict[str, object]]:
+        """Our keys as `model`, the others as settings that the driver has accepted."""
+        ours = model.__struct_fields__
+        where = f"{self._path}: [[{kind}]] {raw.get('id', '(without id)')}"
+        try:
+            own = msgspec.convert({key: value for key, value in raw.items() if key in ours}, model)
+            settings = {key: value for key, value in raw.items() if key not in ours}
+            check(str(raw["type"]), settings)
+        except (msgspec.ValidationError, SetupError) as error:
+            raise ConfigError(f"{where}: {error}") from error
+        return own, settings
+
+    def _check_owner(self, who: str, what: str, thing: object) -> None:
+        """A thing must be in the site file and ours."""
+        if thing is None:
+            raise ConfigError(f"{self._path}: {who} names {what}, which the site file does not define")
+        owner = getattr(thing, "agent", None)
+        if owner != self._agent:
+            raise ConfigError(
+                f"{self._path}: {who} names {what}, which the site file gives to agent {owner!r}, not {self._agent!r}"
+            )
+
+
+def _credential(path: Path, credential_path: Path, agent: str) -> Credential:
+    credential = load_credential(credential_path)
+    if credential.party != "agent" or credential.id != agent:
+        raise ConfigError(
+            f"{credential_path}: is the secret of {credential.user!r}; {path} needs that of agent {agent!r}"
+        )
+    if credential.match_key is None or credential.seal_key is None:
+        raise ConfigError(
+            f"{credential_path}: lacks match_key or seal_key; make a new one: tacet broker add agent {agent}"
+        )
+    return credential
+
+
+def _server(path: Path, address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{path}: server {address!r} is no address; write it as http://127.0.0.1:8080")
+    return address.rstrip("/")
+
+
+def _refuse_doubles(path: Path, config: EdgeConfig) -> None:
+    devices: Sequence[ReaderConfig | ScaleConfig | ActuatorConfig] = [
+        *config.readers,
+        *config.scales,
+        *config.actuators,
+    ]
+    for twice in _doubles(device.id for device in devices):
+        raise ConfigError(f"{path}: device id {twice!r} is used twice; each device needs its own")
+    for twice in _doubles(str(device.port) for device in devices):
+        raise ConfigError(f"{path}: port {twice} is given to two devices; a serial port serves one")
+    for twice in _doubles(scale.shelf for scale in config.scales):
+        raise ConfigError(f"{path}: shelf {twice!r} has two scales; one shelf, one scale")
+
+
+def _doubles(names: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    return [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]

@@ -1,0 +1,212 @@
+"""The outbox: what happened at this gateway, kept until the server says it has it.
+
+`append` hands events over and returns their seqs at once; one thread commits whatever is waiting in one transaction, at
+once when idle, so that a burst shares its commits.  An event is offered to the uplink only after its commit: what the
+server has seen can never be taken back by a power cut.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from broker_config.errors import ConfigError
+from broker_config.messages import EdgeAck
+from edge.outbox_store import DropRange, EventClass, OutboxStore, Row, as_ranges
+from readers.model import ClockNs
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+PURGE_EVERY_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventId:
+    """Which event of which file: `gateway.generation.seq` as text."""
+
+    gateway: str
+    generation: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.gateway}.{self.generation}.{self.seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """An event that has no seq yet.
+
+    Args:
+        payload: builds the message once the id is known (the id is sealed into some).
+    """
+
+    topic: str
+    event_class: EventClass
+    payload: Callable[[EventId], bytes]
+
+
+class Outbox:
+    """One agent's durable events.  Use as `async with Outbox(...) as outbox`.
+
+    Args:
+        gateway: the agent's id.
+        on_commit: called on the loop with rows just committed, in order; the uplink sets it.
+    """
+
+    def __init__(self, path: Path, gateway: str, *, quota_bytes: int, clock_ns: ClockNs) -> None:
+        self.on_commit: Callable[[Sequence[Row]], None] | None = None
+        self._path, self._gateway, self._quota_bytes, self._clock_ns = path, gateway, quota_bytes, clock_ns
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._rows: list[Row] = []
+        self._state: dict[str, bytes] = {}
+        self._lost: list[DropRange] = []  # seqs whose commit failed; declared with the next that succeeds
+        self._unsaved: dict[str, bytes] = {}  # the state of those
+        self._committing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __aenter__(self) -> Self:
+        """Open or make the file.
+
+        Raises:
+            ConfigError: it cannot be opened, or another agent has it.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._failed: asyncio.Future[None] = self._loop.create_future()
+        try:
+            self._store = await self._call(lambda: OutboxStore(self._path, self._quota_bytes))
+        except (sqlite3.OperationalError, OSError) as error:
+            self._thread.shutdown()
+            raise ConfigError(f"{self._path}: {error}; is another agent running on the same data folder?") from error
+        self.generation = self._store.generation
+        self._next_seq = max(self._store.last_seq, self._store.acked_upto) + 1
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Commit what waits, then close."""
+        await self._idle.wait()
+        await self._call(self._store.close)
+        self._thread.shutdown()
+
+    @property
+    def last_seq(self) -> int:
+        """The seq handed out last."""
+        return self._next_seq - 1
+
+    @property
+    def acked_upto(self) -> int:
+        """The server holds everything up to here."""
+        return self._store.acked_upto
+
+    @property
+    def waiting(self) -> int:
+        """Events the server has not acknowledged."""
+        return self.last_seq - self._store.acked_upto
+
+    @property
+    def dropped_events(self) -> int:
+        """Events given up for want of space, since the file was made."""
+        return self._store.dropped_events
+
+    def append(self, events: Sequence[PendingEvent], state: Mapping[str, bytes] | None = None) -> list[int]:
+        """Give events their seqs and hand them, with the state they change, to one transaction; returns before its commit."""
+        seqs = list(range(self._next_seq, self._next_seq + len(events)))
+        self._next_seq += len(events)
+        for seq, event in zip(seqs, events, strict=True):
+            payload = event.payload(EventId(self._gateway, self.generation, seq))
+            self._rows.append(Row(seq, event.event_class, event.topic, payload))
+        self._state.update(state or {})
+        if not self._committing:
+            self._start_commit()
+        return seqs
+
+    async def flush(self) -> None:
+        """Wait until everything handed over so far is on the disk."""
+        while not self._idle.is_set():
+            await self._idle.wait()
+
+    async def rows_after(self, seq: int, limit: int) -> list[Row]:
+        """Committed rows above `seq`."""
+        return await self._call(lambda: self._store.rows_after(seq, limit))
+
+    async def drops(self) -> list[DropRange]:
+        """Declared drops that the server has not acknowledged."""
+        return await self._call(self._store.drops)
+
+    async def state(self, key: str) -> bytes | None:
+        """What was last committed under `key`."""
+        return await self._call(lambda: self._store.state(key))
+
+    async def acknowledge(self, ack: EdgeAck) -> bool:
+        """Take in the server's word; False when it speaks of another file.
+
+        `missing` ranges at or below `upto` are not held by the server, so the contiguous part ends before them.
+        """
+        if ack.generation != self.generation:
+            return False
+        upto = min([ack.upto, *(first - 1 for first, _ in ack.missing)])
+        if upto > self.last_seq:
+            # This file is older than the one the server knows (a disk restored): its seqs up to there are taken.
+            log.error("the server holds event %s, this outbox ends at %s: going on above it", upto, self.last_seq)
+            self._next_seq = upto + 1
+        if upto != self._store.acked_upto:
+            now_ns = self._clock_ns()
+            await self._call(lambda: self._store.acknowledge(upto, now_ns))
+        return True
+
+    async def run(self) -> None:
+        """Purge old rows now and then; ends only when the disk fails.
+
+        Raises:
+            sqlite3.Error: the file cannot be written, for another reason than space.
+        """
+        while True:
+            now_ns = self._clock_ns()
+            await self._call(lambda: self._store.purge(now_ns))  # noqa: B023 - awaited in the same turn
+            done, _ = await asyncio.wait([self._failed], timeout=PURGE_EVERY_S)
+            if done:
+                self._failed.result()
+
+    def _start_commit(self) -> None:
+        rows, self._rows = self._rows, []
+        state, self._state = self._state, {}
+        self._committing = True
+        self._idle.clear()
+        self._loop.run_in_executor(self._thread, self._commit, rows, state).add_done_callback(self._committed)
+
+    def _commit(self, rows: list[Row], state: dict[str, bytes]) -> list[Row]:
+        """In the thread: one transaction.  Where there is no room even so, the rows become a drop to be declared later."""
+        try:
+            kept = self._store.commit(rows, {**self._unsaved, **state}, self._lost)
+        except sqlite3.OperationalError as error:
+            log.error("outbox %s: %s; %s events could not be kept", self._path, error, len(rows))  # noqa: TRY400 - one line
+            self._lost += as_ranges(rows)
+            self._unsaved |= state
+            return []
+        self._lost, self._unsaved = [], {}
+        return kept
+
+    def _committed(self, future: "asyncio.Future[list[Row]]") -> None:
+        self._committing = False
+        error = future.exception()
+        if error is not None:
+            if not self._failed.done():
+                self._failed.set_exception(error)
+            self._idle.set()
+            return
+        if self._rows or self._state:
+            self._start_commit()
+        else:
+            self._idle.set()
+        if self.on_commit is not None and future.result():
+            self.on_commit(future.result())
+
+    def _call(self, work: Callable[[], T]) -> Awaitable[T]:
+        return self._loop.run_in_executor(self._thread, work)

@@ -1,0 +1,296 @@
+"""The outbox on disk: one SQLite file, WAL and `synchronous=FULL`, so that what is committed survives a power cut.
+
+Rows live in one table per class, in the order of `seq`, so that dropping a class's oldest rows frees whole pages.  Every
+seq up to `last_seq` is a row, a declared drop, or was deleted 48 h after the server acknowledged it: there are no holes.
+Nothing here is asynchronous; `edge.outbox` calls it from its one thread.
+"""
+
+import logging
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+log = logging.getLogger(__name__)
+
+EventClass = Literal["A", "B", "C"]
+"""A: members, transactions, results of commands.  B: goods and shelves.  C: health.  When space runs out, C goes first."""
+CLASSES: tuple[EventClass, ...] = ("A", "B", "C")
+PAGE_BYTES = 4096
+MIN_QUOTA_PAGES = 64
+KEEP_ACKED_NS = 48 * 3600 * 1_000_000_000
+ACK_MARK_EVERY_NS = 60 * 1_000_000_000
+SPARE_PAGES = 16  # what SQLite needs beside the rows: inner pages of the trees, the small tables
+DROP_ROWS = 64  # rows given up at a time
+WAL_PAGES = 1000  # the log is written back to the file beyond this
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event as it will be published."""
+
+    seq: int
+    event_class: EventClass
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DropRange:
+    """Seqs that will never be sent, all of one class."""
+
+    first: int
+    last: int
+    event_class: EventClass
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+
+class OutboxStore:
+    """The file and its transactions.
+
+    Args:
+        quota_bytes: the file's limit; beyond it the oldest rows of the least class are dropped and declared.
+    """
+
+    def __init__(self, path: Path, quota_bytes: int) -> None:
+        self._quota_pages = max(quota_bytes // PAGE_BYTES, MIN_QUOTA_PAGES)
+        self._db = _open(path, self._quota_pages)
+        self.generation = self._meta("generation")
+        self.last_seq = int(self._meta("last_seq"))
+        self.acked_upto = int(self._meta("acked_upto"))
+        self.dropped_events = int(self._meta("dropped_events"))
+
+    def commit(self, rows: Sequence[Row], state: Mapping[str, bytes], drops: Iterable[DropRange] = ()) -> list[Row]:
+        """Store rows, state and drops in one transaction; the rows that found room come back, the others are declared.
+
+        Args:
+            rows, drops: together the seqs directly after `last_seq`.
+
+        Raises:
+            sqlite3.Error: nothing was stored.
+        """
+        drops = list(drops)
+        last_seq = max([self.last_seq, *(row.seq for row in rows), *(drop.last for drop in drops)])
+        before = self.dropped_events
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            kept = self._make_room(list(rows))
+            for row in kept:
+                self._db.execute(_INSERT[row.event_class], (row.seq, row.topic, row.payload))
+            stored = {row.seq for row in kept}
+            self._declare([*drops, *as_ranges(row for row in rows if row.seq not in stored)])
+            self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", list(state.items()))
+            self._set("last_seq", last_seq)
+            self._set("acked_upto", self.acked_upto)
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            self.dropped_events = before
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self.last_seq = last_seq
+        return kept
+
+    def rows_after(self, seq: int, limit: int) -> list[Row]:
+        """The next rows above `seq` in order, acknowledged or not."""
+        found: list[Row] = []
+        for event_class in CLASSES:
+            found += [
+                Row(s, event_class, topic, data)
+                for s, topic, data in self._db.execute(_AFTER[event_class], (seq, limit))
+            ]
+        return sorted(found, key=lambda row: row.seq)[:limit]
+
+    def drops(self) -> list[DropRange]:
+        """Declared drops the server has not acknowledged."""
+        rows = self._db.execute(
+            "SELECT first, last, class FROM dropped WHERE last > ? ORDER BY first", (self.acked_upto,)
+        )
+        return [DropRange(*row) for row in rows]
+
+    def state(self, key: str) -> bytes | None:
+        """What was last committed under `key`."""
+        row = self._db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def acknowledge(self, upto: int, now_ns: int) -> None:
+        """The server holds everything up to `upto`.  A smaller value than before means it lost data: it gets it again.
+
+        Reaches the disk with the next commit or minute; an acknowledgement lost in a crash costs a repetition, which the
+        server drops.
+        """
+        if upto < self.acked_upto:
+            self._server_fell_back(upto)
+        self.acked_upto = upto
+        last_mark = self._db.execute("SELECT max(at_ns) FROM ack_mark").fetchone()[0]
+        if last_mark is None or now_ns - last_mark >= ACK_MARK_EVERY_NS:
+            self._db.execute("INSERT OR REPLACE INTO ack_mark VALUES (?, ?)", (now_ns, upto))
+            self._set("acked_upto", upto)
+
+    def purge(self, now_ns: int) -> None:
+        """Delete what the server acknowledged more than 48 h ago."""
+        old = "SELECT max(upto) FROM ack_mark WHERE at_ns <= ?"
+        upto = self._db.execute(old, (now_ns - KEEP_ACKED_NS,)).fetchone()[0]
+        if upto is None:
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        for event_class in CLASSES:
+            self._db.execute(_DELETE_UPTO[event_class], (min(upto, self.acked_upto),))
+        self._db.execute("DELETE FROM dropped WHERE last <= ?", (min(upto, self.acked_upto),))
+        self._db.execute("DELETE FROM ack_mark WHERE upto < ?", (upto,))
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Write the last acknowledgement and close the file."""
+        self._set("acked_upto", self.acked_upto)
+        self._db.close()
+
+    def _server_fell_back(self, upto: int) -> None:
+        """Declare what the server lacks and we have deleted since; the rest is sent again."""
+        log.warning("the server acknowledged event %s, now only %s: sending again what is kept", self.acked_upto, upto)
+        self._db.execute("DELETE FROM ack_mark WHERE upto > ?", (upto,))
+        oldest = [row[0] for c in CLASSES for row in self._db.execute(_OLDEST[c]) if row[0] is not None]
+        first_kept = min([*oldest, self.last_seq + 1])
+        if upto + 1 < first_kept:
+            self._db.execute("DELETE FROM dropped WHERE last < ?", (first_kept,))
+            self._db.execute("INSERT INTO dropped VALUES (?, ?, 'A')", (upto + 1, first_kept - 1))
+
+    def _make_room(self, rows: list[Row]) -> list[Row]:
+        """Free pages for `rows`: acknowledged rows first, then the least class, oldest first; the rows that then fit."""
+        while rows and self._free_pages() < _pages_for(rows):
+            if self._delete_acked():
+                continue
+            least = max([row.event_class for row in rows] + [c for c in CLASSES if self._has_rows(c)])
+            if self._has_rows(least):
+                self._drop_oldest(least)
+            else:
+                rows.remove(next(row for row in rows if row.event_class == least))
+        return rows
+
+    def _free_pages(self) -> int:
+        used = (
+            self._db.execute("PRAGMA page_count").fetchone()[0]
+            - self._db.execute("PRAGMA freelist_count").fetchone()[0]
+        )
+        return int(self._quota_pages - used - SPARE_PAGES)
+
+    def _has_rows(self, event_class: EventClass) -> bool:
+        return self._db.execute(_OLDEST[event_class]).fetchone()[0] is not None
+
+    def _delete_acked(self) -> bool:
+        """Delete the oldest acknowledged rows before their time, all classes alike; whether there were any."""
+        limits = [self._db.execute(_NTH_OLDEST[c], (DROP_ROWS,)).fetchone() for c in CLASSES]
+        upto = min([self.acked_upto, *(limit[0] for limit in limits if limit is not None)])
+        return sum(self._db.execute(_DELETE_UPTO[c], (upto,)).rowcount for c in CLASSES) > 0
+
+    def _drop_oldest(self, event_class: EventClass) -> None:
+        limit = self._db.execute(_NTH_OLDEST[event_class], (DROP_ROWS,)).fetchone()
+        upto = self.last_seq if limit is None else limit[0]
+        gone = self._db.execute(_SEQS_UPTO[event_class], (upto,)).fetchall()
+        self._db.execute(_DELETE_UPTO[event_class], (upto,))
+        self._declare(as_ranges(Row(seq, event_class, "", b"") for (seq,) in gone))
+
+    def _declare(self, drops: Iterable[DropRange]) -> None:
+        for drop in drops:
+            self.dropped_events += len(drop)
+            log.warning("outbox full: dropped %s events of class %s", len(drop), drop.event_class)
+            previous = "SELECT first FROM dropped WHERE last = ? AND class = ?"
+            row = self._db.execute(previous, (drop.first - 1, drop.event_class)).fetchone()
+            first = drop.first if row is None else row[0]
+            self._db.execute("INSERT OR REPLACE INTO dropped VALUES (?, ?, ?)", (first, drop.last, drop.event_class))
+        self._set("dropped_events", self.dropped_events)
+
+    def _meta(self, key: str) -> str:
+        return str(self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
+
+    def _set(self, key: str, value: int) -> None:
+        self._db.execute("UPDATE meta SET value = ? WHERE key = ?", (str(value), key))
+
+
+def as_ranges(rows: Iterable[Row]) -> list[DropRange]:
+    """Rows in the order of seq as the fewest ranges of one class each."""
+    ranges: list[DropRange] = []
+    for row in rows:
+        if ranges and ranges[-1].last == row.seq - 1 and ranges[-1].event_class == row.event_class:
+            ranges[-1] = DropRange(ranges[-1].first, row.seq, row.event_class)
+        else:
+            ranges.append(DropRange(row.seq, row.seq, row.event_class))
+    return ranges
+
+
+def _pages_for(rows: Sequence[Row]) -> int:
+    # Half-filled leaves are what ascending inserts leave at worst.
+    return 1 + 2 * sum(len(row.payload) + len(row.topic) + 32 for row in rows) // PAGE_BYTES
+
+
+def _open(path: Path, quota_pages: int) -> sqlite3.Connection:
+    """The opened file, made where missing.  A damaged one is set aside and a new generation begins: events go on."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        return _connect(path, quota_pages)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise  # locked, or no permission: the file itself may be sound
+        for part in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            if part.exists():
+                part.rename(part.with_name(f"{part.name}.damaged-{time.time_ns()}"))
+        log.error("outbox %s is damaged (%s): set aside, a new one begins", path, error)  # noqa: TRY400 - one line
+        return _connect(path, quota_pages)
+
+
+def _connect(path: Path, quota_pages: int) -> sqlite3.Connection:
+    path.touch(mode=0o600)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    try:
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("it fails its integrity check")
+        db.executescript(_SCHEMA)
+        for key, value in (
+            ("generation", secrets.token_hex(8)),
+            ("last_seq", "0"),
+            ("acked_upto", "0"),
+            ("dropped_events", "0"),
+        ):
+            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+        db.execute(f"PRAGMA max_page_count = {quota_pages}")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+_SCHEMA = """
+BEGIN;
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event_a (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS event_b (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS event_c (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS dropped (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, class TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS dropped_last ON dropped (last);
+CREATE TABLE IF NOT EXISTS ack_mark (at_ns INTEGER PRIMARY KEY, upto INTEGER NOT NULL);
+COMMIT;
+"""
+_TABLE: dict[EventClass, str] = {"A": "event_a", "B": "event_b", "C": "event_c"}
+
+
+def _per_class(sql: str) -> dict[EventClass, str]:
+    return {event_class: sql.replace("{table}", table) for event_class, table in _TABLE.items()}
+
+
+_INSERT = _per_class("INSERT INTO {table} VALUES (?, ?, ?)")
+_AFTER = _per_class("SELECT seq, topic, payload FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?")
+_OLDEST = _per_class("SELECT min(seq) FROM {table}")
+_NTH_OLDEST = _per_class("SELECT seq FROM {table} ORDER BY seq LIMIT 1 OFFSET ? - 1")
+_SEQS_UPTO = _per_class("SELECT seq FROM {table} WHERE seq <= ? ORDER BY seq")
+_DELETE_UPTO = _per_class("DELETE FROM {table} WHERE seq <= ?")
