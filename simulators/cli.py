@@ -1,0 +1,83 @@
+"""`tacet simulate store` and `tacet simulate display`."""
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+simulate_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Run simulated readers, scales, relays and displays.
+
+    Example: tacet simulate store simulators/demo_store/scene.toml --out /tmp/ports --seconds 60""",
+)
+
+
+@simulate_app.command("store")
+def store(
+    scene: Annotated[Path, typer.Argument(help="The scene file, as simulators/demo_store/scene.toml.")],
+    out: Annotated[Path, typer.Option(help="Folder for the ports and the ground truth; made if missing.")],
+    site: Annotated[Path | None, typer.Option(help="The site file; otherwise site.toml beside the scene.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another story than the scene's own.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so long; otherwise at Ctrl-C.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON line with the ports, one with the summary.")
+    ] = False,
+) -> None:
+    """Run a store that does not exist: a pty for each device, and the truth beside them in truth.jsonl.
+
+    Example: tacet simulate store scene.toml --out sim --site site.toml --seed 7 --seconds 60 --json
+    """
+    from simulators.errors import SceneError
+
+    try:
+        asyncio.run(_run_store(scene, out, site or scene.parent / "site.toml", seed, seconds, as_json))
+    except SceneError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+async def _run_store(
+    scene_path: Path, out: Path, site: Path, seed: int | None, seconds: float | None, as_json: bool
+) -> None:
+    from simulators.scene_file import load_scene, load_zones
+    from simulators.store import StoreRig, run_store
+
+    scene, zones = load_scene(scene_path), load_zones(site)
+    offset_ns = time.time_ns() - time.monotonic_ns()
+
+    def clock_ns() -> int:
+        return time.monotonic_ns() + offset_ns
+
+    stop = _stop_on_signals()
+    rig = StoreRig(scene, zones, out, seed=scene.seed if seed is None else seed, start_ns=clock_ns())
+    with rig:
+        ports = {name: str(line.link.absolute()) for name, line in rig.lines.items()}
+        if as_json:
+            typer.echo(json.dumps({"ports": ports, "truth": str(rig.truth.path.absolute()), "seed": rig.seed}))
+        else:
+            typer.echo("\n".join(f"{name:12} {port}" for name, port in ports.items()))
+            typer.echo(f"{'truth':12} {rig.truth.path.absolute()}\nCtrl-C ends it.")
+        summary = await run_store(rig, clock_ns, stop, seconds)
+    if as_json:
+        import msgspec
+
+        typer.echo(msgspec.json.encode(summary).decode())
+        return
+    typer.echo(
+        f"{summary.seconds:.0f} s, seed {summary.seed}: {summary.shoppers} shoppers entered {summary.zone_entrances} zones, "
+        f"{summary.picks} picks, {summary.putbacks} put back, {summary.relay_switches} relay switches, "
+        f"{sum(summary.reads.values())} reads"
+    )
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by Ctrl-C or SIGTERM, so that ports and files are put away and the exit code is 0."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
