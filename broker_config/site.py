@@ -23,7 +23,7 @@ Text = dict[str, str]
 """One text in several languages, keyed by language tag: `en`, `zh-Hant`, `zh-Hans`."""
 
 _LEVEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-Level = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
+Level = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", max_length=40)]
 """An id that may stand as one level of a topic."""
 
 

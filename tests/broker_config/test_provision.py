@@ -1,0 +1,105 @@
+"""Credentials at first start: everyone has one, none is a default, and a second start changes nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from broker_config.access import Access
+from broker_config.errors import ConfigError
+from broker_config.identity import load_credential, make_credential, write_credential
+from broker_config.provision import ensure_credentials, load_credentials
+from broker_config.site import load_site
+from tests.support.brokers import DEMO_SITE
+
+SITE = load_site(DEMO_SITE)
+EVERYONE = ["agent-gw-1", "display-d-door", "display-d-fitting", "display-d-shoes", "display-d-till", "server"]
+
+
+def test_every_party_of_the_site_gets_one_in_a_private_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "identity"
+    made = ensure_credentials(SITE, folder)
+    assert sorted(path.stem for path in made) == EVERYONE
+    assert [credential.user for credential in load_credentials(folder)] == EVERYONE
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
+
+
+def test_a_second_start_makes_only_what_is_missing(tmp_path: Path) -> None:
+    ensure_credentials(SITE, tmp_path / "identity")
+    before = load_credentials(tmp_path / "identity")
+    assert ensure_credentials(SITE, tmp_path / "identity") == []
+    assert load_credentials(tmp_path / "identity") == before
+    (tmp_path / "identity" / "display-d-door.toml").unlink()
+    assert [path.stem for path in ensure_credentials(SITE, tmp_path / "identity")] == ["display-d-door"]
+
+
+def test_two_fresh_installs_share_no_secret(tmp_path: Path) -> None:
+    secrets = set()
+    for install in ("one", "two"):
+        ensure_credentials(SITE, tmp_path / install)
+        for credential in load_credentials(tmp_path / install):
+            secrets |= {credential.password, credential.match_key, credential.seal_key}
+    assert len(secrets - {None}) == 2 * (len(EVERYONE) + 2)
+
+
+def test_an_open_folder_of_secrets_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "identity"
+    folder.mkdir()
+    folder.chmod(0o755)
+    with pytest.raises(ConfigError, match="chmod 700"):
+        ensure_credentials(SITE, folder)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        ensure_credentials(SITE, tmp_path / "file" / "identity")
+
+
+def test_a_credential_copied_to_another_name_grants_nothing(tmp_path: Path) -> None:
+    path = write_credential(tmp_path / "identity", make_credential("display", "d-door"))
+    path.rename(path.with_name("display-d-shoes.toml"))
+    with pytest.raises(ConfigError, match="display-d-door"):
+        load_credentials(tmp_path / "identity")
+
+
+def test_a_display_cannot_call_itself_the_server(tmp_path: Path) -> None:
+    path = write_credential(tmp_path / "identity", make_credential("display", "d-door"))
+    path.write_text(path.read_text().replace('user = "display-d-door"', 'user = "server"'))
+    with pytest.raises(ConfigError, match="display-d-door"):
+        load_credentials(tmp_path / "identity")
+
+
+def access(tmp_path: Path) -> Access:
+    (tmp_path / "site.toml").write_text(DEMO_SITE.read_text())
+    return Access(tmp_path / "site.toml", tmp_path / "identity")
+
+
+def test_only_the_right_password_of_a_known_user_lets_in(tmp_path: Path) -> None:
+    known = access(tmp_path)
+    password = load_credential(tmp_path / "identity" / "server.toml").password
+    assert known.authenticate("server", password)
+    for user, tried in [("server", password[:-1]), ("server", ""), ("server", None), (None, password), ("", ""), ("stranger", ""),
+                        (None, None), ("stranger", password), ("agent-gw-1", password), ("server", password + "é")]:  # fmt: skip
+        assert not known.authenticate(user, tried), (user, tried)
+
+
+def test_a_faulty_file_leaves_the_clients_as_they_were(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    known = access(tmp_path)
+    assert not known.has_changed()
+    (tmp_path / "identity" / "display-x.toml").write_text("user = ")
+    assert known.has_changed()
+    assert not known.reload()
+    assert "display-x.toml" in caplog.text
+    assert not known.has_changed(), "the same fault is not said twice"
+    assert sorted(known.passwords) == EVERYONE
+
+
+def test_a_display_added_to_the_site_file_gets_its_credential(tmp_path: Path) -> None:
+    known = access(tmp_path)
+    more = '\n[[displays]]\nid = "d-new"\nzone = "till"\nscreen_class = "public"\nname = { en = "New" }\n'
+    (tmp_path / "site.toml").write_text(DEMO_SITE.read_text() + more)
+    assert known.has_changed()
+    assert known.reload()
+    assert "display-d-new" in known.passwords
+    assert not known.has_changed()
