@@ -25,6 +25,9 @@ LAST_WORDS_S = 0.3
 class BytePort(Protocol):
     """A byte stream to and from one device."""
 
+    overrun_bytes: int
+    """Bytes lost so far because nobody took them in time."""
+
     async def receive(self) -> bytes:
         """What has arrived, at least one byte; b"" once the port was closed by us.
 

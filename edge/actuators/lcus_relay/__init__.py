@@ -1,0 +1,1 @@
+"""LCUS-n USB relay boards."""

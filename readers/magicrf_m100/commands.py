@@ -1,0 +1,207 @@
+"""MagicRF M100 UHF module, command layer: what the host can ask.
+
+What the answers mean to the driver is in `answers.py`; what any frame says to a person, in `describe.py`.
+Source: M100 & QM100 user protocol, common control commands.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+from readers.magicrf_m100.codec import Frame, FrameType
+
+
+class Command(IntEnum):
+    """The command byte."""
+
+    INFO = 0x03
+    IDLE = 0x04
+    SET_REGION = 0x07
+    GET_REGION = 0x08
+    GET_SELECT = 0x0B
+    SET_SELECT = 0x0C
+    GET_QUERY = 0x0D
+    SET_QUERY = 0x0E
+    SET_BAUD = 0x11
+    SET_SELECT_MODE = 0x12
+    SLEEP = 0x17
+    GPIO = 0x1A
+    AUTO_SLEEP = 0x1D
+    SINGLE_POLL = 0x22
+    MULTI_POLL = 0x27
+    STOP_MULTI_POLL = 0x28
+    READ_MEMORY = 0x39
+    WRITE_MEMORY = 0x49
+    KILL = 0x65
+    LOCK = 0x82
+    INSERT_CHANNELS = 0xA9
+    GET_CHANNEL = 0xAA
+    SET_CHANNEL = 0xAB
+    SET_HOPPING = 0xAD
+    SET_CARRIER = 0xB0
+    SET_POWER = 0xB6
+    GET_POWER = 0xB7
+    CHANGE_CONFIG = 0xC1
+    BLOCK_LOCK = 0xD3
+    NXP_READ_PROTECT = 0xE1
+    NXP_RESET_READ_PROTECT = 0xE2
+    NXP_CHANGE_EAS = 0xE3
+    NXP_EAS_ALARM = 0xE4
+    SET_DEMODULATOR = 0xF0
+    GET_DEMODULATOR = 0xF1
+    SCAN_JAMMER = 0xF2
+    SCAN_RSSI = 0xF3
+    ERROR = 0xFF
+
+
+class Info(IntEnum):
+    """What `INFO` tells."""
+
+    HARDWARE = 0
+    SOFTWARE = 1
+    MAKER = 2
+
+
+REGIONS: Mapping[str, int] = {"china_900": 0x01, "us": 0x02, "europe": 0x03, "china_800": 0x04, "korea": 0x06}
+REGION_NAMES: Mapping[int, str] = {code: name for name, code in REGIONS.items()}
+CHANNELS_MHZ: Mapping[str, tuple[float, float]] = {  # centre of channel 0, spacing
+    "china_900": (920.125, 0.25),
+    "us": (902.25, 0.5),
+    "europe": (865.1, 0.2),
+    "china_800": (840.125, 0.25),
+    "korea": (917.1, 0.2),
+}
+
+
+def info(what: Info) -> Frame:
+    """Ask for a version text."""
+    return _command(Command.INFO, bytes([what]))
+
+
+def set_region(region: str) -> Frame:
+    """Choose the frequency band, one of `REGIONS`."""
+    return _command(Command.SET_REGION, bytes([REGIONS[region]]))
+
+
+def get_region() -> Frame:
+    """Ask for the band."""
+    return _command(Command.GET_REGION)
+
+
+def set_channel(index: int) -> Frame:
+    """Stay on one channel; see `CHANNELS_MHZ`."""
+    return _command(Command.SET_CHANNEL, bytes([index]))
+
+
+def get_channel() -> Frame:
+    """Ask for the channel index."""
+    return _command(Command.GET_CHANNEL)
+
+
+def set_hopping(*, on: bool) -> Frame:
+    """Hop between the region's channels, or stay."""
+    return _command(Command.SET_HOPPING, b"\xff" if on else b"\x00")
+
+
+def set_power(power_cdbm: int) -> Frame:
+    """Transmit power in hundredths of a dBm."""
+    return _command(Command.SET_POWER, power_cdbm.to_bytes(2, "big"))
+
+
+def get_power() -> Frame:
+    """Ask for the transmit power."""
+    return _command(Command.GET_POWER)
+
+
+def set_query(*, q: int, session: int = 0, target: str = "A") -> Frame:
+    """The Gen2 Query of each round: 2**q slots, session 0..3, target A or B.  FM0, pilot tone, all tags, as delivered."""
+    word = 1 << 12 | session << 8 | (target == "B") << 7 | q << 3
+    return _command(Command.SET_QUERY, word.to_bytes(2, "big"))
+
+
+def get_query() -> Frame:
+    """Ask for the Query word."""
+    return _command(Command.GET_QUERY)
+
+
+def set_select(mask: bytes, *, pointer_bits: int = 32, select: int = 1, truncate: bool = False) -> Frame:
+    """Choose the tags whose memory holds `mask` at `pointer_bits`.
+
+    Args:
+        pointer_bits: where the mask starts; an EPC starts at bit 32 of its bank.
+        select: target, action and memory bank as the manual packs them; 1 is the EPC bank.
+    """
+    head = bytes([select]) + pointer_bits.to_bytes(4, "big") + bytes([len(mask) * 8, 0x80 if truncate else 0])
+    return _command(Command.SET_SELECT, head + mask)
+
+
+def get_select() -> Frame:
+    """Ask for the Select parameters."""
+    return _command(Command.GET_SELECT)
+
+
+def set_select_mode(mode: int) -> Frame:
+    """When to select: 0 always, 1 never, 2 only before access commands."""
+    return _command(Command.SET_SELECT_MODE, bytes([mode]))
+
+
+def single_poll() -> Frame:
+    """Look for tags once."""
+    return _command(Command.SINGLE_POLL)
+
+
+def multi_poll(count: int) -> Frame:
+    """Look for tags `count` times (1..65535), then stop without a word."""
+    return _command(Command.MULTI_POLL, b"\x22" + count.to_bytes(2, "big"))
+
+
+def stop_multi_poll() -> Frame:
+    """End a multi poll; answered also when none runs."""
+    return _command(Command.STOP_MULTI_POLL)
+
+
+def set_baud(baud: int) -> Frame:
+    """Change the line speed, a multiple of 100; there is no answer."""
+    return _command(Command.SET_BAUD, (baud // 100).to_bytes(2, "big"))
+
+
+def sleep() -> Frame:
+    """Sleep; the next byte only wakes the module, the first command gets no answer and Select is lost."""
+    return _command(Command.SLEEP)
+
+
+def auto_sleep(minutes: int) -> Frame:
+    """Sleep after this long without a command; 0 never."""
+    return _command(Command.AUTO_SLEEP, bytes([minutes]))
+
+
+def gpio_direction(port: int, *, output: bool) -> Frame:
+    """Make a pin an output or an input."""
+    return _command(Command.GPIO, bytes([0, port, output]))
+
+
+def gpio_write(port: int, *, high: bool) -> Frame:
+    """Set an output pin."""
+    return _command(Command.GPIO, bytes([1, port, high]))
+
+
+def gpio_read(port: int) -> Frame:
+    """Ask for a pin's level."""
+    return _command(Command.GPIO, bytes([2, port, 0]))
+
+
+def read_memory(bank: int, word_address: int, words: int, password: bytes = bytes(4)) -> Frame:
+    """Read `words` 16-bit words of the selected tag's memory bank."""
+    return _command(Command.READ_MEMORY, _memory(bank, word_address, words, password))
+
+
+def write_memory(bank: int, word_address: int, data: bytes, password: bytes = bytes(4)) -> Frame:
+    """Write whole words to the selected tag's memory bank."""
+    return _command(Command.WRITE_MEMORY, _memory(bank, word_address, len(data) // 2, password) + data)
+
+
+def _command(command: Command, payload: bytes = b"") -> Frame:
+    return Frame(FrameType.COMMAND, command, payload)
+
+
+def _memory(bank: int, word_address: int, words: int, password: bytes) -> bytes:
+    return password + bytes([bank]) + word_address.to_bytes(2, "big") + words.to_bytes(2, "big")

@@ -1,0 +1,1 @@
+"""METTLER TOLEDO Standard Interface Command Set, spoken by many weighing indicators."""
