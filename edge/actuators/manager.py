@@ -1,0 +1,199 @@
+"""Actuators behind commands: absolute states, done at most once, back to the safe state whenever nobody is in charge.
+
+The intent is on the disk before the device moves and the outcome after it, so a crash in between is known as such.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol
+
+import msgspec
+
+from broker_config.errors import ConfigError
+from broker_config.messages import ActuatorCommand, ActuatorResult, ActuatorState, Version
+from broker_config.site import ActuatorId
+from edge.actuators.fence import NEVER, Fence, judge
+from edge.backoff import Backoff
+from edge.clock import to_datetime
+from edge.health import Health
+from readers.errors import ReaderError
+from readers.model import ClockNs
+
+log = logging.getLogger(__name__)
+MAX_WAITING = 16
+REFRESH_S = 5.0  # the state is told again, which is harmless and shows a board that is gone
+LINK_LOST: Literal["link-lost"] = "link-lost"
+
+
+class Relay(Protocol):
+    """The part of `edge.actuators.registry.Relay` that is used here."""
+
+    @property
+    def safe(self) -> bool: ...
+    async def switch(self, *, on: bool) -> None: ...
+
+
+class Ledger(Protocol):
+    """Where outcomes and fences are kept; the agent puts the outbox behind it."""
+
+    async def load(self, key: str) -> bytes | None:
+        """What was kept under `key`."""
+
+    async def keep(self, state: Mapping[str, bytes], result: ActuatorResult | None) -> None:
+        """Keep state and result in one transaction; returns after its commit."""
+
+
+class ActuatorLine:
+    """One actuator: its commands in turn, its device opened again when lost.
+
+    Args:
+        open_relay: opens the device in its safe state and leaves it so.
+        show: publishes the retained state.
+    """
+
+    def __init__(
+        self,
+        actuator_id: str,
+        open_relay: Callable[[], AbstractAsyncContextManager[Relay]],
+        ledger: Ledger,
+        show: Callable[[ActuatorState], None],
+        health: Health,
+        clock_ns: ClockNs,
+        *,
+        refresh_s: float = REFRESH_S,
+    ) -> None:
+        self.actuator_id = actuator_id
+        self._open_relay, self._ledger, self._show, self._health = open_relay, ledger, show, health
+        self._clock_ns, self._refresh_s = clock_ns, refresh_s
+        self._waiting: asyncio.Queue[ActuatorCommand | Literal["link-lost"]] = asyncio.Queue(MAX_WAITING)
+        self._fence = Fence()
+        self._on: bool | None = None
+        self._revert_at_s: float | None = None
+
+    def command(self, command: ActuatorCommand) -> None:
+        """Take a command in; of too many the oldest is superseded, and the server's next retry says so."""
+        self._put(command)
+
+    def link_lost(self) -> None:
+        """Nobody can command us: back to the safe state."""
+        self._put(LINK_LOST)
+
+    async def run(self) -> None:
+        """Serve for ever.  Device trouble is weather: reported, answered `device-lost`, retried."""
+        await self._recall()
+        backoff = Backoff()
+        while True:
+            try:
+                async with self._open_relay() as relay:
+                    backoff.reset()
+                    self._health.ready(self.actuator_id)
+                    self._now_is(relay.safe)
+                    await self._obey(relay)
+            except ReaderError as error:
+                log.warning("actuator %s lost: %s", self.actuator_id, error)
+                self._health.lost(self.actuator_id, str(error))
+                self._revert_at_s = None
+                self._now_is(None)
+            await self._decline_for(backoff.next_delay_s())
+
+    async def _recall(self) -> None:
+        kept = await self._ledger.load(self._key)
+        if kept is None:
+            return
+        try:
+            self._fence = msgspec.json.decode(kept, type=Fence)
+        except msgspec.DecodeError as error:
+            raise ConfigError(f"outbox: what was kept of actuator {self.actuator_id} is damaged: {error}") from error
+
+    async def _obey(self, relay: Relay) -> None:
+        """Commands, the end of a hold, and the regular reminder of the state, until the device fails."""
+        while True:
+            now_s = asyncio.get_running_loop().time()
+            until_s = now_s + self._refresh_s
+            if self._revert_at_s is not None:
+                until_s = min(until_s, self._revert_at_s)
+            try:
+                async with asyncio.timeout(max(until_s - now_s, 0)):
+                    order = await self._waiting.get()
+            except TimeoutError:
+                await self._remind(relay)
+                continue
+            if order == LINK_LOST:
+                await self._switch(relay, relay.safe, None)
+            else:
+                await self._execute(relay, order)
+
+    async def _remind(self, relay: Relay) -> None:
+        """The hold is over: safe state.  It is not: the present state once more."""
+        over = self._revert_at_s is not None and asyncio.get_running_loop().time() >= self._revert_at_s
+        if over or self._on is None:
+            await self._switch(relay, relay.safe, None)
+        else:
+            await relay.switch(on=self._on)
+
+    async def _execute(self, relay: Relay, command: ActuatorCommand) -> None:
+        if not await self._passes(command):
+            return
+        await self._keep(Fence(command.version, command.decision, None))
+        try:
+            await self._switch(relay, command.on, command.hold_ms)
+        except ReaderError:
+            await self._keep(Fence(command.version, command.decision, "device-lost"))
+            raise
+        await self._keep(Fence(command.version, command.decision, "done"))
+
+    async def _passes(self, command: ActuatorCommand) -> bool:
+        """Whether it may act; otherwise it is answered here.  A retry gets the answer of the first time."""
+        verdict = judge(command, self.actuator_id, self._fence, to_datetime(self._clock_ns()))
+        if verdict == "act":
+            return True
+        # An intent without an outcome: we crashed in between.  Nobody knows, and it is not done twice.
+        answer = (self._fence.result or "device-lost") if verdict == "repeat" else verdict
+        await self._ledger.keep({}, self._result(command, answer))
+        return False
+
+    async def _switch(self, relay: Relay, on: bool, hold_ms: int | None) -> None:
+        await relay.switch(on=on)
+        self._revert_at_s = None if hold_ms is None else asyncio.get_running_loop().time() + max(hold_ms, 0) / 1000
+        self._now_is(on)
+
+    async def _decline_for(self, delay_s: float) -> None:
+        """While the device is away, say so to every command that would have acted."""
+        deadline = asyncio.get_running_loop().time() + delay_s
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    order = await self._waiting.get()
+            except TimeoutError:
+                return
+            if order != LINK_LOST and await self._passes(order):
+                await self._ledger.keep({}, self._result(order, "device-lost"))
+
+    async def _keep(self, fence: Fence) -> None:
+        """Remember how far a command has come; with an outcome, its result goes out in the same transaction."""
+        self._fence = fence
+        result = None if fence.result is None else self._result_of(fence.version, fence.decision, fence.result)
+        await self._ledger.keep({self._key: msgspec.json.encode(fence)}, result)
+
+    def _result(self, command: ActuatorCommand, result: str) -> ActuatorResult:
+        return self._result_of(command.version, command.decision, result)
+
+    def _result_of(self, version: Version, decision: str | None, result: str) -> ActuatorResult:
+        return ActuatorResult(actuator=ActuatorId(self.actuator_id), version=version, decision=decision, result=result)
+
+    def _now_is(self, on: bool | None) -> None:
+        self._on = on
+        version = self._fence.version if self._fence.version != NEVER else None
+        link = "ok" if on is not None else "lost"
+        self._show(ActuatorState(actuator=ActuatorId(self.actuator_id), on=on, link=link, version=version))
+
+    def _put(self, order: ActuatorCommand | Literal["link-lost"]) -> None:
+        if self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(order)
+
+    @property
+    def _key(self) -> str:
+        return f"actuator/{self.actuator_id}"

@@ -1,0 +1,125 @@
+"""Which events to send next: live ones at once, a backlog in order and paced, again what the server misses.
+
+Pure logic with injected monotonic seconds; `edge.uplink` does the sending.  A broker's acknowledgement counts for nothing
+here: only the server's word after its commit moves the cursor.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from edge.outbox_store import Row
+
+IN_FLIGHT = 200  # published, not yet acknowledged by the broker
+MAX_LIVE = 1000  # live events sent or waiting while the server is silent; beyond it they join the backlog
+MAX_UNACKED = 2000  # events sent, not acknowledged by the server: beyond it the backlog waits
+RESEND_MISSING_S = 1.0  # a gap younger than this may still be under way
+PATIENCE_S = 5.0  # without progress for so long, everything unacknowledged is sent again
+MAX_PATIENCE_S = 60.0
+
+
+class Delivery:
+    """The state of sending one outbox over one connection after another."""
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.backlog_due = False
+        self.resent = 0
+        self._live: deque[Row] = deque()
+        self._sent_at_s: dict[int, float] = {}  # by seq, in the order of sending
+        self._cursor = 0
+        self._acked_upto = 0
+        self._progress_s = 0.0
+        self._patience_s = PATIENCE_S
+
+    @property
+    def cursor(self) -> int:
+        """The backlog has been looked through up to this seq."""
+        return self._cursor
+
+    def link_up(self, acked_upto: int, now_s: float) -> None:
+        """A connection stands: everything unacknowledged is due."""
+        self.connected, self._acked_upto = True, acked_upto
+        self._patience_s = PATIENCE_S
+        self._start_over(now_s)
+
+    def link_down(self) -> None:
+        """Nothing is sent until the next `link_up`."""
+        self.connected = self.backlog_due = False
+        self._live.clear()
+        self._sent_at_s.clear()
+
+    def committed(self, rows: Sequence[Row], now_s: float) -> None:
+        """Rows just committed: live while there is room, else backlog."""
+        if not self.connected:
+            return
+        if not self._sent_at_s:
+            self._progress_s = now_s  # patience begins with the first that waits
+        for row in rows:
+            if len(self._sent_at_s) >= MAX_LIVE:
+                self._rewind()
+                return
+            self._live.append(row)
+            self._sent_at_s[row.seq] = now_s
+
+    def next_live(self) -> Row | None:
+        """The oldest live event that waits."""
+        return self._live.popleft() if self._live else None
+
+    def may_send_backlog(self) -> bool:
+        """Whether the backlog is due, and the server not too far behind."""
+        return self.connected and self.backlog_due and len(self._sent_at_s) < MAX_UNACKED
+
+    def take_backlog(self, after: int, rows: Sequence[Row], asked: int, now_s: float) -> list[Row]:
+        """Of the `asked` rows above `after`, those to send; fewer rows than asked end the backlog.
+
+        Nothing, when the cursor was put back while the rows were fetched.
+        """
+        if after != self._cursor or not self.connected:
+            return []
+        due = [row for row in rows if row.seq > self._acked_upto and row.seq not in self._sent_at_s]
+        for row in due:
+            self._sent_at_s[row.seq] = now_s
+        if rows:
+            self._cursor = rows[-1].seq
+        self.backlog_due = len(rows) == asked
+        return due
+
+    def acknowledged(self, upto: int, missing: Sequence[tuple[int, int]], now_s: float) -> None:
+        """The server's word: it has everything up to `upto`, and lacks `missing` of what is above."""
+        if upto != self._acked_upto:
+            self._progress_s, self._patience_s = now_s, PATIENCE_S
+        fell_back = upto < self._acked_upto
+        self._acked_upto = upto
+        if fell_back:
+            self._start_over(now_s)
+            return
+        for seq in [seq for seq in self._sent_at_s if seq <= upto]:
+            del self._sent_at_s[seq]
+        gone = [
+            seq
+            for seq, sent_s in self._sent_at_s.items()
+            if now_s - sent_s >= RESEND_MISSING_S and any(first <= seq <= last for first, last in missing)
+        ]
+        for seq in gone:
+            del self._sent_at_s[seq]
+        if gone:
+            self.resent += len(gone)
+            self._rewind()
+
+    def check_overdue(self, now_s: float) -> bool:
+        """Whether patience ended, in which case everything unacknowledged is due again; patience grows each time."""
+        if not self.connected or not self._sent_at_s or now_s - self._progress_s < self._patience_s:
+            return False
+        self.resent += len(self._sent_at_s)
+        self._patience_s = min(self._patience_s * 2, MAX_PATIENCE_S)
+        self._start_over(now_s)
+        return True
+
+    def _start_over(self, now_s: float) -> None:
+        self._live.clear()
+        self._sent_at_s.clear()
+        self._progress_s = now_s
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._cursor, self.backlog_due = self._acked_upto, True

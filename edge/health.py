@@ -1,0 +1,88 @@
+"""How the agent's devices are, for `$state`, `$description` and the counters of `stats`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from broker_config.messages import Device
+from edge.clock import to_datetime
+from readers.health import ReaderHealth
+from readers.model import ClockNs
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the agent itself counts."""
+
+    dropped_reads: int = 0
+    unknown_antenna: int = 0
+    bad_messages: int = 0
+    events: int = 0
+    link_losses: int = 0
+
+
+class Health:
+    """The devices and their state.
+
+    Args:
+        on_change: called after a device's state changed; the uplink sets it.
+    """
+
+    def __init__(self, clock_ns: ClockNs) -> None:
+        self.tally = Tally()
+        self.on_change: Callable[[], None] | None = None
+        self._clock_ns = clock_ns
+        self._devices: dict[str, Device] = {}
+        self._open: dict[str, ReaderHealth] = {}
+        self._closed = ReaderHealth()
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Every device, in the order in which it was added."""
+        return tuple(self._devices.values())
+
+    @property
+    def state(self) -> str:
+        """`alert` when some device is lost, else `ready`."""
+        return "alert" if any(device.state == "lost" for device in self._devices.values()) else "ready"
+
+    def add(self, device_id: str, kind: str, zone: str | None) -> None:
+        """A device that is about to be opened."""
+        since = to_datetime(self._clock_ns())
+        self._devices[device_id] = Device(id=device_id, kind=kind, state="starting", since=since, zone=zone)
+
+    def ready(self, device_id: str, counters: ReaderHealth | None = None) -> None:
+        """The device works; `counters` are its driver's own."""
+        if counters is not None:
+            self._open[device_id] = counters
+        self._change(device_id, "ready", None)
+
+    def lost(self, device_id: str, reason: str) -> None:
+        """The device does not work; `reason` says what to do."""
+        counters = self._open.pop(device_id, None)
+        if counters is not None:
+            _add(self._closed, counters)
+        self._change(device_id, "lost", " ".join(reason.split()))
+
+    def totals(self) -> ReaderHealth:
+        """The drivers' counters since start, all devices together."""
+        total = ReaderHealth()
+        for counters in (self._closed, *self._open.values()):
+            _add(total, counters)
+        return total
+
+    def _change(self, device_id: str, state: str, reason: str | None) -> None:
+        before = self._devices[device_id]
+        if (before.state, before.reason) == (state, reason):
+            return
+        since = before.since if before.state == state else to_datetime(self._clock_ns())
+        self._devices[device_id] = Device(
+            id=device_id, kind=before.kind, state=state, since=since, zone=before.zone, reason=reason
+        )
+        if self.on_change is not None:
+            self.on_change()
+
+
+def _add(total: ReaderHealth, more: ReaderHealth) -> None:
+    for each in fields(ReaderHealth):
+        if each.name != "temperature_c":
+            setattr(total, each.name, getattr(total, each.name) + getattr(more, each.name))

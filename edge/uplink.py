@@ -1,0 +1,274 @@
+"""The connection to the broker: events out of the outbox, states, statistics; acknowledgements and commands in.
+
+Nothing durable waits in the MQTT library: a lost connection loses nothing, since the outbox still has it.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import aiomqtt
+
+from broker_config.errors import MessageError
+from broker_config.messages import (
+    ActuatorCommand,
+    Data,
+    EdgeAck,
+    EdgeDescription,
+    EdgeDropped,
+    EdgeState,
+    EdgeStats,
+    MembersOffered,
+    VisitEnded,
+)
+from broker_config.topics import BY_NAME, filters_for
+from edge.backoff import Backoff
+from edge.broker_link import make_client, understand
+from edge.clock import to_datetime
+from edge.config import EdgeConfig
+from edge.delivery import IN_FLIGHT, Delivery
+from edge.events import Announcer
+from edge.health import Health
+from edge.outbox import Outbox
+from edge.outbox_store import DropRange, Row
+from readers.model import ClockNs
+
+log = logging.getLogger(__name__)
+STATS_EVERY_S = 5.0
+CHECK_EVERY_S = 0.5
+GOODBYE_S = 1.0
+BACKLOG_ROWS, BACKLOG_EVERY_S = 50, 0.025  # 2 000 events/s at most, so that live ones pass
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What the rest of the agent does with what comes in.
+
+    Args:
+        command: an actuator's command and the actuator whose topic it came on.
+        stats: the counters to publish.
+    """
+
+    command: Callable[[str, ActuatorCommand], None]
+    members_offered: Callable[[int], None]
+    visits_ended: Callable[[VisitEnded], None]
+    link_lost: Callable[[], None]
+    stats: Callable[[], EdgeStats]
+
+
+class Uplink:
+    """One agent's side of the bus."""
+
+    def __init__(
+        self,
+        config: EdgeConfig,
+        announcer: Announcer,
+        outbox: Outbox,
+        health: Health,
+        handlers: Handlers,
+        clock_ns: ClockNs,
+        *,
+        check_every_s: float = CHECK_EVERY_S,
+    ) -> None:
+        self.delivery = Delivery()
+        self._config, self._announcer, self._outbox = config, announcer, outbox
+        self._health, self._handlers, self._clock_ns, self._check_every_s = health, handlers, clock_ns, check_every_s
+        self._now_s = asyncio.get_running_loop().time
+        self._states: dict[str, bytes] = {}  # retained messages by topic, the newest of each
+        self._unsent: dict[str, None] = {}  # their topics, in the order of change
+        self._session = ""
+        self._wake_live, self._wake_backlog, self._wake_states = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._backlog_slots = asyncio.Semaphore(IN_FLIGHT // 2)
+        self._declared: list[DropRange] = []
+        outbox.on_commit = self._committed
+        health.on_change = self._announce_health
+
+    def show(self, data: Data, subject: str, **levels: str) -> None:
+        """Publish a retained state now, and again at each connection; only the newest of a topic is sent."""
+        topic, payload = self._announcer.passing(data, subject, **levels)
+        self._states[topic] = payload
+        self._unsent[topic] = None
+        self._wake_states.set()
+
+    async def run(self) -> None:
+        """Stay connected for ever; a broker that is away is retried with growing delays."""
+        backoff = Backoff()
+        while True:
+            self._session = secrets.token_hex(8)
+            try:
+                async with self._connect() as client:
+                    log.info("broker %s:%s: connected", self._config.broker.host, self._config.broker.port)
+                    backoff.reset()
+                    await self._serve(client)
+            except aiomqtt.MqttError as error:
+                log.warning("broker %s:%s: %s; trying again", self._config.broker.host, self._config.broker.port, error)
+            finally:
+                if self.delivery.connected:
+                    self._health.tally.link_losses += 1
+                    self.delivery.link_down()
+                    self._handlers.link_lost()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError  # it came while the connection broke, and was swallowed by the group
+            await asyncio.sleep(backoff.next_delay_s())
+
+    def _connect(self) -> aiomqtt.Client:
+        topic, payload = self._announcer.passing(self._state("lost"), self._config.agent, agent=self._config.agent)
+        return make_client(
+            self._config.broker, self._config.credential, aiomqtt.Will(topic, payload, qos=1, retain=True)
+        )
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        """Everything that goes on while a connection stands.
+
+        Raises:
+            aiomqtt.MqttError: it is lost.
+        """
+        _, subscribe = filters_for("agent", self._config.site, self._config.agent)
+        await client.subscribe([(topic, 1) for topic in subscribe])
+        self._introduce()
+        self.delivery.link_up(self._outbox.acked_upto, self._now_s())
+        self._declared = []
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._receive(client), name="receive")
+                tasks.create_task(self._send_states(client), name="states")
+                tasks.create_task(self._send_live(client, tasks), name="live")
+                tasks.create_task(self._send_backlog(client, tasks), name="backlog")
+                tasks.create_task(self._send_stats(client), name="stats")
+                tasks.create_task(self._check(client), name="check")
+        except BaseExceptionGroup as group:
+            lost, bugs = group.split(aiomqtt.MqttError)
+            if bugs is not None or lost is None:
+                raise
+            raise aiomqtt.MqttError(str(lost.exceptions[0])) from group
+        except asyncio.CancelledError:
+            await self._say_goodbye(client)
+            raise
+
+    def _introduce(self) -> None:
+        """Say what we are and how our devices are; with the states already known these make the birth message."""
+        agent, zones = self._config.agent, tuple(z.id for z in self._config.site.zones if z.agent == self._config.agent)
+        software = f"tacet {version('tacet')}"
+        self.show(EdgeDescription(software=software, zones=zones, devices=self._health.devices), agent, agent=agent)
+        self._announce_health()
+        self._unsent = dict.fromkeys(self._states)
+        self._wake_states.set()
+
+    def _announce_health(self) -> None:
+        self.show(self._state(self._health.state), self._config.agent, agent=self._config.agent)
+
+    def _state(self, state: str) -> EdgeState:
+        since, devices = to_datetime(self._clock_ns()), self._health.devices
+        return EdgeState(state=state, session=self._session, since=since, devices=devices)
+
+    async def _say_goodbye(self, client: aiomqtt.Client) -> None:
+        """Leave `disconnected` behind; a broker that does not answer must not hold up the stop."""
+        agent = self._config.agent
+        topic, payload = self._announcer.passing(self._state("disconnected"), agent, agent=agent)
+        client.timeout = GOODBYE_S
+        with suppress(aiomqtt.MqttError):
+            await client.publish(topic, payload, qos=1, retain=True)
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            try:
+                data, level = understand(message)
+            except MessageError as error:
+                self._health.tally.bad_messages += 1
+                log.warning("message on %s ignored: %s", message.topic, error)
+                continue
+            await self._take(data, level)
+
+    async def _take(self, data: Data, level: str) -> None:
+        match data:
+            case EdgeAck():
+                if await self._outbox.acknowledge(data):
+                    self.delivery.acknowledged(self._outbox.acked_upto, data.missing, self._now_s())
+                    self._wake_backlog.set()
+            case ActuatorCommand():
+                self._handlers.command(level, data)
+            case MembersOffered():
+                self._handlers.members_offered(data.version)
+            case VisitEnded():
+                self._handlers.visits_ended(data)
+            case _:
+                self._health.tally.bad_messages += 1
+
+    def _committed(self, rows: Sequence[Row]) -> None:
+        self.delivery.committed(rows, self._now_s())
+        self._wake_live.set()
+        if self.delivery.backlog_due:
+            self._wake_backlog.set()
+
+    async def _send_live(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            await self._wake_live.wait()
+            self._wake_live.clear()
+            while (row := self.delivery.next_live()) is not None:
+                await self._slots.acquire()
+                tasks.create_task(self._publish(client, row, [self._slots]), name=f"publish {row.seq}")
+
+    async def _send_backlog(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            while self.delivery.may_send_backlog():
+                after = self.delivery.cursor
+                rows = await self._outbox.rows_after(after, BACKLOG_ROWS)
+                for row in self.delivery.take_backlog(after, rows, BACKLOG_ROWS, self._now_s()):
+                    await self._backlog_slots.acquire()
+                    await self._slots.acquire()
+                    slots = [self._slots, self._backlog_slots]
+                    tasks.create_task(self._publish(client, row, slots), name=f"publish {row.seq}")
+                await asyncio.sleep(BACKLOG_EVERY_S)
+            self._wake_backlog.clear()
+            if not self.delivery.may_send_backlog():
+                await self._wake_backlog.wait()
+
+    async def _publish(self, client: aiomqtt.Client, row: Row, slots: Sequence[asyncio.Semaphore]) -> None:
+        try:
+            await client.publish(row.topic, row.payload, qos=1)
+        finally:
+            for slot in slots:
+                slot.release()
+
+    async def _send_states(self, client: aiomqtt.Client) -> None:
+        while True:
+            await self._wake_states.wait()
+            self._wake_states.clear()
+            while self._unsent:
+                topic = next(iter(self._unsent))
+                del self._unsent[topic]
+                await client.publish(topic, self._states[topic], qos=1, retain=True)
+
+    async def _send_stats(self, client: aiomqtt.Client) -> None:
+        agent = self._config.agent
+        while True:
+            topic, payload = self._announcer.passing(self._handlers.stats(), agent, agent=agent)
+            await client.publish(topic, payload, qos=BY_NAME["edge_stats"].qos)
+            await asyncio.sleep(STATS_EVERY_S)
+
+    async def _check(self, client: aiomqtt.Client) -> None:
+        """Send again what the server does not acknowledge, and declare what will never come."""
+        while True:
+            overdue = self.delivery.check_overdue(self._now_s())
+            if overdue:
+                self._wake_backlog.set()
+            drops = await self._outbox.drops()
+            if drops != self._declared or overdue:
+                await self._declare(client, drops)
+            await asyncio.sleep(self._check_every_s)
+
+    async def _declare(self, client: aiomqtt.Client, drops: list[DropRange]) -> None:
+        agent = self._config.agent
+        for drop in drops:
+            data = EdgeDropped(
+                generation=self._outbox.generation, first=drop.first, last=drop.last, event_class=drop.event_class
+            )
+            topic, payload = self._announcer.passing(data, agent, agent=agent)
+            await client.publish(topic, payload, qos=1)
+        self._declared = drops
