@@ -32,11 +32,11 @@ def store(
 
     Example: tacet simulate store scene.toml --out sim --site site.toml --seed 7 --seconds 60 --json
     """
-    from simulators.errors import SceneError
+    from simulators.errors import SimulatorError
 
     try:
         asyncio.run(_run_store(scene, out, site or scene.parent / "site.toml", seed, seconds, as_json))
-    except SceneError as error:
+    except SimulatorError as error:
         raise typer.BadParameter(str(error)) from error
 
 
@@ -72,6 +72,54 @@ async def _run_store(
         f"{summary.picks} picks, {summary.putbacks} put back, {summary.relay_switches} relay switches, "
         f"{sum(summary.reads.values())} reads"
     )
+
+
+@simulate_app.command("display")
+def display(
+    server: Annotated[str, typer.Option(help="The server's address, as http://127.0.0.1:8000.")],
+    displays: Annotated[list[str], typer.Option("--display", help="A display id of the site file; may be repeated.")],
+    state: Annotated[
+        Path | None, typer.Option(help="File that keeps the cookies of paired displays; else they are asked each time.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """Be one or more screens without a browser: pair, show moments, send receipts, until Ctrl-C.
+
+    Example: tacet simulate display --server http://127.0.0.1:8000 --display d-door --display d-shoes --state screens.json
+    """
+    from simulators.errors import SimulatorError
+
+    trouble: BaseException | None = None
+    try:
+        asyncio.run(_run_displays(server, displays, state, as_json))
+    except* SimulatorError as group:
+        trouble = group.exceptions[0]
+    if trouble is not None:  # raised in `except*` it would be a group again
+        raise typer.BadParameter(str(trouble)) from trouble
+
+
+async def _run_displays(server: str, displays: list[str], state: Path | None, as_json: bool) -> None:
+    import msgspec
+
+    from simulators.kiosk import Kiosk
+    from simulators.kiosk.client import News
+    from simulators.kiosk.cookies import Cookies
+    from simulators.kiosk.service import Service
+
+    def say(news: News) -> None:
+        typer.echo(msgspec.json.encode(news).decode() if as_json else f"{news.display:12} {news.what:10} {news.text}")
+
+    async def run(name: str) -> None:
+        async with Service(server, name, cookies) as service:
+            await Kiosk(server, name, service, say).run()
+
+    cookies = Cookies(state)
+    stop = _stop_on_signals()
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(run(name), name=f"display {name}") for name in dict.fromkeys(displays)]
+        await stop.wait()
+        for task in running:
+            task.cancel()
 
 
 def _stop_on_signals() -> asyncio.Event:

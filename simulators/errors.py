@@ -1,5 +1,5 @@
 """The one error of the simulators that a person can mend."""
 
 
-class SceneError(Exception):
-    """A scene, site or fault plan is missing or wrong, or its folder cannot be used.  The message says what to do."""
+class SimulatorError(Exception):
+    """A scene, site, folder, address or display is missing or wrong.  The message says what to do."""

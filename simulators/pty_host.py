@@ -11,7 +11,7 @@ import tty
 from pathlib import Path
 
 from simulators.device import Device
-from simulators.errors import SceneError
+from simulators.errors import SimulatorError
 
 FIFO_BYTES = 4096
 BURST_NS = 20_000_000  # a late tick may catch up this much of the line's time
@@ -56,7 +56,7 @@ class PtyLine:
         """Make the port appear under its name.  An old link of a dead simulator is replaced.
 
         Raises:
-            SceneError: something else stands there.
+            SimulatorError: something else stands there.
         """
         if self._master is not None:
             return
@@ -71,7 +71,7 @@ class PtyLine:
             self.link.symlink_to(name)
         except OSError as error:
             os.close(master)
-            raise SceneError(
+            raise SimulatorError(
                 f"{self.link}: cannot be made a port: {error.strerror}; give another --out folder"
             ) from error
         self._master = master

@@ -151,7 +151,7 @@ class Store:
                 tag_class: TagClass = "card" if tag.is_card else "foreign"
                 spots.append(TagSpot(tag.epc, tag_class, shopper.at, shopper.looks_rad + tag.side_rad, 0.0))
             shown = shopper.doing in ("try", "pay")
-            loss_db = 0.0 if shown else radio.carry_loss_db
+            loss_db = radio.shown_loss_db if shown else radio.carry_loss_db
             for item in shopper.carried:
                 spots.append(TagSpot(Epc(bytes.fromhex(item.epc)), "goods", shopper.at, None, loss_db))
         self._spots = spots

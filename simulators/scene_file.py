@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from simulators.errors import SceneError
+from simulators.errors import SimulatorError
 
 T = TypeVar("T")
 Metres = tuple[float, float]
@@ -29,11 +29,12 @@ class Radio(Part, frozen=True):
 
     Args:
         rssi_dbm_at_1m: of a tag at 1 m, nothing between, the reader at 26 dBm.
-        path_loss_exponent: of the way there and back together; 4 is free space.
+        path_loss_exponent: of the way there and back together; 4 is free space, shelves and people make it more.
         fading_db: standard deviation, per read.
         body_loss_db: what a body between tag and antenna takes.
         shelf_loss_db: what the stacked goods around a tag on a shelf take.
-        carry_loss_db: what hand, bag and body take from an item carried; gone while it is tried on or paid.
+        carry_loss_db: what hand, bag and body take from an item carried.
+        shown_loss_db: the same while it is tried on or paid, out of the bag.
         read_floor_dbm: nothing weaker is decoded.
         miss_rate: share of the answers lost to collisions.
         reads_per_s: what one reader's air protocol yields, shared by the tags in its field.
@@ -42,11 +43,12 @@ class Radio(Part, frozen=True):
     """
 
     rssi_dbm_at_1m: float = -44.0
-    path_loss_exponent: Positive = 4.0
+    path_loss_exponent: Positive = 4.6
     fading_db: NotNegative = 3.0
     body_loss_db: NotNegative = 8.0
     shelf_loss_db: NotNegative = 16.0
     carry_loss_db: NotNegative = 36.0
+    shown_loss_db: NotNegative = 8.0
     read_floor_dbm: float = -78.0
     miss_rate: Share = 0.05
     reads_per_s: Positive = 120.0
@@ -183,7 +185,7 @@ def load_scene(path: Path) -> Scene:
     """Read and check a scene file.
 
     Raises:
-        SceneError: missing, malformed, an unknown key, an id used twice, or a shelf or device that is not there.
+        SimulatorError: missing, malformed, an unknown key, an id used twice, or a shelf or device that is not there.
     """
     scene = _decode(path, Scene)
     _check_unique(path, "device", scene.device_ids)
@@ -193,10 +195,10 @@ def load_scene(path: Path) -> Scene:
     shelves = {shelf.id for shelf in scene.shelves}
     for thing, shelf in [(s.id, s.shelf) for s in scene.scales] + [(g.epc, g.shelf) for g in scene.goods]:
         if shelf not in shelves:
-            raise SceneError(f"{path}: {thing} is on shelf {shelf!r}, which no [[shelves]] names")
+            raise SimulatorError(f"{path}: {thing} is on shelf {shelf!r}, which no [[shelves]] names")
     for device in scene.faults:
         if device not in scene.device_ids:
-            raise SceneError(f"{path}: [faults.{device}] names no device; there are {', '.join(scene.device_ids)}")
+            raise SimulatorError(f"{path}: [faults.{device}] names no device; there are {', '.join(scene.device_ids)}")
     return scene
 
 
@@ -204,7 +206,7 @@ def load_zones(path: Path) -> tuple[SiteZone, ...]:
     """The zone rectangles of a site file, for the ground truth.
 
     Raises:
-        SceneError: missing or malformed.
+        SimulatorError: missing or malformed.
     """
     return _decode(path, _SiteFile).zones
 
@@ -213,14 +215,14 @@ def _decode(path: Path, model: type[T]) -> T:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=model)
     except FileNotFoundError as error:
-        raise SceneError(f"{path}: no such file; simulators/demo_store holds a working example") from error
+        raise SimulatorError(f"{path}: no such file; simulators/demo_store holds a working example") from error
     except OSError as error:
-        raise SceneError(f"{path}: cannot be read: {error.strerror}") from error
+        raise SimulatorError(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SceneError(f"{path}: {' '.join(str(error).split())}") from error
+        raise SimulatorError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def _check_unique(path: Path, what: str, ids: tuple[str, ...] | list[str]) -> None:
     for one in ids:
         if ids.count(one) > 1:
-            raise SceneError(f"{path}: {what} {one!r} is there twice")
+            raise SimulatorError(f"{path}: {what} {one!r} is there twice")

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from simulators import truth
 from simulators.device import Device
-from simulators.errors import SceneError
+from simulators.errors import SimulatorError
 from simulators.faults import FaultyDevice
 from simulators.lcus_relay import LcusRelayDevice
 from simulators.magicrf_m100 import M100Device
@@ -51,7 +51,7 @@ class StoreRig:
         try:
             for line in self.lines.values():
                 line.plug()
-        except SceneError:
+        except SimulatorError:
             self._close()
             raise
         return self
@@ -150,10 +150,10 @@ def _lock_folder(out: Path) -> int:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise SceneError(f"{out}: cannot be used as a folder: {error.strerror}; give another --out") from error
+        raise SimulatorError(f"{out}: cannot be used as a folder: {error.strerror}; give another --out") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise SceneError(f"{out}: another simulator runs there; stop it or give another --out") from error
+        raise SimulatorError(f"{out}: another simulator runs there; stop it or give another --out") from error
     return descriptor

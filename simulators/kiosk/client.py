@@ -1,0 +1,246 @@
+"""One display: pairs, holds its MQTT connection over the server's WebSocket, shows moments, sends receipts.
+
+A lost link wipes the moment at once.  When another window took the display over, this one stands by until that is gone.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import aiomqtt
+import httpx
+import msgspec
+
+from simulators.errors import SimulatorError
+from simulators.kiosk import wire
+from simulators.kiosk.memory import Memory
+from simulators.kiosk.service import Service
+
+PAIRING_POLL_S = 1.0
+STAND_BY_POLL_S = 3.0
+RETRY_S = 2.0
+CLOCK_SYNC_S = 60.0
+KEEPALIVE_S = 20
+GOOD_BYE_S = 2.0
+MAX_RECEIPTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a watcher of the display would see.
+
+    Args:
+        what: `code`, `ready`, `base`, `shows`, `ends`, `stands-by` or `trouble`.
+    """
+
+    display: str
+    what: str
+    text: str
+
+
+class Kiosk:
+    """Runs one display until cancelled.
+
+    Args:
+        url: the server's address, as http://127.0.0.1:8000.
+    """
+
+    def __init__(self, url: str, display: str, service: Service, say: Callable[[News], None]) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise SimulatorError(f"{url}: not an address of the server, as http://127.0.0.1:8000")
+        self._host, self._port, self._origin = parts.hostname, parts.port or 80, f"{parts.scheme}://{parts.netloc}"
+        self._display, self._service, self._tell = display, service, say
+        self._memory = Memory(display)
+        self._root = ""
+        self._last_news: News | None = None
+        self._receipts: deque[wire.MomentShown] = deque(maxlen=MAX_RECEIPTS)
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Pair, connect, show; again after each trouble.
+
+        Raises:
+            SimulatorError: the site has no such display.
+        """
+        while True:
+            try:
+                await self._pair()
+                await self._show()
+            except (httpx.HTTPError, aiomqtt.MqttError, msgspec.DecodeError) as error:
+                self._say("trouble", f"{error or type(error).__name__}; trying again")
+            finally:
+                self._wipe()
+            await asyncio.sleep(RETRY_S)
+            await self._stand_by()
+
+    async def _pair(self) -> None:
+        """Until the owner has approved the code on the screen."""
+        shown = None
+        asked = await self._service.ask_pairing()
+        while not asked.paired:
+            if asked.code is None:  # too old; the screen gets another
+                asked = await self._service.ask_pairing()
+                continue
+            if asked.code != shown:
+                shown = asked.code
+                self._say("code", shown)
+            await asyncio.sleep(PAIRING_POLL_S)
+            asked = await self._service.pairing()
+
+    async def _stand_by(self) -> None:
+        """While another client holds the display."""
+        told = False
+        while True:
+            try:
+                if not (await self._service.pairing()).connected:
+                    return
+            except (httpx.HTTPError, msgspec.DecodeError):
+                return  # `run` says what the trouble is
+            if not told:
+                self._say("stands-by", "another window shows this display")
+            told = True
+            await asyncio.sleep(STAND_BY_POLL_S)
+
+    async def _show(self) -> None:
+        """Hold the connection and show what comes, until the link is lost."""
+        await self._service.sync_clock()
+        self._root = f"tacet/1/{await self._service.site()}"
+        session = secrets.token_hex(8)
+        async with self._client(session) as client:
+            for name in ("base/set", "moment/set", "moment/clear"):
+                await client.subscribe(f"{self._own}/{name}", qos=1)
+            await client.subscribe(f"{self._root}/privacy/visit-ended", qos=1)
+            await client.publish(f"{self._own}/$state", self._state("ready", session), qos=1, retain=True)
+            self._say("ready", "connected")
+            try:
+                await self._serve(client)
+            except asyncio.CancelledError:
+                await self._say_good_bye(client, session)
+                raise
+
+    async def _say_good_bye(self, client: aiomqtt.Client, session: str) -> None:
+        self._wipe()
+        try:
+            async with asyncio.timeout(GOOD_BYE_S):
+                await self._send_receipts(client)
+                await client.publish(f"{self._own}/$state", self._state("disconnected", session), qos=1, retain=True)
+        except (TimeoutError, aiomqtt.MqttError):
+            self._say("trouble", "the server did not hear the good-bye")
+
+    def _client(self, session: str) -> aiomqtt.Client:
+        return aiomqtt.Client(
+            self._host,
+            self._port,
+            identifier=self._display,
+            protocol=aiomqtt.ProtocolVersion.V311,
+            will=aiomqtt.Will(f"{self._own}/$state", self._state("lost", session), qos=1, retain=True),
+            transport="websockets",
+            websocket_path="/mqtt",
+            websocket_headers={"Cookie": self._service.cookie_header, "Origin": self._origin},
+            keepalive=KEEPALIVE_S,
+            timeout=10,
+            max_queued_incoming_messages=100,
+            max_queued_outgoing_messages=100,
+        )
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        """Messages, the moment's time, the clock and the receipts, each in its own task; the first trouble ends all."""
+        trouble: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(client), name=f"listen {self._display}")
+                tasks.create_task(self._speak(client), name=f"speak {self._display}")
+                tasks.create_task(self._keep_time(), name=f"clock {self._display}")
+        except* aiomqtt.MqttError as group:
+            trouble = group.exceptions[0]
+        if trouble is not None:
+            raise aiomqtt.MqttError(str(trouble)) from trouble
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            if isinstance(message.payload, bytes):
+                self._take(message.payload)
+        raise aiomqtt.MqttError("the connection ended")
+
+    def _take(self, payload: bytes) -> None:
+        try:
+            data = wire.decode(payload)
+        except msgspec.DecodeError as error:
+            self._say("trouble", f"a message that cannot be read: {error}")
+            return
+        now, memory = self._service.now(), self._memory
+        match data:
+            case wire.BaseSet():
+                memory.set_base(data)
+                self._say("base", f"{len(data.items)} pages")
+            case wire.MomentSet():
+                self._note(memory.set_moment(data, now))
+            case wire.MomentClear():
+                self._note(memory.clear(data, now))
+            case wire.VisitEnded():
+                self._note(memory.end_visits(data, now))
+
+    async def _speak(self, client: aiomqtt.Client) -> None:
+        """Send receipts as they come, and end the moment at its time."""
+        while True:
+            self._changed.clear()
+            self._note(self._memory.tick(self._service.now()))
+            await self._send_receipts(client)
+            showing = self._memory.showing
+            wait_s = None if showing is None else max(0.0, (showing.until - self._service.now()).total_seconds())
+            try:
+                await asyncio.wait_for(self._changed.wait(), wait_s)
+            except TimeoutError:
+                continue
+
+    async def _send_receipts(self, client: aiomqtt.Client) -> None:
+        while self._receipts:
+            receipt = self._receipts[0]
+            payload = wire.encode(receipt, source=self._source, now=self._service.now())
+            await client.publish(f"{self._own}/shown", payload, qos=1)
+            self._receipts.popleft()
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_SYNC_S)
+            try:
+                await self._service.sync_clock()
+            except (httpx.HTTPError, msgspec.DecodeError) as error:
+                self._say("trouble", f"the server does not tell the time: {error}")
+
+    def _wipe(self) -> None:
+        self._note(self._memory.end("link", self._service.now()))
+
+    def _note(self, receipts: Iterable[wire.MomentShown]) -> None:
+        for receipt in receipts:
+            self._receipts.append(receipt)
+            showing = self._memory.showing
+            if receipt.phase == "started" and showing is not None:
+                self._say("shows", f"{receipt.content}: {showing.moment.sentence()}")
+            else:
+                self._say("ends", f"{receipt.content}: {receipt.ended_by}")
+            self._changed.set()
+
+    def _state(self, state: str, session: str) -> bytes:
+        data = wire.DisplayState(state, session, self._service.now())
+        return wire.encode(data, source=self._source, now=datetime.now(UTC))
+
+    def _say(self, what: str, text: str) -> None:
+        """Tell the watcher; the same trouble again is no news."""
+        news = News(self._display, what, text)
+        if news != self._last_news or what != "trouble":
+            self._tell(news)
+        self._last_news = news
+
+    @property
+    def _own(self) -> str:
+        return f"{self._root}/display/{self._display}"
+
+    @property
+    def _source(self) -> str:
+        return f"/display/{self._display}"

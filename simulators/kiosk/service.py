@@ -1,0 +1,102 @@
+"""The server as a display sees it over HTTP: pairing, the site's name, the time."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import httpx
+import msgspec
+
+from simulators.errors import SimulatorError
+from simulators.kiosk.cookies import Cookies
+
+TIME_PROBES = 3
+ClockS = Callable[[], float]
+
+
+class Pairing(msgspec.Struct, frozen=True):
+    """Whether this display is paired, its code while it is not, and whether some client shows it now."""
+
+    paired: bool
+    code: str | None = None
+    connected: bool = False
+
+
+class _Status(msgspec.Struct, frozen=True):
+    site: str
+
+
+class _Time(msgspec.Struct, frozen=True):
+    utc_ms: float
+
+
+class Service:
+    """HTTP calls of one display, with its cookie; opened by `async with`.
+
+    Args:
+        clock_s: this machine's UTC clock in seconds.
+    """
+
+    def __init__(self, url: str, display: str, cookies: Cookies, *, clock_s: ClockS = time.time) -> None:
+        self._display, self._cookies, self._clock_s = display, cookies, clock_s
+        self._cookie_name = f"tacet-display-{display}"
+        self._offset_s = 0.0
+        cookie = cookies.get(display)
+        self._http = httpx.AsyncClient(
+            base_url=url, timeout=5.0, trust_env=False, cookies={self._cookie_name: cookie} if cookie else None
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.__aexit__()
+
+    @property
+    def cookie_header(self) -> str:
+        """What proves to `/mqtt` that this display is paired."""
+        return f"{self._cookie_name}={self._http.cookies.get(self._cookie_name, '')}"
+
+    def now(self) -> datetime:
+        """UTC by the server's clock, as far as known."""
+        return datetime.fromtimestamp(self._clock_s(), UTC) + timedelta(seconds=self._offset_s)
+
+    async def ask_pairing(self) -> Pairing:
+        """Paired already, or a code to show; keeps the cookie.
+
+        Raises:
+            SimulatorError: the site has no such display.
+            httpx.HTTPError: the server cannot be reached or is not well.
+        """
+        response = await self._http.post(f"/api/displays/{self._display}/pairing")
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise SimulatorError(f"{self._http.base_url}: the site has no display {self._display!r}; see its site.toml")
+        response.raise_for_status()
+        if cookie := self._http.cookies.get(self._cookie_name):
+            self._cookies.keep(self._display, cookie)
+        return msgspec.json.decode(response.content, type=Pairing)
+
+    async def pairing(self) -> Pairing:
+        """What the display's cookie is worth now."""
+        return msgspec.json.decode(await self._get(f"/api/displays/{self._display}/pairing"), type=Pairing)
+
+    async def site(self) -> str:
+        """The site's id, a level of every topic."""
+        return msgspec.json.decode(await self._get("/api/status"), type=_Status).site
+
+    async def sync_clock(self) -> None:
+        """Estimate the server's clock from the quickest of a few probes."""
+        probes = []
+        for _ in range(TIME_PROBES):
+            asked_s = self._clock_s()
+            heard = msgspec.json.decode(await self._get("/time"), type=_Time)
+            answered_s = self._clock_s()
+            probes.append((answered_s - asked_s, heard.utc_ms / 1000 - (asked_s + answered_s) / 2))
+        self._offset_s = min(probes)[1]
+
+    async def _get(self, path: str) -> bytes:
+        response = await self._http.get(path)
+        response.raise_for_status()
+        return response.content
