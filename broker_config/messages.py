@@ -5,7 +5,7 @@ member id, an alias or a pseudonym that outlives a visit.
 """
 
 from datetime import datetime
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from broker_config.errors import MessageError
 from broker_config.site import ActuatorId, DisplayId, ScreenClass, ShelfId, Text, ZoneId
 
 MAX_PAYLOAD_BYTES = 64 * 1024
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A point in time.  One without a time zone is refused, so that receivers can compare what they get."""
 Version = tuple[int, int]
 """[server epoch, counter]: a fence per target.  A receiver refuses what is not newer than the last it applied."""
 
@@ -45,8 +47,8 @@ class ItemArrived(Data, frozen=True, kw_only=True):
     topic = "item_arrived"
     zone: ZoneId
     epc: str
-    detected_at: datetime
-    last_read_at: datetime
+    detected_at: Instant
+    last_read_at: Instant
     evidence: Evidence
 
 
@@ -65,8 +67,8 @@ class ItemMoved(Data, frozen=True, kw_only=True):
     zone: ZoneId
     from_zone: ZoneId
     epc: str
-    detected_at: datetime
-    last_read_at: datetime
+    detected_at: Instant
+    last_read_at: Instant
     evidence: Evidence
 
 
@@ -77,8 +79,8 @@ class ItemDeparted(Data, frozen=True, kw_only=True):
     topic = "item_departed"
     zone: ZoneId
     epc: str
-    detected_at: datetime
-    last_read_at: datetime
+    detected_at: Instant
+    last_read_at: Instant
     reason: str
     evidence: Evidence
 
@@ -96,8 +98,8 @@ class VisitEntered(Data, frozen=True, kw_only=True):
     zone: ZoneId
     visit: str
     who: str
-    detected_at: datetime
-    last_read_at: datetime
+    detected_at: Instant
+    last_read_at: Instant
     evidence: Evidence
 
 
@@ -108,8 +110,8 @@ class VisitLeft(Data, frozen=True, kw_only=True):
     topic = "visit_left"
     zone: ZoneId
     visit: str
-    detected_at: datetime
-    last_read_at: datetime
+    detected_at: Instant
+    last_read_at: Instant
     dwell_s: float
     reason: str
 
@@ -142,7 +144,7 @@ class ShelfPick(Data, frozen=True, kw_only=True):
     quantity: int
     delta_g: float
     confidence: float
-    detected_at: datetime
+    detected_at: Instant
     gtin: str | None = None
 
 
@@ -166,7 +168,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kind: str
     state: str
-    since: datetime
+    since: Instant
     zone: str | None = None
     reason: str | None = None
 
@@ -183,7 +185,7 @@ class EdgeState(Data, frozen=True, kw_only=True):
     topic = "edge_state"
     state: str
     session: str
-    since: datetime
+    since: Instant
     devices: tuple[Device, ...] = ()
 
 
@@ -253,7 +255,7 @@ class DisplayState(Data, frozen=True, kw_only=True):
     topic = "display_state"
     state: str
     session: str
-    since: datetime
+    since: Instant
 
 
 class BaseItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -299,8 +301,8 @@ class MomentSet(Data, frozen=True, kw_only=True):
     language: str
     screen_class: ScreenClass
     picture: str | None = None
-    issued_at: datetime
-    cause_at: datetime
+    issued_at: Instant
+    cause_at: Instant
     ttl_ms: int
 
 
@@ -314,7 +316,7 @@ class MomentClear(Data, frozen=True, kw_only=True):
     decision: str | None = None
     visit: str | None = None
     reason: str
-    issued_at: datetime
+    issued_at: Instant
     ttl_ms: int = 60_000
 
 
@@ -334,8 +336,8 @@ class MomentShown(Data, frozen=True, kw_only=True):
     decision: str
     content: str
     phase: Literal["started", "ended"]
-    at: datetime
-    cause_at: datetime
+    at: Instant
+    cause_at: Instant
     ended_by: str | None = None
 
 
@@ -354,7 +356,7 @@ class ActuatorCommand(Data, frozen=True, kw_only=True):
     decision: str | None
     on: bool
     hold_ms: int | None = None
-    issued_at: datetime
+    issued_at: Instant
     ttl_ms: int
 
 
@@ -438,17 +440,17 @@ class Envelope(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defau
         sim: the event comes from a simulated device.
     """
 
-    specversion: str
+    specversion: Literal["1.0"]
     id: str
     source: str
     type: str
-    time: datetime
+    time: Instant
     subject: str | None = None
     datacontenttype: str = "application/json"
     gateway: str | None = None
     generation: str | None = None
     seq: str | None = None
-    expires: datetime | None = None
+    expires: Instant | None = None
     sim: bool = False
     data: D
 
