@@ -18,7 +18,8 @@ MAX_LINE = 128
 
 _ID = r"S|SI|SIR|SR|SU|T|TI|TA|TAC|Z|ZI|@|I0|I1|I2|I3|I4|I5|I10|I11|D|DW|K|M21|PWR|TST[0-3]|UPD"
 _WEIGHT = r"(?=.{10} [A-Za-z%])[ ]*-?\d+(\.\d+)? [A-Za-z%]{1,5}"
-_ANSWER = re.compile(rf"E[STL]|({_ID}) ([SD]( {_WEIGHT})?|[IL+-]|A( {_WEIGHT}| [ -~]+)?|B [ -~]+)")
+_TEXT = r"(?: (?:\"[^\"]*\"|-?[\d.]+))"
+_ANSWER = re.compile(rf"E[STL]|({_ID}) ([SD]( {_WEIGHT})?|[IL+-]|A( {_WEIGHT}|{_TEXT}+)?|B{_TEXT}+)")
 _COMMAND = re.compile(rf"({_ID})( [ -~]+)?")
 _START = re.compile(rb"[SITZEDKMPU@]")
 _GAP = re.compile(rb"[^ -~\r\n]")

@@ -1,0 +1,73 @@
+"""`tacet decode` says the right thing about every golden frame."""
+
+import pytest
+
+from readers.capture import PROTOCOLS, describe_capture, find_protocol
+from readers.errors import UnknownDevice
+from tests.readers.vectors import ALL, DEVICES, INVALID, VALID, wire_direction
+
+TAG = bytes.fromhex("bb02220011c9340030751feb705c5904e3d50d703a76ef7e")
+WHY = {
+    "bb01030010004d31303020323664426d2056312e30227e": "checksum 22, computed 92",
+    "bb011a0003000401227e": "checksum 22, computed 23",
+    "bb01d300120e3000e20030166606006911609f70010700cd7e": "checksum cd, computed a9",
+}
+
+
+def records_of(protocol: str, raw: bytes, direction: str = "from_reader"):
+    return list(describe_capture(find_protocol(protocol, direction), [raw]))
+
+
+@pytest.mark.parametrize("vector", VALID, ids=str)
+def test_a_golden_frame_is_decoded_as_published(vector):
+    [record] = records_of(vector.protocol, vector.raw, wire_direction(vector))
+    assert (record["offset"], record["length"], record["valid"]) == (0, len(vector.raw), True)
+    assert record["decoded"].items() >= vector.decoded.items()
+
+
+@pytest.mark.parametrize("vector", VALID, ids=str)
+def test_a_golden_frame_is_built_as_published(vector):
+    [frame] = find_protocol(vector.protocol, wire_direction(vector)).decoder.feed(vector.raw)
+    assert frame.to_bytes() == vector.raw
+
+
+@pytest.mark.parametrize("vector", INVALID, ids=str)
+def test_a_published_mistake_is_refused_with_its_reason_and_the_next_frame_found(vector):
+    assert records_of(vector.protocol, vector.raw + TAG)[0] == {
+        "offset": 0,
+        "length": len(vector.raw),
+        "valid": False,
+        "why": WHY[vector.raw.hex()],
+    }
+    assert records_of(vector.protocol, vector.raw + TAG)[1]["decoded"]["epc"] == "30751feb705c5904e3d50d70"
+
+
+def test_sound_frame_with_impossible_contents_is_one_broken_stretch():
+    wrong_pc = bytes.fromhex("bb02220011c9280030751feb705c5904e3d50d703a76e37e")
+    [before, broken, after] = records_of("magicrf-m100", TAG + wrong_pc + b"\x00\x01" + TAG)
+    assert before["valid"]
+    assert after["valid"]
+    assert broken == {
+        "offset": 24,
+        "length": 26,
+        "valid": False,
+        "why": "PC 2800 announces 10 bytes of EPC, the frame carries 12",
+    }
+
+
+def test_a_frame_cut_off_at_the_end_says_so():
+    [record] = records_of("magicrf-m100", TAG[:10])
+    assert record == {"offset": 0, "length": 10, "valid": False, "why": "cut off: only 10 bytes of a frame"}
+
+
+def test_nothing_in_nothing_out():
+    assert records_of("mt-sics", b"") == []
+
+
+def test_an_unknown_protocol_is_named_with_those_there_are():
+    with pytest.raises(UnknownDevice, match="'foo'; known: lcus-relay, magicrf-m100, mt-sics"):
+        find_protocol("foo", "from_reader")
+
+
+def test_the_vectors_cover_every_protocol():
+    assert {vector.protocol for vector in ALL} == set(DEVICES) == set(PROTOCOLS)

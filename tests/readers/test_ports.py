@@ -1,0 +1,128 @@
+import asyncio
+import errno
+
+import pytest
+
+from readers.errors import ReaderDisconnected, ReaderTimeout, SettingsError
+from readers.ports import SerialPort, drain, explain
+from tests.readers.peers import Peer
+
+
+async def receive_all(port: SerialPort, size: int) -> bytes:
+    data = b""
+    async with asyncio.timeout(5):
+        while len(data) < size:
+            data += await port.receive()
+    return data
+
+
+async def test_every_byte_passes_both_ways_unchanged():
+    everything = bytes(range(256))
+    async with Peer() as peer, SerialPort(peer.path, 115200) as port:
+        peer.say(everything)
+        assert await receive_all(port, 256) == everything
+        await port.send(everything)
+        await peer.hears(everything)
+
+
+async def test_a_missing_device_is_one_line_that_says_what_to_do():
+    with pytest.raises(ReaderDisconnected, match=r"^/dev/no-such-tty: no such device; .*ls -l /dev/serial/by-id"):
+        await SerialPort("/dev/no-such-tty", 9600).__aenter__()
+
+
+async def test_a_port_in_use_is_said_so():
+    async with Peer() as peer, SerialPort(peer.path, 9600):
+        with pytest.raises(ReaderDisconnected, match="in use by another program"):
+            await SerialPort(peer.path, 9600).__aenter__()
+
+
+async def test_a_port_can_be_opened_again_after_it_was_closed():
+    async with Peer() as peer:
+        for _ in range(2):
+            async with SerialPort(peer.path, 9600) as port:
+                await port.send(b"x")
+        await peer.hears(b"xx")
+
+
+async def test_a_file_that_is_no_port(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReaderDisconnected, match="not a serial port"):
+        await SerialPort(tmp_path / "file", 9600).__aenter__()
+
+
+@pytest.mark.parametrize(("code", "words"), [(errno.EACCES, "dialout"), (errno.EBUSY, "fuser"), (errno.EIO, "cable")])
+def test_the_advice_fits_the_trouble(code, words):
+    assert words in explain("/dev/ttyUSB0", code)
+
+
+async def test_a_baud_rate_no_port_has_is_a_wrong_setting():
+    async with Peer() as peer:
+        with pytest.raises(SettingsError, match="baud"):
+            await SerialPort(peer.path, -1).__aenter__()
+
+
+async def test_unplugging_ends_a_waiting_receive_after_what_had_come():
+    async with Peer() as peer, SerialPort(peer.path, 9600) as port:
+        peer.say(b"last")
+        assert await receive_all(port, 4) == b"last"
+        waiting = asyncio.create_task(port.receive())
+        await asyncio.sleep(0)
+        peer.unplug()
+        with pytest.raises(ReaderDisconnected, match=f"{peer.path}: disconnected"):
+            async with asyncio.timeout(5):
+                await waiting
+        with pytest.raises(ReaderDisconnected):
+            await port.send(b"anyone?")
+
+
+async def test_closing_ends_a_waiting_receive():
+    async with Peer() as peer, SerialPort(peer.path, 9600) as port:
+        waiting = asyncio.create_task(port.receive())
+        await asyncio.sleep(0)
+        port.close()
+        async with asyncio.timeout(5):
+            assert await waiting == b""
+
+
+async def test_bytes_nobody_takes_are_dropped_oldest_first_and_counted():
+    async with Peer() as peer, SerialPort(peer.path, 9600, buffer_bytes=100) as port:
+        peer.say(b"a" * 150)
+        peer.say(b"b" * 50)
+        async with asyncio.timeout(5):
+            while port.overrun_bytes < 100:
+                await asyncio.sleep(0.001)
+        assert await port.receive() == b"a" * 50 + b"b" * 50
+
+
+async def test_draining_ends_when_the_line_is_quiet():
+    async with Peer() as peer, SerialPort(peer.path, 9600) as port:
+        peer.say(b"left over")
+        assert await drain(port, quiet_ms=20)
+        peer.say(b"fresh")
+        assert await receive_all(port, 5) == b"fresh"
+
+
+async def test_draining_gives_up_on_a_line_that_never_falls_quiet():
+    class Chatter:
+        overrun_bytes = 0
+
+        async def receive(self) -> bytes:
+            await asyncio.sleep(0.001)
+            return b"x"
+
+    assert not await drain(Chatter(), quiet_ms=50, limit_ms=30)
+
+
+async def test_a_device_that_takes_no_bytes_is_a_timeout(monkeypatch):
+    monkeypatch.setattr("readers.ports.SEND_TIMEOUT_S", 0.05)
+    async with Peer() as peer, SerialPort(peer.path, 9600) as port:
+        asyncio.get_running_loop().remove_reader(peer._master)  # the peer stops listening
+        with pytest.raises(ReaderTimeout, match="takes no bytes"):
+            await port.send(bytes(1 << 20))
+
+
+async def test_two_senders_do_not_mix():
+    async with Peer() as peer, SerialPort(peer.path, 9600) as port:
+        await asyncio.gather(port.send(b"a" * 9000), port.send(b"b" * 9000))
+        await peer.hears(b"b" * 9000)
+        assert bytes(peer.heard) == b"a" * 9000 + b"b" * 9000

@@ -1,0 +1,38 @@
+"""The golden frames: real captures and published examples, with the published mistakes."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent / "data" / "vectors"
+
+
+@dataclass(frozen=True)
+class Vector:
+    protocol: str
+    raw: bytes
+    direction: str
+    decoded: dict[str, object]
+    valid: bool
+
+    def __str__(self) -> str:
+        return f"{self.protocol}-{self.raw.hex()}"
+
+
+def load(name: str) -> list[Vector]:
+    rows = json.loads((FOLDER / f"{name}.json").read_text())
+    return [
+        Vector(name, bytes.fromhex(row["bytes_hex"]), row["direction"], row["decoded"], row["valid"]) for row in rows
+    ]
+
+
+def wire_direction(vector: Vector) -> str:
+    """What `tacet decode` calls it: a sensor's own lines come from the reader."""
+    return "to_reader" if vector.direction == "to_reader" else "from_reader"
+
+
+DEVICES = ("magicrf-m100", "mt-sics", "lcus-relay")
+ALL = [vector for name in DEVICES for vector in load(name)]
+VALID = [vector for vector in ALL if vector.valid]
+INVALID = [vector for vector in ALL if not vector.valid]
+CHECKED = [vector for vector in VALID if vector.protocol != "mt-sics"]  # MT-SICS has no check
