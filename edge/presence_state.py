@@ -1,0 +1,94 @@
+"""The engine's memory for one layout: settings turned into the rows that the kernels read, tables allocated."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.presence_model import Layout, PresenceSettings, Profile, ZoneSettings
+from hotpath import record
+from hotpath.memory import allocate
+
+EVENT_ROWS = 4096
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+NS_PER_DAY = 86_400 * NS_PER_S
+
+
+def make_state(
+    layout: Layout, settings: PresenceSettings, seed: int, own_goods: Sequence[bytes] | None, capacity: int
+) -> record.State:
+    """Fresh memory for `capacity` tags; pages are touched only as tags come.
+
+    Raises:
+        ValueError: a setting that no store can mean.
+    """
+    if not 1 <= capacity < 1 << 30:
+        raise ValueError(f"capacity {capacity} is not between 1 and 2^30 tags")
+    state = allocate(
+        capacity,
+        seed,
+        zones=_zone_rows(layout, settings),
+        antennas=_antenna_rows(layout),
+        goods=None if own_goods is None else _prefix_rows(own_goods),
+        garments=_prefix_rows(settings.garment_prefixes),
+        event_rows=EVENT_ROWS,
+    )
+    state.numbers[record.PERSON_FORGOTTEN] = round(settings.person_forgotten_s * NS_PER_S)
+    state.numbers[record.ITEM_FORGOTTEN] = round(settings.item_forgotten_days * NS_PER_DAY)
+    return state
+
+
+def _zone_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void]:
+    rows = np.zeros(len(layout.zones), record.ZONE)
+    for row, zone in zip(rows, layout.zones, strict=True):
+        own = zone.settings or settings.of_kind(zone.kind)
+        _check(own, f"zone {zone.id}")
+        at_most_s = own.exit_departs_s if zone.kind == "exit" else float("inf")
+        row["confirm_reads"] = own.confirm_reads
+        row["window_ns"] = own.confirm_window_ms * NS_PER_MS
+        row["person_limit_ns"] = round(min(own.person_departs_s, at_most_s) * NS_PER_S)
+        row["item_limit_ns"] = round(min(own.item_departs_s, at_most_s) * NS_PER_S)
+        row["move_min_reads"] = own.move_min_reads
+        row["sample_age_ns"] = own.sample_age_ms * NS_PER_MS
+        row["is_exit"] = zone.kind == "exit"
+        row["creates_items"] = own.creates_items
+        for number, profile in enumerate((own.person, own.item, own.garment)):  # as PROFILE_PERSON and so on
+            row["threshold_db"][number] = profile.threshold_db
+            row["slope_db_per_ms"][number] = profile.slope_db_per_ms
+            row["holdoff_ns"][number] = profile.holdoff_ms * NS_PER_MS
+    return rows
+
+
+def _check(own: ZoneSettings, where: str) -> None:
+    positive = (
+        own.confirm_reads, own.confirm_window_ms, own.person_departs_s, own.item_departs_s, own.exit_departs_s,
+        own.move_min_reads, own.sample_age_ms,
+    )  # fmt: skip
+    if min(positive) <= 0:
+        raise ValueError(f"{where}: counts and times must be above 0")
+    for profile in (own.person, own.item, own.garment):
+        _check_profile(profile, where)
+
+
+def _check_profile(profile: Profile, where: str) -> None:
+    if profile.holdoff_ms < 0 or profile.slope_db_per_ms > 0:
+        raise ValueError(f"{where}: a profile's holdoff is at least 0 and its slope at most 0")
+
+
+def _antenna_rows(layout: Layout) -> NDArray[np.void]:
+    rows = np.zeros(len(layout.antennas), record.ANTENNA)
+    for row, antenna in zip(rows, layout.antennas, strict=True):
+        row["zone"] = antenna.zone
+        row["floor_cdbm"] = round(antenna.floor_dbm * 100)
+    return rows
+
+
+def _prefix_rows(prefixes: Sequence[bytes]) -> NDArray[np.uint8]:
+    rows = np.zeros((len(prefixes), 1 + record.MAX_EPC_BYTES), np.uint8)
+    for row, prefix in zip(rows, prefixes, strict=True):
+        if not 1 <= len(prefix) <= record.MAX_EPC_BYTES:
+            raise ValueError(f"an EPC prefix has 1 to {record.MAX_EPC_BYTES} bytes, not {len(prefix)}")
+        row[0] = len(prefix)
+        row[1 : 1 + len(prefix)] = np.frombuffer(prefix, np.uint8)
+    return rows

@@ -1,0 +1,63 @@
+"""The only door to numba: how a plain function becomes a kernel, and where compiled kernels are kept."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def kernel(function: Function) -> Function:
+    """The function compiled at its first call, without the interpreter lock; no fastmath, so results are the interpreter's.
+
+    With NUMBA_DISABLE_JIT=1 it stays Python; the wrapping of 64-bit hash arithmetic, meant here, is then not warned of.
+    """
+    if numba.config.DISABLE_JIT:
+
+        @functools.wraps(function)
+        def plain(*arguments: Any) -> Any:  # noqa: ANN401 - a decorator passes on what it is given
+            with np.errstate(over="ignore"):
+                return function(*arguments)
+
+        return plain  # type: ignore[return-value]
+    compiled: Function = numba.njit(nogil=True)(function)
+    return compiled
+
+
+def keep_compiled(kernels: Iterable[Callable[..., Any]], folder: Path) -> None:
+    """Keep these kernels' machine code in a private folder, so that the next start does not compile.
+
+    numba unpickles what it finds there, so nobody else may write to it.  Each version of our sources has a folder of its
+    own: numba notices a change of a kernel's file, but not of a kernel that it calls.
+
+    Raises:
+        ValueError: the folder belongs to somebody else or others can write to it.
+    """
+    if numba.config.DISABLE_JIT:
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise ValueError(f"{folder}: others may write to it; compiled kernels need a folder of their own, mode 0700")
+    own = folder / _version_of_sources()
+    own.mkdir(mode=0o700, exist_ok=True)
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(own)
+    try:
+        for each in kernels:
+            each.enable_caching()  # type: ignore[attr-defined]  # a numba dispatcher; it reads CACHE_DIR now
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def _version_of_sources() -> str:
+    digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
