@@ -34,6 +34,11 @@ class Feed:
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[Happening]] = set()
 
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return len(self._listeners)
+
     def publish(self, happening: Happening) -> None:
         """Hand it to every listener, dropping a full listener's oldest."""
         for queue in self._listeners:

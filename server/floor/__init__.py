@@ -1,0 +1,1 @@
+"""The live floor: its plan, and the running story as server-sent events."""

@@ -1,0 +1,91 @@
+// The running story: newest first, bounded, and still while somebody reads.
+
+import { clockTime, language, pick, placeName, t } from "./page.js";
+import { labelVisit } from "../visit.js";
+
+const MAX_LINES = 80;
+// Told by the plan alone: as lines they would drown what matters.
+const UNTOLD = new Set(["shelf.state"]);
+
+const list = document.querySelector(".story ol");
+const button = document.querySelector(".story button");
+const waiting = [];
+const decisions = new Set();
+let paused = false;
+
+button.addEventListener("click", () => {
+  paused = !paused;
+  if (!paused) waiting.splice(0).forEach((line) => put(line));
+  label();
+});
+
+/** Tell a happening, or keep it while paused. */
+export function tell(happening) {
+  const line = makeLine(happening);
+  if (!line) return;
+  if (!paused) return put(line);
+  waiting.push(line);
+  if (waiting.length > MAX_LINES) waiting.shift();
+  label();
+}
+
+/** The decisions that were made before this page came, given newest first: they go below what was heard since. */
+export function recall(records) {
+  for (const record of records) {
+    const line = makeLine({ kind: "decision", what: "made", at: record.at, place: record.place, facts: record });
+    if (line) put(line, "append");
+  }
+}
+
+function put(line, where = "prepend") {
+  document.querySelector(".nothing").hidden = true;
+  list[where](line);
+  while (list.children.length > MAX_LINES) list.lastChild.remove();
+}
+
+function label() {
+  button.textContent = paused ? t("floor.resume", { n: waiting.length }) : t("floor.pause");
+  button.setAttribute("aria-pressed", String(paused));
+}
+
+function makeLine({ kind, what, at, place, facts }) {
+  if (UNTOLD.has(`${kind}.${what}`)) return null;
+  const says = kind === "decision" ? sayDecision(facts) : say(kind, what, place, facts);
+  if (!says) return null;
+  const line = document.createElement("li");
+  line.className = "new";
+  line.dataset.kind = kind;
+  const time = document.createElement("time");
+  time.dateTime = at;
+  time.textContent = clockTime(at);
+  line.append(time, says);
+  return line;
+}
+
+function sayDecision({ decision, outcome, say: words }) {
+  if (decisions.has(decision)) return null; // recalled and heard
+  decisions.add(decision);
+  const paragraph = document.createElement("p");
+  const link = document.createElement("a");
+  link.href = `/decisions/${encodeURIComponent(decision)}?lang=${language}`;
+  link.className = "verdict";
+  link.dataset.outcome = outcome;
+  link.textContent = pick(words);
+  paragraph.append(link);
+  return paragraph;
+}
+
+function say(kind, what, place, facts) {
+  const key = kind === "actuator" ? `story.actuator.${actuatorWord(what, facts)}` : `story.${kind}.${what}`;
+  const words = t(key, { place: placeName(place), visit: facts.visit ? labelVisit(facts.visit) : "", result: facts.result ?? "" });
+  if (!words) return null;
+  const paragraph = document.createElement("p");
+  paragraph.textContent = words;
+  return paragraph;
+}
+
+function actuatorWord(what, facts) {
+  if (facts.result) return facts.result === "done" ? "" : "refused";
+  if (facts.link === "lost") return "lost";
+  return facts.on === null ? "" : facts.on ? "on" : "off";
+}

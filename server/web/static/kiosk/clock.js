@@ -1,0 +1,87 @@
+// The server's time as far as this page knows it.  Without a trusted clock a moment's end is unknown, so none is shown.
+
+const SAMPLES = 3;
+const EVERY_MS = 60_000;
+const AGAIN_MS = 5_000;
+const WITHIN_MS = 3_000;
+const GOOD_FOR_MS = 180_000;
+const MAX_ROUND_TRIP_MS = 1_000;
+const MAX_STEP_MS = 1_000;
+
+/** Estimates the offset from /time; `onTrust(bool)` is called when trust comes or goes. */
+export class Clock {
+  #offsetMs = 0;
+  #goodUntil = -Infinity;
+  #wall = Date.now() - performance.now();
+  #onTrust;
+  #trusted = false;
+
+  constructor(onTrust) {
+    this.#onTrust = onTrust;
+  }
+
+  /** UTC milliseconds by the server's clock. */
+  now() {
+    return performance.now() + this.#offsetMs;
+  }
+
+  get trusted() {
+    return performance.now() < this.#goodUntil;
+  }
+
+  /** Sample now, then each minute; never returns. */
+  async run() {
+    for (;;) {
+      const good = await this.#sync();
+      await this.#wait(good ? EVERY_MS : AGAIN_MS);
+    }
+  }
+
+  async #sync() {
+    const samples = [];
+    for (let i = 0; i < SAMPLES; i++) {
+      const sample = await measure();
+      if (sample) samples.push(sample);
+    }
+    const best = samples.sort((a, b) => a.roundTripMs - b.roundTripMs)[0];
+    if (best && best.roundTripMs <= MAX_ROUND_TRIP_MS) {
+      this.#offsetMs = best.offsetMs;
+      this.#goodUntil = performance.now() + GOOD_FOR_MS;
+      this.#wall = Date.now() - performance.now();
+    }
+    this.#tell();
+    return Boolean(best);
+  }
+
+  /** Wait, but watch: a machine that slept stops performance.now() and not the day. */
+  async #wait(ms) {
+    for (const until = performance.now() + ms; performance.now() < until; ) {
+      await new Promise((done) => setTimeout(done, 1_000));
+      const step = Math.abs(Date.now() - performance.now() - this.#wall);
+      if (step > MAX_STEP_MS) {
+        this.#goodUntil = -Infinity;
+        this.#tell();
+        return;
+      }
+      this.#tell();
+    }
+  }
+
+  #tell() {
+    if (this.trusted === this.#trusted) return;
+    this.#trusted = this.trusted;
+    this.#onTrust(this.#trusted);
+  }
+}
+
+async function measure() {
+  const asked = performance.now();
+  try {
+    const answer = await fetch("/time", { cache: "no-store", signal: AbortSignal.timeout(WITHIN_MS) });
+    const { utc_ms: utcMs } = await answer.json();
+    const answered = performance.now();
+    return { roundTripMs: answered - asked, offsetMs: utcMs - (asked + answered) / 2 };
+  } catch {
+    return null; // the server is away; the link says so too
+  }
+}
