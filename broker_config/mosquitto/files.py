@@ -116,6 +116,6 @@ def _may_enter(stat: os.stat_result, uid: int, groups: set[int]) -> bool:
 
 
 def hand_over(path: Path, user: str) -> None:
-    """Give a file or folder to `user`; its mode stays."""
+    """Give a file or folder to `user`; its mode stays.  A link is not followed: `user` could have put it there."""
     entry = pwd.getpwnam(user)
-    os.chown(path, entry.pw_uid, entry.pw_gid)
+    os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)

@@ -1,0 +1,148 @@
+"""`tacet broker`: run the site's broker, make one more credential, show the ACL, write the AsyncAPI document."""
+
+import asyncio
+import signal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker_config.acl import render_acl_file, rights_of
+from broker_config.config import BrokerSettings, load_broker_settings
+from broker_config.errors import ConfigError
+from broker_config.identity import make_credential, user_name, write_credential
+from broker_config.provision import load_credentials, make_private_folder
+from broker_config.site import Site, is_level, load_site
+
+broker_app = typer.Typer()
+Config = Annotated[Path, typer.Option("--config", "-c", help="The broker's TOML file.")]
+DEFAULT_CONFIG = Path("broker.toml")
+
+
+class Kind(StrEnum):
+    """Who can be given a credential; there is only one server, and it has its own."""
+
+    DISPLAY = "display"
+    AGENT = "agent"
+    CLIENT = "client"
+
+
+@broker_app.callback(invoke_without_command=True)
+def run(context: typer.Context, config: Config = DEFAULT_CONFIG) -> None:
+    """Run the broker until Ctrl-C or SIGTERM.
+
+    Mosquitto where it is installed, else the embedded one.  At its first start it makes a credential for the server,
+    every agent and every display of the site file.  Clients added meanwhile are let in without a restart.
+
+    Examples:
+
+        tacet broker --config broker.toml
+
+        tacet broker add display d-window --config broker.toml
+
+        tacet broker acl --config broker.toml
+    """
+    if context.invoked_subcommand is None:
+        raise typer.Exit(asyncio.run(serve(load_broker_settings(config))))
+
+
+async def serve(settings: BrokerSettings) -> int:
+    """Run until a signal comes; the process's exit code, which is 1 when the engine ended by itself."""
+    from broker_config.engine import run_broker
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with run_broker(settings) as broker:
+        typer.echo(f"broker ready on {settings.host}:{settings.port} ({broker.engine})")
+        asked, ended = asyncio.create_task(stop.wait()), asyncio.create_task(broker.ended())
+        await asyncio.wait([asked, ended], return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            typer.echo(f"tacet: {ended.result()}; start `tacet broker` again", err=True)
+        for task in (asked, ended):
+            task.cancel()
+        return 0 if stop.is_set() else 1
+
+
+@broker_app.command()
+def add(
+    kind: Annotated[Kind, typer.Argument(help="What it is; a client may only watch decisions and bad messages.")],
+    name: Annotated[
+        str, typer.Argument(help="Its id: lower-case letters, digits, hyphens; a display's as in site.toml.")
+    ],
+    config: Config = DEFAULT_CONFIG,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the credential if there is one; the old one ends.")
+    ] = False,
+) -> None:
+    """Make the credential of one more display, agent or client.
+
+    Examples:
+
+        tacet broker add display d-window --config broker.toml
+
+        tacet broker add client dashboard --config broker.toml
+    """
+    settings = load_broker_settings(config)
+    site = load_site(settings.site)
+    if not is_level(name):
+        raise ConfigError(
+            f"{name!r} cannot name a {kind}: use lower-case letters, digits and inner hyphens, e.g. d-window"
+        )
+    make_private_folder(settings.identity)
+    path = settings.identity / f"{user_name(kind.value, name)}.toml"
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already; --force replaces it, and whoever uses the old one is shut out")
+    credential = make_credential(kind.value, name)
+    write_credential(settings.identity, credential)
+    typer.echo(f"made {path}")
+    typer.echo(
+        f"  connect to {settings.host}:{settings.port}, MQTT 3.1.1, user and client id {credential.user!r}, password in the file"
+    )
+    rights = rights_of(credential, site)
+    for verb, filters in (("may subscribe to", rights.subscribe), ("may publish to", rights.publish)):
+        typer.echo(f"  {verb} {', '.join(filters) or 'nothing'}")
+    typer.echo(f"  {advice(kind, name, site)}")
+    typer.echo("  a running broker lets it in within a second")
+
+
+def advice(kind: Kind, name: str, site: Site) -> str:
+    """What to do with a new credential."""
+    if kind is Kind.AGENT:
+        place = "" if name in site.agents else f" no zone of site.toml belongs to {name!r} yet: give it some;"
+        return f"move the file to the gateway, and name it as `credential` in its edge.toml;{place} the server reads its own copy here"
+    if kind is Kind.DISPLAY and name not in {display.id for display in site.displays}:
+        return f"site.toml has no display {name!r} yet: add a [[displays]] entry, or the server will send it nothing"
+    return "docs/protocol.md shows a client in thirty lines of Python"
+
+
+@broker_app.command()
+def acl(config: Config = DEFAULT_CONFIG) -> None:
+    """Print the ACL of every credential there is, as a Mosquitto acl_file.
+
+    Examples:
+
+        tacet broker acl --config broker.toml > acl
+    """
+    settings = load_broker_settings(config)
+    site = load_site(settings.site)
+    rights = {credential.user: rights_of(credential, site) for credential in load_credentials(settings.identity)}
+    if not rights:
+        raise ConfigError(
+            f"{settings.identity}: no credentials yet; `tacet broker --config {config}` makes them at its first start"
+        )
+    typer.echo(render_acl_file(rights), nl=False)
+
+
+@broker_app.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI 3.0 document of every topic and message.
+
+    Examples:
+
+        tacet broker asyncapi > docs/asyncapi.json
+    """
+    from broker_config.asyncapi import render_document
+
+    typer.echo(render_document(), nl=False)
