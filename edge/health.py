@@ -56,12 +56,12 @@ class Health:
             self._open[device_id] = counters
         self._change(device_id, "ready", None)
 
-    def lost(self, device_id: str, reason: str) -> None:
-        """The device does not work; `reason` says what to do."""
+    def lost(self, device_id: str, reason: str) -> bool:
+        """The device does not work; `reason` says what to do.  Whether that is news."""
         counters = self._open.pop(device_id, None)
         if counters is not None:
             _add(self._closed, counters)
-        self._change(device_id, "lost", " ".join(reason.split()))
+        return self._change(device_id, "lost", " ".join(reason.split()))
 
     def totals(self) -> ReaderHealth:
         """The drivers' counters since start, all devices together."""
@@ -70,16 +70,17 @@ class Health:
             _add(total, counters)
         return total
 
-    def _change(self, device_id: str, state: str, reason: str | None) -> None:
+    def _change(self, device_id: str, state: str, reason: str | None) -> bool:
         before = self._devices[device_id]
         if (before.state, before.reason) == (state, reason):
-            return
+            return False
         since = before.since if before.state == state else to_datetime(self._clock_ns())
         self._devices[device_id] = Device(
             id=device_id, kind=before.kind, state=state, since=since, zone=before.zone, reason=reason
         )
         if self.on_change is not None:
             self.on_change()
+        return True
 
 
 def _add(total: ReaderHealth, more: ReaderHealth) -> None:

@@ -66,9 +66,8 @@ class Outbox:
         self._state: dict[str, bytes] = {}
         self._lost: list[DropRange] = []  # seqs whose commit failed; declared with the next that succeeds
         self._unsaved: dict[str, bytes] = {}  # the state of those
-        self._committing = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._started = self._finished = 0  # commits; one runs while they differ
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
     async def __aenter__(self) -> Self:
         """Open or make the file.
@@ -91,7 +90,7 @@ class Outbox:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Commit what waits, then close."""
-        await self._idle.wait()
+        await self.flush()
         await self._call(self._store.close)
         self._thread.shutdown()
 
@@ -123,14 +122,17 @@ class Outbox:
             payload = event.payload(EventId(self._gateway, self.generation, seq))
             self._rows.append(Row(seq, event.event_class, event.topic, payload))
         self._state.update(state or {})
-        if not self._committing:
+        if self._started == self._finished:
             self._start_commit()
         return seqs
 
     async def flush(self) -> None:
         """Wait until everything handed over so far is on the disk."""
-        while not self._idle.is_set():
-            await self._idle.wait()
+        wanted = self._started + bool(self._rows or self._state)
+        if self._finished < wanted:
+            done: asyncio.Future[None] = self._loop.create_future()
+            self._waiters.append((wanted, done))
+            await done
 
     async def rows_after(self, seq: int, limit: int) -> list[Row]:
         """Committed rows above `seq`."""
@@ -177,8 +179,7 @@ class Outbox:
     def _start_commit(self) -> None:
         rows, self._rows = self._rows, []
         state, self._state = self._state, {}
-        self._committing = True
-        self._idle.clear()
+        self._started += 1
         self._loop.run_in_executor(self._thread, self._commit, rows, state).add_done_callback(self._committed)
 
     def _commit(self, rows: list[Row], state: dict[str, bytes]) -> list[Row]:
@@ -194,18 +195,17 @@ class Outbox:
         return kept
 
     def _committed(self, future: "asyncio.Future[list[Row]]") -> None:
-        self._committing = False
+        self._finished += 1
         error = future.exception()
-        if error is not None:
-            if not self._failed.done():
-                self._failed.set_exception(error)
-            self._idle.set()
-            return
+        if error is not None and not self._failed.done():
+            self._failed.set_exception(error)
         if self._rows or self._state:
             self._start_commit()
-        else:
-            self._idle.set()
-        if self.on_commit is not None and future.result():
+        for wanted, done in self._waiters:
+            if wanted <= self._finished and not done.done():
+                done.set_result(None)
+        self._waiters = [each for each in self._waiters if each[0] > self._finished]
+        if error is None and self.on_commit is not None and future.result():
             self.on_commit(future.result())
 
     def _call(self, work: Callable[[], T]) -> Awaitable[T]:

@@ -92,8 +92,8 @@ class ActuatorLine:
                     self._now_is(relay.safe)
                     await self._obey(relay)
             except ReaderError as error:
-                log.warning("actuator %s lost: %s", self.actuator_id, error)
-                self._health.lost(self.actuator_id, str(error))
+                if self._health.lost(self.actuator_id, str(error)):
+                    log.warning("actuator %s lost: %s", self.actuator_id, error)
                 self._revert_at_s = None
                 self._now_is(None)
             await self._decline_for(backoff.next_delay_s())

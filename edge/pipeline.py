@@ -1,0 +1,104 @@
+"""From reads to events, without waiting: a bounded queue, columns, the presence engine, visits, messages, the outbox."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from broker_config.member_table import MemberTable
+from edge.columns import ColumnBuffer, Columns
+from edge.events import Announcer
+from edge.health import Tally
+from edge.outbox import PendingEvent
+from edge.presence_model import Counters, Layout, PresentTag, Transition
+from edge.visits import Visits
+from readers.model import ClockNs, Read
+
+MAX_WAITING_READS = 20_000
+MAX_BATCH = 256  # reads per call of the engine: a few ms of the event loop at most
+
+
+class Engine(Protocol):
+    """`edge.presence.Tracker`."""
+
+    def set_members(self, match_key: bytes, table: MemberTable | None) -> list[Transition]: ...
+    def feed(self, columns: Columns, received_ns: int | None = None) -> list[Transition]: ...
+    def tick(self, now_ns: int) -> list[Transition]: ...
+    def present_in(self, zone: int) -> list[PresentTag]: ...
+    def next_deadline_ns(self) -> int | None: ...
+    @property
+    def counters(self) -> Counters: ...
+
+
+class Pipeline:
+    """One agent's reads on their way to the outbox.
+
+    Args:
+        append: takes events over, `Outbox.append`.
+        match_key: 16 bytes; cards are looked up under it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        layout: Layout,
+        visits: Visits,
+        announcer: Announcer,
+        append: Callable[[Sequence[PendingEvent]], object],
+        match_key: bytes,
+        tally: Tally,
+        clock_ns: ClockNs,
+    ) -> None:
+        self.engine, self.visits = engine, visits
+        self._announcer, self._append, self._match_key = announcer, append, match_key
+        self._tally, self._clock_ns = tally, clock_ns
+        self._antennas = {(each.reader_id, each.number): index for index, each in enumerate(layout.antennas)}
+        self._waiting: deque[tuple[Read, int]] = deque(maxlen=MAX_WAITING_READS)
+        self._columns = ColumnBuffer(MAX_BATCH)
+
+    def put(self, read: Read) -> None:
+        """Take a read in; of too many the oldest is dropped and counted."""
+        index = self._antennas.get((read.reader_id, read.antenna))
+        if index is None:
+            self._tally.unknown_antenna += 1
+            return
+        if len(self._waiting) == MAX_WAITING_READS:
+            self._tally.dropped_reads += 1
+        self._waiting.append((read, index))
+
+    def has_reads(self) -> bool:
+        """Whether reads wait."""
+        return bool(self._waiting)
+
+    def feed_batch(self) -> None:
+        """Hand what waits, at most a batch, to the engine, and its transitions to the outbox."""
+        full = False
+        while self._waiting and not full:
+            read, index = self._waiting.popleft()
+            full = self._columns.append(read, index)
+        self._report(self.engine.feed(self._columns.take(), self._clock_ns()))
+
+    def tick(self, now_ns: int) -> None:
+        """Departures and visits that are over by now.  Call it with no read waiting: those before `now_ns` would be late."""
+        self._report(self.engine.tick(now_ns))
+        self.visits.expire(now_ns)
+
+    def set_members(self, table: MemberTable | None) -> None:
+        """From now on these are the members."""
+        gone = self.engine.set_members(self._match_key, table)
+        self._report(gone)
+        self.visits.members_replaced()
+
+    def report(self, events: Sequence[PendingEvent]) -> None:
+        """Hand events over, counted."""
+        if events:
+            self._tally.events += len(events)
+            self._append(events)
+
+    def _report(self, transitions: Sequence[Transition]) -> None:
+        events: list[PendingEvent] = []
+        for transition in transitions:
+            if transition.person:
+                events += [self._announcer.visit(change) for change in self.visits.apply(transition)]
+            else:
+                events.append(self._announcer.item(transition))
+        self.report(events)
