@@ -6,17 +6,29 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from server import health
+from server import health, metrics, summary
 from server.clock import ClockNs, utc_clock
 from server.config import ServerConfig
+from server.decisions import router as decisions
 from server.displays import router as displays
 from server.errors import ServerError
+from server.floor import router as floor
 from server.guard import RequestGuard
+from server.members import router as members
 from server.runtime import running
+from server.web import router as pages
+from server.web.missing import answer_missing
+from server.web.static_files import static_files
 
 ROUTERS = (
     health.router,
+    metrics.router,
+    summary.router,
+    members.router,
+    decisions.router,
     displays.router,
+    floor.router,
+    pages.router,
 )
 
 
@@ -43,8 +55,10 @@ def create_app(
     app = FastAPI(title="Tacet", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(RequestGuard)
     app.add_exception_handler(ServerError, answer_error)
+    app.add_exception_handler(404, answer_missing)
     for router in ROUTERS:
         app.include_router(router)
+    app.mount("/static", static_files())
     return app
 
 

@@ -29,3 +29,9 @@ class Conflict(ServerError):
     """The thing is in another state than the caller assumes."""
 
     status_code = 409
+
+
+class Unprocessable(ServerError):
+    """The payload is malformed; says how."""
+
+    status_code = 422

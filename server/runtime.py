@@ -5,19 +5,34 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from broker_config.site import DisplayId, load_site
+from broker_config.site import DisplayId, Site, load_site
+from server.catalog import load_catalog
 from server.clock import ClockNs
+from server.commands.service import CommandService
 from server.config import ServerConfig
-from server.db import open_database
+from server.db import Database, open_database
+from server.decisions.service import DecisionService
+from server.decoding import MessageReader
 from server.displays.pairing import PairingService
 from server.displays.proxy import MqttProxy
 from server.displays.store import SqlPairedStore
 from server.feed import Feed
 from server.fleet import Fleet
+from server.housekeeping import keep_house
 from server.identities import Identities
+from server.inbox import Effects, Inbox
 from server.link import Link
+from server.marks import Marks
+from server.members.service import MemberService
+from server.members.store import CardVault
+from server.members.tables import MemberTables
 from server.secrets import load_secrets
 from server.state import ServerState
+from server.telemetry import Telemetry, open_telemetry
+from server.visits.items import ItemService
+from server.visits.service import VisitService
+from server.web.pages import make_pages
+from server.work import Ledger
 
 
 @asynccontextmanager
@@ -28,26 +43,73 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
         ConfigError: a file or credential is missing or wrong.
     """
     site = load_site(Path(config.site))
-    secrets = load_secrets(Path(config.data))
+    async with opened(config, site, clock_ns) as state, asyncio.TaskGroup() as tasks:
+        background = [
+            tasks.create_task(state.link.run(), name="link"),
+            tasks.create_task(state.inbox.run(), name="inbox"),
+            tasks.create_task(state.marks.run(), name="acknowledgements"),
+            tasks.create_task(keep_house(state.ledger, state.visits, state.member_tables), name="housekeeping"),
+        ]
+        yield state
+        for task in background:
+            task.cancel()
+
+
+@asynccontextmanager
+async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIterator[ServerState]:
+    """The state with nothing at work yet."""
+    folder = Path(config.data)
+    secrets = load_secrets(folder)
+    async with open_database(config.database) as db, open_telemetry(config.influx, site) as telemetry:
+        state = _assemble(config, site, db, telemetry, clock_ns, CardVault(secrets))
+        async with db.write() as session:
+            await state.commands.start_epoch(session)
+        async with state.ledger.transaction():
+            pass  # the services' first load
+        state.link.on_connect += [state.send_base, state.marks.owe_all]
+        yield state
+
+
+def _assemble(
+    config: ServerConfig, site: Site, db: Database, telemetry: Telemetry, clock_ns: ClockNs, vault: CardVault
+) -> ServerState:
+    """Wire the services."""
     identities = Identities(Path(config.identity), site)
     feed = Feed()
-    async with open_database(config.database) as db:
-        state = ServerState(
-            config=config,
-            site=site,
-            secrets=secrets,
-            identities=identities,
-            db=db,
-            feed=feed,
-            fleet=Fleet(site, feed),
-            link=Link(config.broker, identities.own(), site, clock_ns),
-            pairing=PairingService(frozenset(DisplayId(d.id) for d in site.displays), SqlPairedStore(db), clock_ns),
-            proxy=MqttProxy((config.broker.host, config.broker.port), site.id, identities.folder, clock_ns),
-            clock_ns=clock_ns,
-            started_ns=clock_ns(),
-        )
-        async with asyncio.TaskGroup() as tasks:
-            background = [tasks.create_task(state.link.run(), name="link")]
-            yield state
-            for task in background:
-                task.cancel()
+    link = Link(config.broker, identities.own(), site, clock_ns)
+    ledger = Ledger(db, link, feed, clock_ns)
+    commands = CommandService(site, clock_ns)
+    marks, items = Marks(link), ItemService()
+    visits = VisitService(site, identities, commands, clock_ns)
+    tables = MemberTables(site, identities, vault, db, link, clock_ns)
+    decisions = DecisionService(site, Path(config.rules), commands, db, clock_ns)
+    fleet = Fleet(site, feed)
+    effects = Effects(marks, visits, items, decisions, commands, tables, telemetry)
+    for loader in (marks.load, visits.load, items.load):
+        ledger.loads(loader)
+    return ServerState(
+        config=config,
+        site=site,
+        secrets=load_secrets(Path(config.data)),
+        identities=identities,
+        db=db,
+        ledger=ledger,
+        feed=feed,
+        fleet=fleet,
+        link=link,
+        catalog=load_catalog(Path(config.catalog)),
+        decisions=decisions,
+        commands=commands,
+        visits=visits,
+        items=items,
+        members=MemberService(ledger, db, vault, tables, visits, site.own_goods, clock_ns),
+        member_tables=tables,
+        marks=marks,
+        telemetry=telemetry,
+        inbox=Inbox(link, MessageReader(site), ledger, fleet, effects),
+        pairing=PairingService(frozenset(DisplayId(d.id) for d in site.displays), SqlPairedStore(db), clock_ns),
+        proxy=MqttProxy((config.broker.host, config.broker.port), site.id, identities.folder, clock_ns),
+        pages=make_pages(site),
+        clock_ns=clock_ns,
+        started_ns=clock_ns(),
+    )

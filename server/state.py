@@ -8,17 +8,29 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from broker_config.site import Site
+from server.catalog import Catalog
 from server.clock import ClockNs
+from server.commands.service import CommandService
 from server.config import ServerConfig
 from server.db import Database
+from server.decisions.service import DecisionService
 from server.displays.pairing import PairingService
 from server.displays.proxy import MqttProxy
 from server.errors import Unauthenticated
 from server.feed import Feed
 from server.fleet import Fleet
 from server.identities import Identities
+from server.inbox import Inbox
 from server.link import Link
+from server.marks import Marks
+from server.members.service import MemberService
+from server.members.tables import MemberTables
 from server.secrets import Secrets
+from server.telemetry import Telemetry
+from server.visits.items import ItemService
+from server.visits.service import VisitService
+from server.web.pages import Pages
+from server.work import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +42,30 @@ class ServerState:
     secrets: Secrets
     identities: Identities
     db: Database
+    ledger: Ledger
     feed: Feed
     fleet: Fleet
     link: Link
+    catalog: Catalog
+    decisions: DecisionService
+    commands: CommandService
+    visits: VisitService
+    items: ItemService
+    members: MemberService
+    member_tables: MemberTables
+    marks: Marks
+    inbox: Inbox
+    telemetry: Telemetry
     pairing: PairingService
     proxy: MqttProxy
+    pages: Pages
     clock_ns: ClockNs
     started_ns: int
+
+    def send_base(self) -> None:
+        """Give every display its base content; the broker retains it."""
+        for base in self.commands.base_sets(self.decisions.rules):
+            self.link.send(base, display=base.display)
 
 
 async def server_state(connection: HTTPConnection) -> ServerState:

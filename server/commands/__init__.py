@@ -1,0 +1,1 @@
+"""Orders to screens and actuators, and the proof that they were carried out."""

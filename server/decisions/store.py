@@ -1,0 +1,49 @@
+"""Stored decisions."""
+
+from dataclasses import replace
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.clock import to_ns
+from server.decisions.model import DecisionRecord
+from server.tables import DecisionRow
+
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(DecisionRecord)
+
+
+def to_row(record: DecisionRecord) -> DecisionRow:
+    """The row of a decision.  The visit is a column only, so that it can be cleared."""
+    return DecisionRow(
+        id=record.decision,
+        at_ns=to_ns(record.at),
+        rule=record.rule,
+        outcome=record.outcome,
+        visit=record.visit,
+        body=_encode(replace(record, visit=None)),
+    )
+
+
+def to_record(row: DecisionRow) -> DecisionRecord:
+    """The decision in a row."""
+    return replace(_decoder.decode(row.body), visit=row.visit)
+
+
+async def latest(session: AsyncSession, limit: int) -> list[DecisionRecord]:
+    """The newest decisions, newest first."""
+    rows = await session.scalars(select(DecisionRow).order_by(DecisionRow.at_ns.desc(), DecisionRow.id).limit(limit))
+    return [to_record(row) for row in rows]
+
+
+async def find(session: AsyncSession, decision: str) -> DecisionRecord | None:
+    """One decision."""
+    row = await session.get(DecisionRow, decision)
+    return None if row is None else to_record(row)
+
+
+async def count_by_outcome(session: AsyncSession) -> dict[str, int]:
+    """How many decisions came out how."""
+    rows = await session.execute(select(DecisionRow.outcome, func.count()).group_by(DecisionRow.outcome))
+    return {row[0]: row[1] for row in rows}

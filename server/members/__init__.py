@@ -1,0 +1,1 @@
+"""Members, their cards, consent and preferences.  Names stay in this package."""

@@ -1,0 +1,41 @@
+"""HTTP: members for the owner, tables for agents."""
+
+from fastapi import APIRouter, Header, Request, Response
+
+from broker_config.site import AgentId
+from server.errors import Unprocessable
+from server.members.schemas import ConsentChange, ImportReport, MemberView
+from server.state import Owner, State
+
+router = APIRouter(prefix="/api")
+
+
+@router.post("/members/import", dependencies=[Owner])
+async def import_members(request: Request, state: State) -> ImportReport:
+    """Take in a CSV file; bad rows are named, the rest imported."""
+    try:
+        text = (await request.body()).decode()
+    except UnicodeDecodeError as error:
+        raise Unprocessable(f"the file is not UTF-8: byte {error.start} cannot be read") from error
+    return await state.members.import_csv(text)
+
+
+@router.get("/members", dependencies=[Owner])
+async def list_members(state: State) -> list[MemberView]:
+    """Every member, without cards."""
+    return await state.members.list_members()
+
+
+@router.post("/members/{member}/consent", dependencies=[Owner], status_code=204)
+async def set_consent(member: str, change: ConsentChange, state: State) -> None:
+    """Grant or withdraw a purpose; a withdrawal is on every screen before this returns or within moments of it."""
+    await state.members.set_consent(member, change)
+
+
+@router.get("/edge/{agent}/members")
+async def get_table(agent: str, state: State, authorization: str | None = Header(None)) -> Response:
+    """The agent's member table, for the agent itself."""
+    state.identities.check_basic(authorization, AgentId(agent))
+    version, data = await state.member_tables.table(AgentId(agent))
+    headers = {"ETag": f'"{version}"', "Cache-Control": "no-store"}
+    return Response(data, media_type="application/octet-stream", headers=headers)

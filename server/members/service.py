@@ -1,0 +1,140 @@
+"""Members: import, look-up, consent.  Every change gives the agents a new table; a withdrawal also ends the member's visits."""
+
+from sqlalchemy import select
+
+from server.clock import ClockNs
+from server.db import Database
+from server.errors import NotFound
+from server.members import store
+from server.members.importer import PURPOSES, MemberRecord, RowError, parse_members
+from server.members.schemas import BadRow, ConsentChange, ImportReport, MemberView
+from server.members.tables import MemberTables
+from server.tables import ConsentRow, InterestRow, MemberRow, PreferenceRow
+from server.visits.service import VisitService
+from server.work import Ledger, Work
+
+
+class MemberService:
+    """What the owner can do with members."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        db: Database,
+        vault: store.CardVault,
+        tables: MemberTables,
+        visits: VisitService,
+        own_goods: tuple[str, ...],
+        clock_ns: ClockNs,
+    ) -> None:
+        self._ledger, self._db, self._vault, self._tables = ledger, db, vault, tables
+        self._visits, self._own_goods, self._clock_ns = visits, own_goods, clock_ns
+
+    async def import_csv(self, text: str) -> ImportReport:
+        """Take members in; a card that is known updates its member.
+
+        Raises:
+            Unprocessable: not our CSV at all.
+        """
+        records, bad = parse_members(text, self._own_goods)
+        imported = updated = 0
+        async with self._ledger.transaction() as work:
+            changed = False
+            for record in records:
+                member = await store.find_card_owner(work.session, self._vault.find(record.card))
+                if member is None:
+                    await self._add(work, record)
+                    imported += 1
+                    changed = True
+                else:
+                    changed |= await self._update(work, member, record, bad)
+                    updated += 1
+            if changed:
+                await self._tables.renew(work)
+        rows = [BadRow(row=error.row, why=error.why) for error in sorted(bad, key=lambda error: error.row)]
+        return ImportReport(imported=imported, updated=updated, bad_rows=rows)
+
+    async def list_members(self) -> list[MemberView]:
+        """Every member, by alias."""
+        async with self._db.session() as session:
+            consents = await store.latest_consents(session)
+            preferences = {row.member: row for row in await session.scalars(select(PreferenceRow))}
+            interests = list(await session.scalars(select(InterestRow).order_by(InterestRow.tag)))
+            members = list(await session.scalars(select(MemberRow).order_by(MemberRow.alias, MemberRow.id)))
+        return [
+            MemberView(
+                member=row.id,
+                alias=row.alias,
+                language=row.language,
+                purposes=sorted(p for p, consent in consents.get(row.id, {}).items() if consent.granted),
+                interests=[i.tag for i in interests if i.member == row.id and i.liked],
+                disinterests=[i.tag for i in interests if i.member == row.id and not i.liked],
+                quiet=preferences[row.id].quiet if row.id in preferences else "",
+                cap=preferences[row.id].cap if row.id in preferences else None,
+            )
+            for row in members
+        ]
+
+    async def set_consent(self, member: str, change: ConsentChange) -> None:
+        """Grant or withdraw one purpose.
+
+        Raises:
+            NotFound: no such member.
+        """
+        async with self._ledger.transaction() as work:
+            if await work.session.get(MemberRow, member) is None:
+                raise NotFound(f"there is no member {member!r}")
+            if (change.purpose in await store.granted(work.session, member)) != change.granted:
+                await self._record(work, member, change.purpose, change.granted, "owner")
+                await self._tables.renew(work)
+
+    async def _add(self, work: Work, record: MemberRecord) -> None:
+        member = store.new_member_id()
+        row = MemberRow(id=member, alias=record.alias, language=record.language, created_ns=self._clock_ns())
+        work.session.add(row)
+        await work.session.flush()  # the rows below refer to it
+        work.session.add(self._vault.row(member, record.card))
+        await store.write_wishes(work.session, member, record)
+        for purpose in sorted(record.purposes):
+            await self._record(work, member, purpose, True, "import")
+
+    async def _update(self, work: Work, member: str, record: MemberRecord, bad: list[RowError]) -> bool:
+        """Bring a known member up to date; true when consent changed, which is all that an agent's table shows."""
+        await work.session.merge(
+            MemberRow(
+                id=member, alias=record.alias, language=record.language, created_ns=await self._created(work, member)
+            )
+        )
+        await store.write_wishes(work.session, member, record)
+        self._visits.forget_profile(member)
+        latest = (await store.latest_consents(work.session, [member])).get(member, {})
+        changed = False
+        for purpose in sorted(PURPOSES):
+            before = latest.get(purpose)
+            wanted = purpose in record.purposes
+            if (before is not None and before.granted) == wanted:
+                continue
+            if wanted and before is not None and before.source != "import":
+                # The member's own "no" is younger than the file: a file must not undo it.
+                why = f"{purpose} was withdrawn and stays so; to grant it again: tacet members consent {member} grant {purpose}"
+                bad.append(RowError(record.row, why))
+                continue
+            await self._record(work, member, purpose, wanted, "import")
+            changed = True
+        return changed
+
+    async def _created(self, work: Work, member: str) -> int:
+        row = await work.session.get(MemberRow, member)
+        return row.created_ns if row is not None else self._clock_ns()
+
+    async def _record(self, work: Work, member: str, purpose: str, granted: bool, source: str) -> None:
+        work.session.add(
+            ConsentRow(member=member, purpose=purpose, granted=granted, at_ns=self._clock_ns(), source=source)
+        )
+        await work.session.flush()
+        self._visits.forget_profile(member)
+        if purpose == "recognise" and not granted:
+            await store.forget_handles(work.session, member)
+            await self._visits.end_member(work, member, "withdrawn")
+        elif purpose == "recommend" and not granted:
+            self._visits.clear_moments(work, member, "withdrawn")

@@ -1,0 +1,1 @@
+"""Who is where, by tokens that nobody outside can link."""

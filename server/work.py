@@ -1,0 +1,107 @@
+"""One transaction and what follows it: rows are written together, and only then do messages leave and pages hear of it."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Table
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from broker_config.messages import Data
+from server.clock import ClockNs, to_datetime
+from server.db import Database
+from server.feed import Feed, Happening
+from server.link import Link
+from server.tables import Base
+
+Loader = Callable[[AsyncSession], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ToSend:
+    """A message that leaves after the commit."""
+
+    data: Data
+    levels: dict[str, str]
+
+
+@dataclass(slots=True)
+class Work:
+    """What one transaction has to write and, once that is on the disk, to tell.
+
+    Args:
+        session: for reading inside the transaction.
+        now: when it began.
+    """
+
+    session: AsyncSession
+    now: datetime
+    rows: list[Base] = field(default_factory=list)
+    sends: list[ToSend] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
+
+    def send(self, data: Data, **levels: str) -> None:
+        """Send a message after the commit."""
+        self.sends.append(ToSend(data, levels))
+
+    async def flush(self) -> None:
+        """Write the rows, a statement per table, parents first; a later row of the same key replaces an earlier one."""
+        by_table: dict[Table, list[Base]] = defaultdict(list)
+        for row in self.rows:
+            by_table[_table(row)].append(row)
+        self.rows.clear()
+        for table in Base.metadata.sorted_tables:
+            if rows := by_table.get(table):
+                await _upsert(self.session, table, rows)
+
+
+class Ledger:
+    """Opens transactions and keeps memory and database in step.
+
+    What the services hold in memory changes while a transaction is open.  Where one fails, memory is not to be believed,
+    so the next one first loads it again.
+    """
+
+    def __init__(self, db: Database, link: Link, feed: Feed, clock_ns: ClockNs) -> None:
+        self._db, self._link, self._feed, self._clock_ns = db, link, feed, clock_ns
+        self._loaders: list[Loader] = []
+        self._doubtful = True
+
+    def loads(self, loader: Loader) -> None:
+        """Register what reads a service's memory from the database; called in this order."""
+        self._loaders.append(loader)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Work]:
+        """One transaction; its messages leave once it is committed, and never when the block raises."""
+        async with self._db.write() as session:
+            if self._doubtful:
+                for load in self._loaders:
+                    await load(session)
+            self._doubtful = True
+            work = Work(session, to_datetime(self._clock_ns()))
+            yield work
+            await work.flush()
+        self._doubtful = False
+        for out in work.sends:
+            self._link.send(out.data, **out.levels)
+        for happening in work.happenings:
+            self._feed.publish(happening)
+
+
+def _table(row: Base) -> Table:
+    table = type(row).__table__
+    assert isinstance(table, Table)
+    return table
+
+
+async def _upsert(session: AsyncSession, table: Table, rows: list[Base]) -> None:
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    rest = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    values = [{name: getattr(row, name) for name in table.columns.keys()} for row in rows]  # noqa: SIM118
+    connection = await session.connection()
+    await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest), values)
