@@ -1,0 +1,127 @@
+"""Starting and stopping an agent process: kernels compiled with progress, signals, the outbox opened and closed."""
+
+import asyncio
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from broker_config.errors import ConfigError
+from edge.agent import SERIAL, Agent, Devices
+from edge.clock import Clock
+from edge.config import EdgeConfig
+from edge.outbox import Outbox
+from edge.pipeline import Engine
+from edge.presence import Tracker
+from edge.presence_config import make_layout, make_settings
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+MB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """How the process talks: lines, and on a terminal a bar while it compiles."""
+
+    line: Callable[[str], None]
+    terminal: bool
+
+
+def serve(config: EdgeConfig, teller: Teller) -> None:
+    """Run an agent until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: a setting, file or folder that cannot be used.
+    """
+    started_s = time.monotonic()
+    for stop in STOPPING:
+        signal.signal(stop, _leave)  # until the loop runs, which has its own way to stop
+    engine = make_engine(config, teller)
+
+    def ready() -> None:
+        teller.line(f"agent {config.agent}: ready in {time.monotonic() - started_s:.1f} s")
+
+    asyncio.run(run_agent(config, engine, ready))
+    teller.line(f"agent {config.agent}: stopped")
+
+
+def make_engine(config: EdgeConfig, teller: Teller) -> Tracker:
+    """The presence engine of this configuration, its kernels compiled or taken from `<data>/kernels`.
+
+    Raises:
+        ConfigError: a presence setting is wrong, or others may write to the folder of compiled kernels.
+    """
+    from hotpath.warm import warm_up  # numba takes a second to import: not for --help
+
+    layout, settings = make_layout(config), make_settings(config)
+    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with CompileProgress(teller) as progress:
+            warm_up(progress.step, config.data / "kernels")
+        own_goods = [bytes.fromhex(prefix) for prefix in config.site.own_goods]
+        return Tracker(layout, settings, seed=secrets.randbits(64), own_goods=own_goods)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+async def run_agent(
+    config: EdgeConfig, engine: Engine, on_ready: Callable[[], None], devices: Devices = SERIAL
+) -> None:
+    """One agent's life: until a stop signal, which cancels it; its cleaning up is bounded everywhere."""
+    clock = Clock()
+    path, quota_bytes = config.data / "outbox.sqlite", config.outbox.quota_mb * MB
+    loop = asyncio.get_running_loop()
+    async with Outbox(path, config.agent, quota_bytes=quota_bytes, clock_ns=clock) as outbox:
+        agent = Agent(config, engine, outbox, clock, devices=devices, on_ready=on_ready)
+        running = asyncio.create_task(agent.run(), name="agent")
+        for stop in STOPPING:
+            loop.add_signal_handler(stop, running.cancel)
+        try:
+            await asyncio.wait([running])
+        finally:
+            running.cancel()
+        if not running.cancelled():
+            running.result()
+
+
+class CompileProgress:
+    """Says what is being compiled: a bar on a terminal, else one line, and only if it takes more than a moment."""
+
+    def __init__(self, teller: Teller, patience_s: float = 1.0) -> None:
+        self._teller, self._patience_s = teller, patience_s
+        self._bar = _make_bar() if teller.terminal else None
+        self._started_s = time.monotonic()
+        self._told = False
+
+    def __enter__(self) -> "CompileProgress":
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task("preparing", total=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self, what: str, number: int, total: int) -> None:
+        """About to compile `what`, the how manyth of how many."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"compiling {what}", completed=number - 1, total=total)
+        elif self._told or time.monotonic() - self._started_s > self._patience_s:
+            self._told = True
+            self._teller.line(f"compiling {what} ({number} of {total}); the next start finds it done")
+
+
+def _make_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
