@@ -1,0 +1,223 @@
+"""The M100 driver over a real pty."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout
+from readers.magicrf_m100.reader import M100Reader, M100Settings, Patience
+from readers.model import Read
+from readers.ports import SerialPort
+from tests.readers.fake_m100 import EPC, NO_TAG, TAG, FakeM100, frame
+from tests.readers.peers import Peer
+
+SETTINGS = M100Settings(region="us", power_dbm=26.0)
+SOON = Patience(answer_s=0.1, order_ended_s=0.02, rearm_s=0.05, dead_s=0.25)
+NOW_NS = 1_700_000_000_000_000_000
+READ = Read(EPC, "r-1", 1, -55, NOW_NS, True)
+
+
+@asynccontextmanager
+async def opened(module: FakeM100, settings: M100Settings = SETTINGS, patience: Patience = SOON):
+    async with (
+        Peer(module.script) as peer,
+        SerialPort(peer.path, 115200) as port,
+        M100Reader("r-1", port, settings, lambda: NOW_NS, patience) as reader,
+    ):
+        yield reader, peer
+
+
+async def take(reader: M100Reader, count: int) -> list[Read]:
+    reads: list[Read] = []
+    async with asyncio.timeout(5):
+        async for read in reader.reads():
+            reads.append(read)
+            if len(reads) == count:
+                break
+    return reads
+
+
+async def test_it_sets_the_module_up_and_reports_tags():
+    module = FakeM100(lambda _: [NO_TAG, TAG, NO_TAG, TAG])
+    async with opened(module) as (reader, peer):
+        assert await take(reader, 2) == [READ, READ]
+        assert reader.module == "M100 V1.00"
+        assert (module.region, module.power, module.orders) == (b"\x02", (2600).to_bytes(2, "big"), [10000])
+        assert reader.health.empty_polls == 2
+        assert reader.health.discarded_bytes == 0
+        assert bytes.fromhex("bb00ad0001ffad7e") in peer.heard
+        assert bytes.fromhex("bb000e00021020407e") in peer.heard
+
+
+async def test_leaving_stops_the_inventory():
+    module = FakeM100()
+    async with Peer(module.script) as peer:
+        async with SerialPort(peer.path, 115200) as port, M100Reader("r-1", port, SETTINGS, lambda: 0):
+            peer.heard.clear()
+        await peer.hears(bytes.fromhex("bb00280000287e"))
+
+
+async def test_a_device_left_streaming_is_stopped_and_its_old_reads_are_dropped():
+    module = FakeM100()
+    module.answers[0x28] = [TAG * 40, *module.answers[0x28]]
+    async with opened(module) as (reader, _):
+        assert await take(reader, 1) == [READ]
+        assert reader.health.frames < 40
+        assert module.commands[0] == 0x28
+
+
+async def test_a_read_with_a_wrong_tag_crc_says_so():
+    wrong = frame(2, 0x22, TAG[5:-4] + b"\x00\x00")
+    async with opened(FakeM100(lambda _: [wrong])) as (reader, _):
+        [read] = await take(reader, 1)
+        assert (read.epc, read.crc_ok) == (EPC, False)
+
+
+async def test_garbage_and_impossible_frames_cost_nothing_but_counters():
+    impossible = frame(2, 0x22, b"\xc9\x28" + TAG[7:-2])
+    async with opened(FakeM100(lambda _: [b"\xbb\x00noise", TAG, impossible, TAG])) as (reader, _):
+        assert await take(reader, 2) == [READ, READ]
+        assert (reader.health.bad_frames, reader.health.discarded_bytes) == (1, 7)
+
+
+async def test_the_end_of_an_order_is_followed_by_the_next():
+    settings = M100Settings(region="us", power_dbm=26.0, poll_count=3)
+    module = FakeM100(lambda _: [TAG, NO_TAG, NO_TAG])
+    async with opened(module, settings, Patience(answer_s=0.1, order_ended_s=0.02)) as (reader, _):
+        assert len(await take(reader, 3)) == 3
+        assert module.orders == [3, 3, 3]
+
+
+async def test_silence_in_the_middle_of_an_order_is_answered_by_a_new_one():
+    module = FakeM100(lambda order: [] if order == 1 else [TAG])
+    async with opened(module) as (reader, _):
+        assert await take(reader, 1) == [READ]
+        assert reader.health.rearms == 1
+
+
+async def test_a_dead_module_is_a_timeout_although_the_port_is_open():
+    async with opened(FakeM100(lambda _: [])) as (reader, _):
+        with pytest.raises(ReaderTimeout, match="no sign of life"):
+            await take(reader, 1)
+        assert reader.health.rearms >= 2
+
+
+async def test_a_module_that_only_babbles_is_dead_too():
+    module = FakeM100(lambda _: [])
+    async with opened(module) as (reader, peer):
+
+        async def babble() -> None:
+            while True:
+                peer.say(b"\x55" * 10)
+                await asyncio.sleep(0.005)
+
+        noise = asyncio.create_task(babble())
+        with pytest.raises(ReaderTimeout):
+            await take(reader, 1)
+        noise.cancel()
+
+
+async def test_empty_polls_are_a_sign_of_life():
+    module = FakeM100(lambda _: [NO_TAG])
+    async with opened(module) as (reader, _):
+        waiting = asyncio.create_task(take(reader, 1))
+        async with asyncio.timeout(5):
+            while reader.health.empty_polls < 8:  # longer than dead_s
+                await asyncio.sleep(0.01)
+        assert not waiting.done()
+        waiting.cancel()
+
+
+async def test_a_refused_region_is_said_with_the_module_s_code():
+    module = FakeM100()
+    module.answers[0x07] = [bytes.fromhex("bb01ff000117187e")]
+    with pytest.raises(ReaderRefused, match="refuses region us: error 0x17, command_error") as caught:
+        async with opened(module):
+            pass
+    assert caught.value.code == 0x17
+
+
+async def test_a_power_the_module_cannot_do_is_refused():
+    module = FakeM100()
+    module.answers[0xB7] = [bytes.fromhex("bb01b7000207d0917e")]
+    with pytest.raises(ReaderRefused, match="asked for 26 dBm, the module is at 20 dBm; set power_dbm"):
+        async with opened(module):
+            pass
+
+
+async def test_a_region_that_does_not_stick_is_refused():
+    module = FakeM100()
+    module.answers[0x08] = [frame(1, 0x08, b"\x03")]
+    with pytest.raises(ReaderRefused, match="asked for region us"):
+        async with opened(module):
+            pass
+
+
+async def test_a_refused_poll_ends_the_reads():
+    module = FakeM100(lambda _: [bytes.fromhex("bb01ff000117187e")])
+    async with opened(module) as (reader, _):
+        with pytest.raises(ReaderRefused, match="poll order"):
+            await take(reader, 1)
+
+
+async def test_nothing_there_is_a_timeout_that_says_what_to_check():
+    module = FakeM100()
+    module.answers.clear()
+    with pytest.raises(ReaderTimeout, match=r"no answer .* check power, wiring and baud rate"):
+        async with opened(module):
+            pass
+
+
+async def test_the_first_command_after_sleep_may_go_unanswered():
+    module = FakeM100()
+    answers = iter([[], module.answers[0x03]])
+    obey = module._obey
+    module._obey = lambda command, payload: next(answers) if command == 0x03 else obey(command, payload)
+    async with opened(module) as (reader, _):
+        assert reader.module == "M100 V1.00"
+
+
+async def test_answers_behind_queued_notices_and_noise_are_found():
+    module = FakeM100()
+    module.answers[0x03] = [TAG, NO_TAG, b"\xbb\x00\x03\x00\x40", *module.answers[0x03]]
+    async with opened(module) as (reader, _):
+        assert reader.module == "M100 V1.00"
+
+
+async def test_a_fixed_channel_is_set_with_hopping_off():
+    settings = M100Settings(region="us", power_dbm=20.0, hopping=False, channel=7)
+    module = FakeM100()
+    async with opened(module, settings) as (_, peer):
+        assert bytes.fromhex("bb00ad000100ae7e") in peer.heard
+        assert bytes.fromhex("bb00ab000107b37e") in peer.heard
+
+
+async def test_unplugged_and_plugged_in_again():
+    module = FakeM100()
+    async with opened(module) as (reader, peer):
+        assert await take(reader, 1) == [READ]
+        peer.unplug()
+        with pytest.raises(ReaderDisconnected, match="check the cable"):
+            await take(reader, 1)
+    async with opened(module) as (reader, _):
+        assert await take(reader, 1) == [READ]
+
+
+async def test_cancelling_while_waiting_stops_the_module_and_ends_soon():
+    module = FakeM100(lambda _: [NO_TAG])
+    async with Peer(module.script) as peer:
+
+        async def run() -> None:
+            async with SerialPort(peer.path, 115200) as port, M100Reader("r-1", port, SETTINGS, lambda: 0) as reader:
+                await take(reader, 1)
+
+        running = asyncio.create_task(run())
+        async with asyncio.timeout(5):
+            while not module.orders:
+                await asyncio.sleep(0.005)
+        peer.heard.clear()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await peer.hears(bytes.fromhex("bb00280000287e"))
