@@ -7,7 +7,6 @@ async with running_broker(tmp_path, site) as broker:
 
 import asyncio
 import json
-import os
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -17,13 +16,12 @@ from pathlib import Path
 
 import aiomqtt
 import msgspec
-import pytest
 
 from broker_config.config import BrokerSettings, Engine
 from broker_config.engine import run_broker
 from broker_config.identity import Credential, load_credential
-from broker_config.mosquitto.process import find_mosquitto
 from broker_config.site import Site, load_site
+from tests.support.programs import program
 
 DEMO_SITE = Path(__file__).parents[2] / "simulators" / "demo_store" / "site.toml"
 ENGINES: tuple[Engine, ...] = ("amqtt", "mosquitto")
@@ -68,7 +66,8 @@ async def running_broker(
     Args:
         folder: its files; start again with the same folder and port to get the same clients and data.
     """
-    skip_without(engine)
+    if engine == "mosquitto":
+        program("mosquitto")
     folder.mkdir(parents=True, exist_ok=True)
     site_file = folder / "site.toml"
     if not site_file.exists():
@@ -105,14 +104,6 @@ def toml_value(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(toml_value, value)) + "]"
     return json.dumps(value)
-
-
-def skip_without(engine: Engine) -> None:
-    """Skip a test whose engine is not installed; fail it in CI, where everything is."""
-    if engine == "mosquitto" and find_mosquitto() is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("mosquitto is not installed")
-        pytest.skip("mosquitto is not installed: make system-deps")
 
 
 def free_port() -> int:
