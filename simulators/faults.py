@@ -27,14 +27,13 @@ class FaultyLine:
 
     def _put(self, data: bytes, now_ns: int) -> None:
         due_ns = max(now_ns, self._held[-1][0] if self._held else now_ns)
-        if self._plan.delay_rate and self._rng.random() < self._plan.delay_rate:
+        if self._rng.random() < self._plan.delay_rate:
             due_ns = max(due_ns, now_ns + int(self._plan.delay_ms * 1e6))
-        start = 0
-        for cut in range(1, len(data)) if self._plan.split_rate else ():
-            if self._rng.random() < self._plan.split_rate:
-                self._held.append((due_ns, data[start:cut]))
-                start, due_ns = cut, due_ns + 1  # the rest comes with the next call
-        self._held.append((due_ns, data[start:]))
+        if len(data) > 1 and self._rng.random() < self._plan.split_rate:
+            cut = self._rng.randrange(1, len(data))
+            self._held.append((due_ns, data[:cut]))
+            data, due_ns = data[cut:], due_ns + 1  # the rest comes with the next call
+        self._held.append((due_ns, data))
 
     def _hurt(self, data: bytes) -> bytes:
         plan, rng = self._plan, self._rng

@@ -47,7 +47,7 @@ class Radio(Part, frozen=True):
     fading_db: NotNegative = 3.0
     body_loss_db: NotNegative = 8.0
     shelf_loss_db: NotNegative = 16.0
-    carry_loss_db: NotNegative = 36.0
+    carry_loss_db: NotNegative = 40.0
     shown_loss_db: NotNegative = 8.0
     read_floor_dbm: float = -78.0
     miss_rate: Share = 0.05
@@ -132,7 +132,7 @@ class Unplug(Part, frozen=True):
 
 
 class FaultPlan(Part, frozen=True):
-    """What goes wrong on one device's line; rates are per byte, but for `delay_rate`, per burst."""
+    """What goes wrong on one device's line; rates are per byte, `split_rate` and `delay_rate` per burst."""
 
     drop_rate: Share = 0.0
     corrupt_rate: Share = 0.0
