@@ -1,6 +1,6 @@
 """The HTTP side: routers, errors mapped once, and what every answer and request is held to."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
@@ -32,25 +32,15 @@ ROUTERS = (
 )
 
 
-def create_app(
-    config: ServerConfig, *, clock_ns: ClockNs | None = None, on_stop: Callable[[], None] | None = None
-) -> FastAPI:
-    """The application; entering its lifespan opens the database and starts the background tasks.
-
-    Args:
-        on_stop: called when the lifespan ends for whatever reason, so that a failed task also ends the web server.
-    """
+def create_app(config: ServerConfig, *, clock_ns: ClockNs | None = None) -> FastAPI:
+    """The application; entering its lifespan opens the database and starts the background tasks."""
     clock = clock_ns or utc_clock()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        try:
-            async with running(config, clock) as state:
-                app.state.tacet = state
-                yield
-        finally:
-            if on_stop is not None:
-                on_stop()
+        async with running(config, clock) as state:
+            app.state.tacet = state
+            yield
 
     app = FastAPI(title="Tacet", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(RequestGuard)

@@ -33,6 +33,12 @@ class Feed:
 
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[Happening]] = set()
+        self.closed = False
+
+    def close(self, at: datetime) -> None:
+        """The server is about to stop: wake every listener, who then finds `closed` and leaves."""
+        self.closed = True
+        self.publish(Happening("agent", "closed", at))
 
     @property
     def listeners(self) -> int:

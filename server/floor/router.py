@@ -31,7 +31,7 @@ async def stream_happenings(feed: Feed) -> AsyncIterator[bytes]:
     """Events as bytes; a comment where nothing happens, so that a dead line is noticed at both ends."""
     async with feed.listen() as happenings:
         yield HEARTBEAT
-        while True:
+        while not feed.closed:
             try:
                 happening = await asyncio.wait_for(happenings.get(), HEARTBEAT_S)
             except TimeoutError:

@@ -1,0 +1,173 @@
+"""`tacet server` and `tacet members`."""
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from broker_config.errors import ConfigError
+
+server_app = typer.Typer()
+members_app = typer.Typer(no_args_is_help=True)
+Config = Annotated[Path, typer.Option("--config", "-c", help="The server's TOML file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+DEFAULT_CONFIG = Path("server.toml")
+
+
+class Change(StrEnum):
+    """What to do with a consent."""
+
+    GRANT = "grant"
+    WITHDRAW = "withdraw"
+
+
+class Purpose(StrEnum):
+    """What a member can agree to."""
+
+    RECOGNISE = "recognise"
+    RECOMMEND = "recommend"
+
+
+@server_app.callback(invoke_without_command=True)
+def run(context: typer.Context, config: Config = DEFAULT_CONFIG) -> None:
+    """Run the site server until Ctrl-C or SIGTERM.
+
+    Start the broker first: it makes the server's credential.
+
+    Examples:
+
+        tacet server --config server.toml
+
+        tacet server pair K7QF3M --config server.toml
+
+        tacet server reload --config server.toml
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from server.config import load_config
+    from server.serving import serve
+
+    asyncio.run(serve(load_config(config)))
+
+
+@server_app.command()
+def pair(
+    code: Annotated[str, typer.Argument(help="The code that the display shows.")], config: Config = DEFAULT_CONFIG
+) -> None:
+    """Approve a display that shows a code.
+
+    Example:
+
+        tacet server pair K7QF3M --config server.toml
+    """
+    from server.client import OwnerClient
+    from server.config import load_config
+
+    OwnerClient(load_config(config)).post(f"/api/pairings/{quote(code.strip().upper(), safe='')}/approve")
+    typer.echo(f"paired: {code.strip().upper()}")
+
+
+@server_app.command()
+def reload(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Read the rule file again; a bad file changes nothing.
+
+    Example:
+
+        tacet server reload --config server.toml
+    """
+    from server.client import OwnerClient
+    from server.config import load_config
+
+    answer = OwnerClient(load_config(config)).post("/api/rules/reload")
+    said = answer.json()
+    typer.echo(answer.text if as_json else f"{said['rules']} rules in force, file version {said['version']}")
+
+
+@members_app.command("import")
+def import_members(
+    file: Annotated[Path, typer.Argument(help="CSV; its header is that of the example below.")],
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Take members in from a CSV file; bad rows are named, the rest imported.
+
+    A known card updates its member.  Exit code 1 when rows were left out.
+
+    The header: card,alias,language,interests,disinterests,purposes,quiet,cap
+
+    Example:
+
+        tacet members import members.csv --config server.toml
+    """
+    from server.client import OwnerClient
+    from server.config import load_config
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    answer = OwnerClient(load_config(config)).post("/api/members/import", content=content)
+    report = answer.json()
+    if as_json:
+        typer.echo(answer.text)
+    else:
+        typer.echo(f"{report['imported']} imported, {report['updated']} updated, {len(report['bad_rows'])} left out")
+        for bad in report["bad_rows"]:
+            typer.echo(f"  {file}, line {bad['row']}: {bad['why']}", err=True)
+    if report["bad_rows"]:
+        raise typer.Exit(1)
+
+
+@members_app.command("list")
+def list_members(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Show the members and what they agreed to; never their cards.
+
+    Example:
+
+        tacet members list --json --config server.toml
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from server.client import OwnerClient
+    from server.config import load_config
+
+    answer = OwnerClient(load_config(config)).get("/api/members")
+    if as_json:
+        typer.echo(answer.text)
+        return
+    table = Table(box=None)
+    table.add_column("Member", no_wrap=True)  # it is copied from here
+    for heading in ("Alias", "Language", "Purposes", "Likes", "Dislikes", "Quiet", "Cap"):
+        table.add_column(heading, overflow="fold")
+    for row in answer.json():
+        lists = (", ".join(row[name]) or "-" for name in ("purposes", "interests", "disinterests"))
+        cap = "not set" if row["cap"] is None else str(row["cap"])
+        table.add_row(row["member"], row["alias"], row["language"], *lists, row["quiet"] or "-", cap)
+    Console().print(table)
+
+
+@members_app.command()
+def consent(
+    member: Annotated[str, typer.Argument(help="As `tacet members list` shows it: m-…")],
+    change: Annotated[Change, typer.Argument()],
+    purpose: Annotated[Purpose, typer.Argument()],
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Grant or withdraw a purpose for a member.
+
+    Withdrawing `recognise` ends the member's visit on every screen and at every gateway.
+
+    Example:
+
+        tacet members consent m-1f2e3d4c5b6a7988 withdraw recognise --config server.toml
+    """
+    from server.client import OwnerClient
+    from server.config import load_config
+
+    body = {"purpose": purpose.value, "granted": change is Change.GRANT}
+    OwnerClient(load_config(config)).post(f"/api/members/{quote(member, safe='')}/consent", json=body)
+    typer.echo(f"{member}: {purpose.value} {'granted' if body['granted'] else 'withdrawn'}")

@@ -1,0 +1,88 @@
+"""The server as a process: its port taken first, its signals, its end."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from broker_config.errors import ConfigError
+from server.app import create_app
+from server.clock import to_datetime
+from server.config import ServerConfig
+from server.state import ServerState
+
+GRACE_S = 3
+MAX_WS_BYTES = 128 * 1024
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn without its signal handlers: those end the process by the signal, and ours with exit code 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `serve`."""
+        yield
+
+
+async def serve(config: ServerConfig) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        ConfigError: the port is taken, or a file is missing or wrong.
+    """
+    listener = take_port(config.host, config.port)
+    app = create_app(config)
+    with contextlib.closing(listener):
+        # The lifespan runs here and not in uvicorn, which would go on serving after a failed background task.
+        async with app.router.lifespan_context(app):
+            state: ServerState = app.state.tacet
+            server = QuietServer(_settings(app))
+            _stop_on_signals(server, state)
+            await server.serve(sockets=[listener])
+
+
+def take_port(host: str, port: int) -> socket.socket:
+    """A socket on the server's own address.
+
+    Raises:
+        ConfigError: another program has the port.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"{host}:{port} cannot be used ({error.strerror}); stop the program that has it, or set another port"
+        ) from error
+    return listener
+
+
+def _settings(app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # an ASGI application; uvicorn spells the type its own way
+        loop="asyncio",
+        ws="websockets-sansio",
+        ws_max_size=MAX_WS_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _stop_on_signals(server: uvicorn.Server, state: ServerState) -> None:
+    def stop() -> None:
+        server.should_exit = True
+        state.feed.close(to_datetime(state.clock_ns()))  # an open page would hold the server up
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
