@@ -52,6 +52,11 @@ class PtyLine:
         self._pacer = Pacer()
         self._poll = select.poll()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What the device has said and the line has not yet carried."""
+        return len(self._fifo)
+
     def plug(self) -> None:
         """Make the port appear under its name.  An old link of a dead simulator is replaced.
 
