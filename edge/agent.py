@@ -31,6 +31,7 @@ from readers.registry import Reader, Scale, open_reader, open_scale
 log = logging.getLogger(__name__)
 TICK_EVERY_S = 1.0  # also without a deadline, so that visits end
 MIN_TICK_S = 0.005
+MAX_REOPEN_S = 2.0  # a device that is plugged in again is back within this
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class Agent:
         self, device_id: str, take: Callable[[Backoff], Awaitable[None]], on_lost: Callable[[], None]
     ) -> None:
         """Keep one device open for ever."""
-        backoff = Backoff()
+        backoff = Backoff(max_s=MAX_REOPEN_S)
         while True:
             try:
                 await take(backoff)

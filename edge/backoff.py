@@ -3,7 +3,7 @@
 import random
 
 FIRST_S = 0.25
-MAX_S = 15.0
+MAX_S = 5.0
 
 
 class Backoff:

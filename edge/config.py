@@ -7,7 +7,7 @@ understands; both are checked here.  Paths are relative to the file's folder.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -90,17 +90,17 @@ class _EdgeFile(Strict, frozen=True):
     """The file's shape; devices stay raw until their own keys and their driver's are told apart."""
 
     agent: Level
-    site: str
-    credential: str
-    data: str
+    site: Path
+    credential: Path
+    data: Path
     server: str
     broker: BrokerAddress
     simulated: bool = False
     outbox: OutboxLimits = OutboxLimits()
-    presence: dict[str, object] = msgspec.field(default_factory=dict)
-    readers: tuple[dict[str, object], ...] = ()
-    scales: tuple[dict[str, object], ...] = ()
-    actuators: tuple[dict[str, object], ...] = ()
+    presence: dict[str, Any] = msgspec.field(default_factory=dict)
+    readers: tuple[dict[str, Any], ...] = ()
+    scales: tuple[dict[str, Any], ...] = ()
+    actuators: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +164,13 @@ def load_config(path: Path) -> EdgeConfig:
     """
     file = load_toml(path, _EdgeFile)
     folder = path.resolve().parent
-    site = load_site(folder / file.site)
+    site = load_site(file.site)
     stanzas = _Stanzas(path, folder, file.agent, site)
     config = EdgeConfig(
         agent=file.agent,
         site=site,
-        credential=_credential(path, folder / file.credential, file.agent),
-        data=folder / file.data,
+        credential=_credential(path, file.credential, file.agent),
+        data=file.data,
         server=_server(path, file.server),
         broker=file.broker,
         simulated=file.simulated,

@@ -23,6 +23,7 @@ from readers.model import ClockNs
 
 log = logging.getLogger(__name__)
 MAX_WAITING = 16
+MAX_REOPEN_S = 2.0
 REFRESH_S = 5.0  # the state is told again, which is harmless and shows a board that is gone
 LINK_LOST: Literal["link-lost"] = "link-lost"
 
@@ -83,7 +84,7 @@ class ActuatorLine:
     async def run(self) -> None:
         """Serve for ever.  Device trouble is weather: reported, answered `device-lost`, retried."""
         await self._recall()
-        backoff = Backoff()
+        backoff = Backoff(max_s=MAX_REOPEN_S)
         while True:
             try:
                 async with self._open_relay() as relay:
