@@ -60,6 +60,25 @@ def test_a_frame_cut_off_at_the_end_says_so():
     assert record == {"offset": 0, "length": 10, "valid": False, "why": "cut off: only 10 bytes of a frame"}
 
 
+@pytest.mark.parametrize(
+    ("protocol", "text", "why"),
+    [
+        ("magicrf-m100", "bb03270000 2a 7e", "no frame type 0x03"),
+        ("magicrf-m100", "bb00270400 2b 7e", "length 1024, more than any frame has"),
+        ("magicrf-m100", "bb00280000 28 7f", "ends in 0x7f, not 0x7e"),
+        ("lcus-relay", "a00001a1", "channel 0, state 1: channels count from 1, states are 0 and 1"),
+        ("lcus-relay", "a00102a3", "channel 1, state 2: channels count from 1, states are 0 and 1"),
+        ("mt-sics", b"S S    100.00 g\r\n".hex(), "'S S    100.00 g' is no line of this protocol"),
+        ("mt-sics", b"S +\n".hex(), "a line must end in CR LF, once"),
+        ("mt-sics", b"S \xff+\r\n".hex(), "byte 0xff inside a line"),
+        ("mt-sics", (b'I2 A "' + b"x" * 200).hex(), "no line end within 128 bytes"),
+    ],
+)
+def test_what_no_device_sends_is_refused_with_its_reason(protocol, text, why):
+    [record] = records_of(protocol, bytes.fromhex(text))
+    assert (record["valid"], record["why"]) == (False, why)
+
+
 def test_nothing_in_nothing_out():
     assert records_of("mt-sics", b"") == []
 

@@ -84,7 +84,7 @@ async def test_garbage_and_impossible_frames_cost_nothing_but_counters():
 async def test_the_end_of_an_order_is_followed_by_the_next():
     settings = M100Settings(region="us", power_dbm=26.0, poll_count=3)
     module = FakeM100(lambda _: [TAG, NO_TAG, NO_TAG])
-    async with opened(module, settings, Patience(answer_s=0.1, order_ended_s=0.02)) as (reader, _):
+    async with opened(module, settings, Patience(order_ended_s=0.02, rearm_s=60, dead_s=90)) as (reader, _):
         assert len(await take(reader, 3)) == 3
         assert module.orders == [3, 3, 3]
 

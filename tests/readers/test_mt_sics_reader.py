@@ -103,7 +103,7 @@ async def test_a_unit_that_is_no_mass_is_no_weight():
 async def test_a_restarted_scale_is_told_to_stream_again():
     again = [b"S S     100.00 g\r\n"]
     scale = FakeScale(lambda order: [b'I4 A "B021002593"\r\n'] if order == 1 else again)
-    async with opened(scale, Patience(answer_s=0.1)) as (driver, _):
+    async with opened(scale, Patience(rearm_s=60, dead_s=90)) as (driver, _):
         assert len(await take(driver, 1)) == 1
         assert scale.commands.count(b"SIR") == 2
 

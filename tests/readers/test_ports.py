@@ -123,6 +123,6 @@ async def test_a_device_that_takes_no_bytes_is_a_timeout(monkeypatch):
 
 async def test_two_senders_do_not_mix():
     async with Peer() as peer, SerialPort(peer.path, 9600) as port:
-        await asyncio.gather(port.send(b"a" * 9000), port.send(b"b" * 9000))
-        await peer.hears(b"b" * 9000)
-        assert bytes(peer.heard) == b"a" * 9000 + b"b" * 9000
+        await asyncio.gather(port.send(b"a" * 200_000), port.send(b"b" * 200_000))
+        await peer.hears(b"b" * 200_000)
+        assert bytes(peer.heard) == b"a" * 200_000 + b"b" * 200_000
