@@ -25,6 +25,7 @@ KEEP_ACKED_NS = 48 * 3600 * 1_000_000_000
 ACK_MARK_EVERY_NS = 60 * 1_000_000_000
 SPARE_PAGES = 16  # what SQLite needs beside the rows: inner pages of the trees, the small tables
 DROP_ROWS = 64  # rows given up at a time
+LOCK_WAIT_S = 5.0  # an agent that is just stopping may still hold the file
 WAL_PAGES = 1000  # the log is written back to the file beyond this
 
 
@@ -54,12 +55,13 @@ class OutboxStore:
     """The file and its transactions.
 
     Args:
+        lock_wait_s: how long another process may hold it.
         quota_bytes: the file's limit; beyond it the oldest rows of the least class are dropped and declared.
     """
 
-    def __init__(self, path: Path, quota_bytes: int) -> None:
+    def __init__(self, path: Path, quota_bytes: int, lock_wait_s: float = LOCK_WAIT_S) -> None:
         self._quota_pages = max(quota_bytes // PAGE_BYTES, MIN_QUOTA_PAGES)
-        self._db = _open(path, self._quota_pages)
+        self._db = _open(path, self._quota_pages, lock_wait_s)
         self.generation = self._meta("generation")
         self.last_seq = int(self._meta("last_seq"))
         self.acked_upto = int(self._meta("acked_upto"))
@@ -228,11 +230,11 @@ def _pages_for(rows: Sequence[Row]) -> int:
     return 1 + 2 * sum(len(row.payload) + len(row.topic) + 32 for row in rows) // PAGE_BYTES
 
 
-def _open(path: Path, quota_pages: int) -> sqlite3.Connection:
+def _open(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connection:
     """The opened file, made where missing.  A damaged one is set aside and a new generation begins: events go on."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return _connect(path, quota_pages)
+        return _connect(path, quota_pages, lock_wait_s)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise  # locked, or no permission: the file itself may be sound
@@ -240,12 +242,12 @@ def _open(path: Path, quota_pages: int) -> sqlite3.Connection:
             if part.exists():
                 part.rename(part.with_name(f"{part.name}.damaged-{time.time_ns()}"))
         log.error("outbox %s is damaged (%s): set aside, a new one begins", path, error)  # noqa: TRY400 - one line
-        return _connect(path, quota_pages)
+        return _connect(path, quota_pages, lock_wait_s)
 
 
-def _connect(path: Path, quota_pages: int) -> sqlite3.Connection:
+def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connection:
     path.touch(mode=0o600)
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=lock_wait_s)
     try:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         db.execute("PRAGMA journal_mode = WAL")
