@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from edge.bench import bench_app
 from edge.doctor import doctor_app
+from edge.replay import replay_app
 
-__all__ = ["doctor_app", "edge_app"]
+__all__ = ["bench_app", "doctor_app", "edge_app", "replay_app"]
 
 edge_app = typer.Typer()
 

@@ -77,3 +77,10 @@ def match(
             found[i] = find_row(rows, slots, h0[i - start], h1[i - start])
             hits += found[i] != NO_ROW
     return hits
+
+
+@kernel
+def hash_cards(key: Words, epc: NDArray[np.uint8], epc_len: NDArray[np.uint8], hashes: Words) -> None:
+    """Write the keyed hash of each EPC into `hashes` [n, 2]."""
+    for i in range(epc.shape[0]):
+        hashes[i, 0], hashes[i, 1] = siphash(key[0], key[1], epc[i], epc_len[i])

@@ -15,6 +15,7 @@ Progress = Callable[[str, int, int], None]
 ENTRY_POINTS = (
     members.fill_slots,
     members.match,
+    members.hash_cards,
     index.rebuild,
     dedup.suppress_repeats,
     presence.tick,
@@ -51,6 +52,7 @@ def _steps() -> list[tuple[str, Callable[[], object]]]:
     return [
         ("member table", lambda: members.fill_slots(rows, slots)),
         ("member match", lambda: members.match(key, rows, slots, epc, epc_len, found)),
+        ("card hashes", lambda: members.hash_cards(key, epc, epc_len, np.zeros((0, 2), np.uint64))),
         ("tag index", lambda: index.rebuild(state)),
         ("repeats", lambda: dedup.suppress_repeats(found, times, 1, times, np.zeros(0, np.bool_))),
         ("deadlines", lambda: presence.tick(state, 0)),

@@ -1,0 +1,104 @@
+"""`tacet replay`: a recorded read log through the presence engine."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+import typer
+
+if TYPE_CHECKING:
+    from edge.recording import Recording
+
+NAMED_ROWS = 5
+EXAMPLES = """Examples:
+
+  tacet replay reads.csv.gz
+
+  tacet replay reads.csv --zones zones.toml --depart-after-s 60 --profile garment
+
+  tacet replay reads.csv --emit reads --window-s 2 --by epc-antenna
+
+  zcat *.csv.gz | tacet replay - --emit summary
+
+The header names t (seconds, UTC), reader, antenna, epc, rssi_dbm; other columns are ignored.  A zones file has one table
+per zone: [[zones]], id = "door", kind = "door", antennas = ["r-door/1"].
+"""
+
+replay_app = typer.Typer(context_settings={"allow_interspersed_args": True}, subcommand_metavar="")
+
+
+@replay_app.callback(invoke_without_command=True, epilog=EXAMPLES)
+def replay(
+    log: Annotated[
+        str, typer.Argument(help="CSV, plain or gzipped; - reads standard input.", metavar="READS.csv[.gz]")
+    ],
+    *,
+    emit: Annotated[
+        Literal["events", "reads", "summary"], typer.Option(help="What to print, as JSON lines.")
+    ] = "events",
+    zones: Annotated[Path | None, typer.Option(help="Zones file; without it each antenna is a zone antenna-N.")] = None,
+    members: Annotated[
+        Path | None, typer.Option(help="File of card EPCs, one per line; all other tags are items.")
+    ] = None,
+    confirm_reads: Annotated[
+        int | None, typer.Option(min=1, help="Reads that make a tag present [default: 2].")
+    ] = None,
+    confirm_window_ms: Annotated[int | None, typer.Option(min=1, help="... within so long [default: 1500].")] = None,
+    depart_after_s: Annotated[
+        float | None, typer.Option(help="Unseen for more than this, a tag departs [default: items 600, persons 8].")
+    ] = None,
+    profile: Annotated[
+        Literal["person", "item", "garment"], typer.Option(help="How readily items change place.")
+    ] = "item",
+    window_s: Annotated[float, typer.Option(min=0, help="With --emit reads: the re-report window.")] = 2.0,
+    by: Annotated[Literal["epc", "epc-antenna"], typer.Option(help="With --emit reads: what is a repeat.")] = "epc",
+) -> None:
+    """Run a recorded read log through the presence engine: arrivals, moves, departures, as they would have come live."""
+    from edge.kernels import warm_up_kernels
+    from edge.recording import open_log, read_recording
+    from edge.replay_layout import members_from_file, zone_per_antenna, zones_from_file
+    from edge.replay_run import PROFILES, Overrides, make_settings, replay_events, replay_reads
+
+    if depart_after_s is not None and not 0 < depart_after_s < float("inf"):
+        raise typer.BadParameter("--depart-after-s is a time above 0")
+    with open_log(log) as lines:
+        recording = read_recording(lines, log)
+    _name_bad_rows(recording)
+    layout = zones_from_file(zones, recording.antennas) if zones else zone_per_antenna(recording.antennas)
+    key = secrets.token_bytes(16)
+    table = (key, members_from_file(members, key)) if members else None
+    warm_up_kernels()
+    with _stdout_that_may_close():
+        if emit == "reads":
+            for line in replay_reads(recording, window_s, by_antenna=by == "epc-antenna"):
+                typer.echo(line)
+            return
+        settings = make_settings(Overrides(confirm_reads, confirm_window_ms, depart_after_s, PROFILES[profile]))
+        summary = replay_events(recording, layout, settings, table, typer.echo if emit == "events" else _ignore)
+        if emit == "summary":
+            typer.echo(msgspec.json.encode(summary))
+
+
+def _ignore(_line: bytes) -> None:
+    pass
+
+
+def _name_bad_rows(recording: "Recording") -> None:
+    for bad in recording.bad_rows[:NAMED_ROWS]:
+        typer.echo(f"row {bad.row} (line {bad.line}): {bad.why}; left out", err=True)
+    if len(recording.bad_rows) > NAMED_ROWS:
+        typer.echo(f"{len(recording.bad_rows)} rows left out in all", err=True)
+
+
+@contextmanager
+def _stdout_that_may_close() -> Iterator[None]:
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; what the interpreter flushes at exit must not fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
