@@ -8,8 +8,8 @@ from server.web.i18n import Catalogue
 UNITS_PER_M = 60.0
 GAP = 5.0
 MARGIN = 2.0
-LINE = 34.0
-FOOT = 22.0
+LINE = 46.0
+FOOT = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,9 @@ VERDICTS: dict[Outcome, str] = {
     "shadow": "decision.shadow",
 }
 # Said already by the sentence, the rule or a row of their own.
-LEFT_OUT = frozenset({"context.rule", "context.content", "context.display", "context.minute", "data.zone"})
+LEFT_OUT = frozenset(
+    {"context.rule", "context.content", "context.display", "context.minute", "context.local_time", "data.zone"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def _facts(record: DecisionRecord, site: Site, catalogue: Catalogue) -> Iterator
 def _flatten(values: Mapping[str, object], path: str, catalogue: Catalogue) -> Iterator[Fact]:
     """A row for each plain value, whatever keys a later release adds."""
     for key, value in values.items():
-        if f"{path}.{key}" in LEFT_OUT:
+        if f"{path}.{key}" in LEFT_OUT or (key == "shelf" and value is None):
             continue
         if isinstance(value, Mapping):
             yield from _flatten({str(name): inner for name, inner in value.items()}, f"{path}.{key}", catalogue)
@@ -113,10 +115,12 @@ def _flatten(values: Mapping[str, object], path: str, catalogue: Catalogue) -> I
 
 
 def _say(value: object, catalogue: Catalogue) -> str:
-    if value is None or value in ([], (), ""):
+    if value is None:
+        return catalogue.text("decision.unset")
+    if value in ([], (), ""):
         return catalogue.text("decision.none")
     if isinstance(value, bool):
         return catalogue.text("decision.true" if value else "decision.false")
     if isinstance(value, list | tuple):
         return ", ".join(_say(inner, catalogue) for inner in value)
-    return str(value)
+    return catalogue.text_or(f"value.{value}", str(value))

@@ -64,8 +64,8 @@ export function showTroubles(troubles) {
 }
 
 function deviceLost(device) {
-  const lost = t("floor.device_lost", { id: device.id, time: clockTime(device.since) });
-  return `${lost} ${device.reason ?? t("floor.device_check")}`;
+  const reason = device.reason ?? t("floor.device_check");
+  return t("floor.device_lost", { id: device.id, time: clockTime(device.since), reason });
 }
 
 export const bad = (words) => ({ grade: "bad", words });

@@ -76,9 +76,14 @@ function listen() {
   }
 }
 
+function remember(records) {
+  for (const { at, place, visit } of records) hear({ kind: "decision", what: "made", at, place, facts: { visit } });
+  recall(records);
+}
+
 async function start() {
   listen(); // first, so that nothing falls between the past and the present
-  get("/api/decisions?limit=50").then(recall, () => {}); // its absence shows as the page being lost
+  get("/api/decisions?limit=50").then(remember, () => {}); // its absence shows as the page being lost
   for (;;) {
     await refresh();
     await new Promise((done) => setTimeout(done, EVERY_MS));

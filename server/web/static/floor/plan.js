@@ -11,7 +11,8 @@ const DOT_STEP = 13;
 const MAX_DOTS = 90;
 const FADE_MS = 60_000;
 const FAINTEST = 0.3;
-const BAR_WIDTH = 150;
+const OLD = 0.75; // below it a token is an outline, so that its name stays legible
+const BAR_WIDTH = 100;
 
 const visits = new Map(); // token -> { zone, seenMs }
 const fresh = new Map(); // zone -> times of the last items that came
@@ -26,6 +27,9 @@ export function hear({ kind, what, place, facts, at }) {
   if (kind === "visit" && facts.visit) {
     if (what === "entered") visits.set(facts.visit, { zone: place, seenMs: atMs });
     else if (visits.get(facts.visit)?.zone === place || what === "ended") visits.delete(facts.visit);
+  }
+  if (kind === "decision" && facts.visit && !(visits.get(facts.visit)?.seenMs > atMs)) {
+    visits.set(facts.visit, { zone: place, seenMs: atMs }); // a decision is about a visit that is there
   }
   if (kind === "item" && what !== "departed") {
     fresh.set(place, [atMs, ...(fresh.get(place) ?? [])].slice(0, MAX_DOTS));
@@ -88,15 +92,16 @@ function forgetTheGone() {
 }
 
 function drawVisits(group, zone, nowMs) {
-  const known = [...visits].filter(([, visit]) => visit.zone === zone.zone).slice(-Math.max(zone.visits, 1));
+  const here = [...visits].filter(([, visit]) => visit.zone === zone.zone).sort(([, a], [, b]) => a.seenMs - b.seenMs);
+  const known = zone.visits ? here.slice(-zone.visits) : here;
   const labels = known.map(([token, { seenMs }]) => ({ label: labelVisit(token), opacity: fade(nowMs - seenMs) }));
   while (labels.length < zone.visits) labels.push({ label: "v", opacity: FAINTEST }); // here since before this page
   const perRow = Math.max(1, Math.floor(Number(group.dataset.width) / VISIT_STEP));
   group.replaceChildren(...labels.map(({ label, opacity }, i) => {
-    const token = element("g", { class: "visit", opacity, transform: `translate(${(i % perRow) * VISIT_STEP} ${Math.floor(i / perRow) * VISIT_ROW})` });
+    const token = element("g", { class: opacity < OLD ? "visit old" : "visit", transform: `translate(${(i % perRow) * VISIT_STEP} ${Math.floor(i / perRow) * VISIT_ROW})` });
     const text = element("text", { x: VISIT_WIDTH / 2, y: 18 });
     text.textContent = label;
-    token.append(element("rect", { width: VISIT_WIDTH, height: 26, rx: 13 }), text);
+    token.append(element("rect", { width: VISIT_WIDTH, height: 26, rx: 13, "fill-opacity": opacity < OLD ? 0.12 : opacity }), text);
     return token;
   }));
   return Math.ceil(labels.length / perRow);
@@ -120,17 +125,19 @@ function fade(ageMs) {
 function drawThing(thing) {
   const { state, words, share } = things.get(thing.dataset.thing) ?? { state: "unknown", words: t("state.unknown") };
   thing.dataset.state = state;
-  thing.querySelector(".says").textContent = `${placeName(thing.dataset.thing)} · ${words}`;
+  thing.querySelector(".says").textContent = words;
   const scale = thing.querySelector(".scale");
   if (!scale || share === undefined) return;
-  if (!scale.firstChild) scale.append(element("rect", { class: "bar-back", x: 36, width: BAR_WIDTH, height: 6, rx: 3 }), element("rect", { class: "bar", x: 36, height: 6, rx: 3 }));
+  if (!scale.firstChild) scale.append(element("rect", { class: "bar-back", width: BAR_WIDTH, height: 6, rx: 3 }), element("rect", { class: "bar", height: 6, rx: 3 }));
   scale.lastChild.setAttribute("width", (BAR_WIDTH * share).toFixed(1));
 }
 
 function drawRow(row) {
   const zone = zones.find((one) => one.zone === row.dataset.zone);
   if (!zone) return;
-  const here = [...document.querySelectorAll(`.room[data-zone="${row.dataset.zone}"] .says`)].map((says) => says.textContent);
+  const here = [...document.querySelectorAll(`.room[data-zone="${row.dataset.zone}"] .thing`)].map(
+    (thing) => `${placeName(thing.dataset.thing)}: ${thing.querySelector(".says").textContent}`,
+  );
   const known = [...visits].filter(([, visit]) => visit.zone === zone.zone).map(([token]) => labelVisit(token));
   const words = [number(zone.items), [number(zone.visits), ...known].join(" "), here.join("; ")];
   row.querySelectorAll("td").forEach((cell, i) => {

@@ -5,7 +5,8 @@ import { labelVisit } from "../visit.js";
 
 const MAX_LINES = 80;
 // Told by the plan alone: as lines they would drown what matters.
-const UNTOLD = new Set(["shelf.state"]);
+const UNTOLD = new Set(["shelf.state", "shown.started", "shown.ended"]);
+const ASIDE = new Set(["visit.left", "visit.ended", "item", "agent", "display"]); // said in a lower voice
 
 const list = document.querySelector(".story ol");
 const button = document.querySelector(".story button");
@@ -23,6 +24,7 @@ button.addEventListener("click", () => {
 export function tell(happening) {
   const line = makeLine(happening);
   if (!line) return;
+  line.classList.add("new");
   if (!paused) return put(line);
   waiting.push(line);
   if (waiting.length > MAX_LINES) waiting.shift();
@@ -53,8 +55,7 @@ function makeLine({ kind, what, at, place, facts }) {
   const says = kind === "decision" ? sayDecision(facts) : say(kind, what, place, facts);
   if (!says) return null;
   const line = document.createElement("li");
-  line.className = "new";
-  line.dataset.kind = kind;
+  line.classList.toggle("aside", ASIDE.has(kind) || ASIDE.has(`${kind}.${what}`));
   const time = document.createElement("time");
   time.dateTime = at;
   time.textContent = clockTime(at);
