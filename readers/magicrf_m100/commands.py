@@ -199,6 +199,26 @@ def write_memory(bank: int, word_address: int, data: bytes, password: bytes = by
     return _command(Command.WRITE_MEMORY, _memory(bank, word_address, len(data) // 2, password) + data)
 
 
+def get_demodulator() -> Frame:
+    """Ask for the receiver's gains and threshold."""
+    return _command(Command.GET_DEMODULATOR)
+
+
+def set_demodulator(mixer_gain: int, if_gain: int, threshold: int) -> Frame:
+    """Set the receiver's gains (the manual's index) and its threshold: lower reads further and errs more."""
+    return _command(Command.SET_DEMODULATOR, bytes([mixer_gain, if_gain]) + threshold.to_bytes(2, "big"))
+
+
+def scan_jammer() -> Frame:
+    """Ask for the interference on each channel."""
+    return _command(Command.SCAN_JAMMER)
+
+
+def scan_rssi() -> Frame:
+    """Ask for the signal on each channel, to see what other readers do."""
+    return _command(Command.SCAN_RSSI)
+
+
 def _command(command: Command, payload: bytes = b"") -> Frame:
     return Frame(FrameType.COMMAND, command, payload)
 
