@@ -4,6 +4,7 @@ A device's stanza holds keys of ours (`id`, `type`, `port`, what it covers) and 
 understands; both are checked here.  Paths are relative to the file's folder.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -272,7 +273,7 @@ def _refuse_doubles(path: Path, config: EdgeConfig) -> None:
     ]
     for twice in _doubles(device.id for device in devices):
         raise ConfigError(f"{path}: device id {twice!r} is used twice; each device needs its own")
-    for twice in _doubles(str(device.port) for device in devices):
+    for twice in _doubles(os.path.normpath(device.port) for device in devices):
         raise ConfigError(f"{path}: port {twice} is given to two devices; a serial port serves one")
     for twice in _doubles(scale.shelf for scale in config.scales):
         raise ConfigError(f"{path}: shelf {twice!r} has two scales; one shelf, one scale")

@@ -70,8 +70,7 @@ def _convert(value: object, kind: object, where: str) -> object:
 
 
 def _prefixes(value: object, where: str) -> tuple[bytes, ...]:
-    texts = msgspec.convert(value, list[str]) if isinstance(value, list) else None
     try:
-        return tuple(bytes.fromhex(text) for text in texts or [])
-    except ValueError as error:
-        raise ConfigError(f"[{where}] garment_prefixes must be hex text, whole bytes each") from error
+        return tuple(bytes.fromhex(text) for text in msgspec.convert(value, list[str]))
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ConfigError(f"[{where}] garment_prefixes must be a list of hex texts, whole bytes each") from error

@@ -1,0 +1,170 @@
+"""What is sent when: live first, the backlog in order, again what the server lacks, and never a deadlock."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.delivery import MAX_LIVE, MAX_PATIENCE_S, MAX_UNACKED, PATIENCE_S, RESEND_MISSING_S, Delivery
+from edge.outbox_store import Row
+
+
+def rows(first: int, last: int) -> list[Row]:
+    return [Row(seq, "B", "t", b"") for seq in range(first, last + 1)]
+
+
+def live(delivery: Delivery) -> list[int]:
+    sent = []
+    while (row := delivery.next_live()) is not None:
+        sent.append(row.seq)
+    return sent
+
+
+def backlog(delivery: Delivery, stored: list[Row], now_s: float, chunk: int = 50) -> list[int]:
+    """Drain the backlog as far as it may be sent."""
+    sent: list[int] = []
+    while delivery.may_send_backlog():
+        after = delivery.cursor
+        found = [row for row in stored if row.seq > after][:chunk]
+        sent += [row.seq for row in delivery.take_backlog(after, found, chunk, now_s)]
+    return sent
+
+
+def test_nothing_is_live_without_a_link_and_all_of_it_is_backlog_after() -> None:
+    delivery = Delivery()
+    delivery.committed(rows(1, 5), 0)
+    assert live(delivery) == []
+    delivery.link_up(2, 1)
+    assert backlog(delivery, rows(1, 5), 1) == [3, 4, 5]
+
+
+def test_live_events_do_not_wait_for_the_backlog_and_are_not_sent_twice() -> None:
+    delivery = Delivery()
+    delivery.link_up(0, 0)
+    delivery.committed(rows(101, 103), 0)
+    assert live(delivery) == [101, 102, 103]
+    assert backlog(delivery, rows(1, 103), 0) == list(range(1, 101))
+
+
+def test_a_gap_the_server_names_is_sent_again_once_it_cannot_be_under_way() -> None:
+    delivery = Delivery()
+    delivery.link_up(0, 0)
+    backlog(delivery, [], 0)
+    delivery.committed(rows(1, 9), 0)
+    live(delivery)
+    delivery.acknowledged(2, [(3, 4), (7, 7)], RESEND_MISSING_S / 2)
+    assert backlog(delivery, rows(1, 9), 0.5) == []
+    delivery.acknowledged(2, [(3, 4), (7, 7)], RESEND_MISSING_S)
+    assert backlog(delivery, rows(1, 9), 1) == [3, 4, 7]
+    assert delivery.resent == 3
+
+
+def test_without_progress_everything_is_sent_again_ever_more_rarely() -> None:
+    delivery = Delivery()
+    delivery.link_up(0, 0)
+    stored = rows(1, 3)
+    assert backlog(delivery, stored, 0) == [1, 2, 3]
+    now_s, patience = 0.0, PATIENCE_S
+    for _ in range(8):
+        assert not delivery.check_overdue(now_s + patience - 0.01)
+        now_s += patience
+        assert delivery.check_overdue(now_s)
+        assert backlog(delivery, stored, now_s) == [1, 2, 3]
+        patience = min(2 * patience, MAX_PATIENCE_S)
+
+
+def test_patience_begins_when_something_waits_not_when_the_link_came_up() -> None:
+    delivery = Delivery()
+    delivery.link_up(0, 0)
+    backlog(delivery, [], 0)
+    delivery.committed(rows(1, 1), 100)
+    live(delivery)
+    assert not delivery.check_overdue(100 + PATIENCE_S - 0.01)
+    assert delivery.check_overdue(100 + PATIENCE_S)
+
+
+def test_all_acknowledged_is_never_overdue() -> None:
+    delivery = Delivery()
+    delivery.link_up(0, 0)
+    delivery.committed(rows(1, 3), 0)
+    live(delivery)
+    delivery.acknowledged(3, [], 1)
+    assert not delivery.check_overdue(1e9)
+
+
+def test_a_server_that_lost_data_gets_it_again() -> None:
+    delivery = Delivery()
+    delivery.link_up(9, 0)
+    delivery.acknowledged(4, [], 1)
+    assert backlog(delivery, rows(1, 9), 1) == [5, 6, 7, 8, 9]
+
+
+def test_a_silent_server_bounds_what_is_sent() -> None:
+    delivery = Delivery()
+    delivery.link_up(0, 0)
+    sent = 0
+    for seq in range(1, 5001):
+        delivery.committed(rows(seq, seq), 0)
+        sent += len(live(delivery))
+    assert sent == MAX_LIVE
+    sent += len(backlog(delivery, rows(1, 5000), 0))
+    assert MAX_LIVE < sent <= MAX_UNACKED + 50
+
+
+def test_rows_fetched_before_the_cursor_was_put_back_are_not_skipped_over() -> None:
+    delivery = Delivery()
+    delivery.link_up(0, 0)
+    fetched = rows(1, 50)
+    delivery.take_backlog(0, fetched, 50, 0)
+    delivery.acknowledged(0, [(1, 2)], RESEND_MISSING_S)
+    assert delivery.take_backlog(50, rows(51, 60), 50, 1) == []
+    assert backlog(delivery, rows(1, 60), 1) == [1, 2, *range(51, 61)]
+
+
+@dataclass
+class Server:
+    """Takes what arrives, acknowledges as the contract says."""
+
+    seen: set[int] = field(default_factory=set)
+    upto: int = 0
+
+    def take(self, seqs: list[int]) -> None:
+        self.seen |= set(seqs)
+        while self.upto + 1 in self.seen:
+            self.upto += 1
+
+    def missing(self) -> list[tuple[int, int]]:
+        gaps: list[tuple[int, int]] = []
+        for seq in range(self.upto + 1, max(self.seen, default=0)):
+            if seq not in self.seen:
+                gaps.append((gaps.pop()[0] if gaps and gaps[-1][1] == seq - 1 else seq, seq))
+        return gaps[:100]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 1 << 32), loss=st.floats(0, 0.6), ack_loss=st.floats(0, 0.6))
+def test_whatever_is_lost_on_the_way_everything_arrives_in_the_end(seed: int, loss: float, ack_loss: float) -> None:
+    chance, delivery, server, stored = Random(seed), Delivery(), Server(), rows(1, 30)
+    delivery.link_up(0, 0)
+    now_s = 0.0
+    for _ in range(400):
+        now_s += chance.uniform(0.05, 1.0)
+        if len(stored) < 120 and chance.random() < 0.5:
+            fresh = rows(len(stored) + 1, len(stored) + chance.randrange(1, 6))
+            stored += fresh
+            delivery.committed(fresh, now_s)
+        if chance.random() < 0.05:
+            delivery.link_down()
+            delivery.link_up(server.upto, now_s)
+        delivery.check_overdue(now_s)
+        sent = live(delivery) + backlog(delivery, stored, now_s, chunk=7)
+        server.take([seq for seq in sent if chance.random() >= loss])
+        if chance.random() >= ack_loss:
+            delivery.acknowledged(server.upto, server.missing(), now_s)
+    for _ in range(40):
+        now_s += MAX_PATIENCE_S
+        delivery.check_overdue(now_s)
+        server.take(live(delivery) + backlog(delivery, stored, now_s, chunk=7))
+        delivery.acknowledged(server.upto, server.missing(), now_s)
+    assert server.upto == len(stored)

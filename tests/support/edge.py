@@ -1,0 +1,136 @@
+"""What the edge's tests share: a configuration on disk, a clock that stands still until moved, devices that follow a script."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.presence_model import Counters, PresentTag, Transition
+from readers.errors import ReaderDisconnected
+from readers.health import ReaderHealth
+from readers.model import Epc, Read, ReaderId, Weight
+
+DEMO = Path(__file__).parents[2] / "simulators" / "demo_store"
+DEADLINE_S = 10.0
+
+
+@dataclass
+class ManualClock:
+    """UTC ns that move only when told."""
+
+    now_ns: int = 1_800_000_000_000_000_000
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def step_ns(self) -> int:
+        return 0
+
+    def forward_s(self, seconds: float) -> None:
+        self.now_ns += round(seconds * 1e9)
+
+
+async def eventually(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
+    """Wait until `condition()` is true."""
+    async with asyncio.timeout(deadline_s):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@dataclass
+class Script:
+    """A device that yields what is put into it, and is unplugged on demand."""
+
+    device_id: str
+    health: ReaderHealth = field(default_factory=ReaderHealth)
+    opened: int = 0
+    plugged: bool = True
+    _queue: "asyncio.Queue[Read | Weight | None]" = field(default_factory=asyncio.Queue)
+
+    @property
+    def reader_id(self) -> ReaderId:
+        return ReaderId(self.device_id)
+
+    def say(self, *values: Read | Weight) -> None:
+        for value in values:
+            self._queue.put_nowait(value)
+
+    def unplug(self) -> None:
+        self.plugged = False
+        self._queue.put_nowait(None)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Script"]:
+        if not self.plugged:
+            raise ReaderDisconnected(f"{self.device_id}: no such device; plug it in")
+        self.opened += 1
+        yield self
+
+    async def _values(self) -> AsyncIterator[Read | Weight]:
+        while (value := await self._queue.get()) is not None:
+            yield value
+        raise ReaderDisconnected(f"{self.device_id}: unplugged; check the cable")
+
+    reads = weights = _values
+
+
+@dataclass
+class ScriptedEngine:
+    """An engine that answers each fed read with the transitions laid out for its EPC."""
+
+    answers: dict[bytes, list[Transition]] = field(default_factory=dict)
+    due: list[Transition] = field(default_factory=list)
+    present: list[PresentTag] = field(default_factory=list)
+    fed: int = 0
+    batches: list[int] = field(default_factory=list)
+    members: list[object] = field(default_factory=list)
+
+    def set_members(self, match_key: bytes, table: object) -> list[Transition]:
+        self.members.append(table)
+        return []
+
+    def feed(self, columns: object, received_ns: int | None = None) -> list[Transition]:
+        epcs = [bytes(columns.epc[i, : columns.epc_len[i]]) for i in range(len(columns))]  # type: ignore[attr-defined]
+        self.fed += len(epcs)
+        self.batches.append(len(epcs))
+        return [each for epc in epcs for each in self.answers.pop(epc, [])]
+
+    def tick(self, now_ns: int) -> list[Transition]:
+        due, self.due = self.due, []
+        return due
+
+    def present_in(self, zone: int) -> list[PresentTag]:
+        return self.present
+
+    def next_deadline_ns(self) -> int | None:
+        return None
+
+    @property
+    def counters(self) -> Counters:
+        return Counters(reads=self.fed)
+
+
+def a_transition(kind: str, epc: bytes, zone: int, t_ns: int, **more: object) -> Transition:
+    """A transition with unremarkable evidence; an item's unless `handle` is given."""
+    handle = more.pop("handle", None)
+    fields: dict[str, object] = {
+        "kind": kind,
+        "person": handle is not None,
+        "epc": epc,
+        "handle": handle,
+        "zone": zone,
+        "from_zone": None,
+        "t_ns": t_ns,
+        "detected_t_ns": t_ns,
+        "last_read_ns": t_ns,
+        "reads": 2,
+        "rssi_dbm": -50.0,
+        "margin_db": None,
+        "reason": None,
+    }
+    return Transition(**(fields | more))  # type: ignore[arg-type]
+
+
+def a_read(epc: bytes, reader: str, at_ns: int, antenna: int = 1) -> Read:
+    return Read(Epc(epc), ReaderId(reader), antenna, -50.0, at_ns)
