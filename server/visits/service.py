@@ -21,8 +21,9 @@ from server.work import Work
 
 log = logging.getLogger(__name__)
 
-SLACK_NS = 30 * NS_PER_S
-"""How much longer than the agents we wait, so that theirs is the first word on a visit's end."""
+MAX_SLACK_NS = 30 * NS_PER_S
+"""How much longer than the agents we wait at most, so that theirs is the first word on a visit's end."""
+TOLERANCE_NS = NS_PER_S
 LONGEST_NS = 24 * 3600 * NS_PER_S
 """A visit whose agent never said that it ended, because the agent is gone."""
 
@@ -32,7 +33,8 @@ class VisitService:
 
     def __init__(self, site: Site, identities: Identities, commands: CommandService, clock_ns: ClockNs) -> None:
         self._identities, self._commands, self._clock_ns = identities, commands, clock_ns
-        self._gap_ns = site.visit_gap_s * NS_PER_S + SLACK_NS
+        self._gap_ns = site.visit_gap_s * NS_PER_S
+        self._slack_ns = min(MAX_SLACK_NS, self._gap_ns // 2)
         self._by_token: dict[str, Visit] = {}
         self._by_member: dict[str, Visit] = {}
         self._profiles: dict[str, Profile] = {}
@@ -109,12 +111,10 @@ class VisitService:
 
     def close_overdue(self, work: Work) -> None:
         """End the visits of those who have not been seen for the site's gap."""
-        now_ns = self._clock_ns()
         for visit in list(self._by_member.values()):
-            unseen_ns = now_ns - visit.seen_ns
-            if unseen_ns > (LONGEST_NS if visit.zones else self._gap_ns):
-                self._end(work, visit, "timeout")
-                work.rows.append(_row(visit, closed_ns=now_ns, cause="timeout"))
+            unseen_ns = self._clock_ns() - visit.seen_ns
+            if unseen_ns > (LONGEST_NS if visit.zones else self._gap_ns + self._slack_ns):
+                self._time_out(work, visit)
 
     async def end_member(self, work: Work, member: str, cause: str) -> None:
         """End a member's visits on every screen and at every agent, and forget that the earlier ones were theirs."""
@@ -149,12 +149,20 @@ class VisitService:
         if member is None or profile is None or "recognise" not in profile.facts.purposes:
             return None
         at_ns = to_ns(data.detected_at)
-        visit = self._by_member.get(member) or await self._reopen(work, member, data.visit)
+        visit = self._current(work, member, at_ns) or await self._reopen(work, member, data.visit)
         if visit is None:
             visit = Visit(data.visit, member, at_ns, at_ns)
         visit.tokens.setdefault(data.visit, Place(None, at_ns))
         self._put(visit)
         return visit
+
+    def _current(self, work: Work, member: str, at_ns: int) -> Visit | None:
+        """The member's open visit; one whose gap has passed ends here, for a new token after it is a new visit."""
+        visit = self._by_member.get(member)
+        if visit is None or visit.zones or at_ns - visit.seen_ns < self._gap_ns - TOLERANCE_NS:
+            return visit
+        self._time_out(work, visit)
+        return None
 
     async def _reopen(self, work: Work, member: str, token: str) -> Visit | None:
         """The visit of a token that we took for over and its agent did not."""
@@ -175,6 +183,10 @@ class VisitService:
     def _put(self, visit: Visit) -> None:
         self._by_member[visit.member] = visit
         self._by_token.update(dict.fromkeys(visit.tokens, visit))
+
+    def _time_out(self, work: Work, visit: Visit) -> None:
+        self._end(work, visit, "timeout")
+        work.rows.append(_row(visit, closed_ns=self._clock_ns(), cause="timeout"))
 
     def _end(self, work: Work, visit: Visit, cause: str) -> None:
         del self._by_member[visit.member]

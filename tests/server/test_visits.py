@@ -1,0 +1,113 @@
+"""One member, one visit, whichever agents see it; and its end."""
+
+from broker_config.messages import MomentClear, MomentSet, VisitEnded, decode
+from broker_config.site import load_site
+from server.config import load_config
+from server.runtime import opened
+from server.tables import VisitRow
+from tests.server.harness import RIVER, XIAOYU, Clock, Edge, add_agent, token
+
+
+async def test_tokens_of_two_agents_are_one_visit_and_count_once(store, clock: Clock):
+    add_agent(store, "gw-2", ("till", "exit"))
+    config = load_config(store / "server.toml")
+    async with opened(config, load_site(store / "site.toml"), clock) as state:
+        await state.members.import_csv((store / "members.csv").read_text())
+        front, back = Edge(state, clock), Edge(state, clock, agent="gw-2", generation="00000000000000bb")
+        await front.visit(RIVER, "door", token(1))
+        (welcome,) = front.moments()
+        clock.pass_s(2)
+        await back.visit(RIVER, "till", token(2))
+        sent = back.outgoing()
+        assert "moment/set" in "".join(out.topic for out in sent)
+        assert state.visits.counts() == {"door": 1, "till": 1}
+        decisions = await state.decisions.latest(10)
+        assert {d.visit for d in decisions} == {welcome.visit}
+        await front.deliver(front.left("door", token(1)))
+        assert state.visits.counts() == {"till": 1}
+
+
+async def test_a_visit_ends_for_all_when_nobody_has_seen_it_for_the_gap(edge, state, clock):
+    await edge.visit(RIVER, "door", token(1))
+    await edge.deliver(edge.left("door", token(1), reason="exit"))
+    edge.outgoing()
+    clock.pass_s(state.site.visit_gap_s)
+    async with state.ledger.transaction() as work:
+        state.visits.close_overdue(work)
+    assert not edge.sent(VisitEnded)  # the agents have the first word
+    clock.pass_s(60)
+    async with state.ledger.transaction() as work:
+        state.visits.close_overdue(work)
+    (ended,) = edge.sent(VisitEnded)
+    assert (ended.visits, ended.cause) == ((token(1),), "timeout")
+    async with state.db.session() as session:
+        assert (await session.get(VisitRow, token(1))).cause == "timeout"
+
+
+async def test_a_new_token_after_the_gap_is_a_new_visit_with_its_own_cap(edge, state, clock):
+    for zone in ("door", "shoes", "fitting"):
+        await edge.visit(RIVER, zone, token(1))
+    await edge.deliver(edge.left("fitting", token(1), reason="exit"))
+    edge.outgoing()
+    clock.pass_s(state.site.visit_gap_s)
+    await edge.visit(RIVER, "door", token(2))
+    sent = edge.outgoing()
+    ended = [data for out in sent if isinstance(data := decode(out.payload).data, VisitEnded)]
+    moments = [data for out in sent if isinstance(data := decode(out.payload).data, MomentSet)]
+    assert [e.visits for e in ended] == [(token(1),)]
+    assert [m.visit for m in moments] == [token(2)]
+
+
+async def test_a_second_token_within_the_gap_is_the_same_visit(edge, state, clock):
+    await edge.visit(RIVER, "door", token(1))
+    await edge.deliver(edge.left("door", token(1), reason="timeout"))
+    clock.pass_s(state.site.visit_gap_s / 2)
+    await edge.visit(RIVER, "shoes", token(2))
+    assert {d.visit for d in await state.decisions.latest(10)} == {token(1)}
+
+
+async def test_who_stands_in_a_zone_has_not_left_however_long(edge, state, clock):
+    await edge.visit(RIVER, "fitting", token(1))
+    clock.pass_s(3600)
+    async with state.ledger.transaction() as work:
+        state.visits.close_overdue(work)
+    assert state.visits.counts() == {"fitting": 1}
+
+
+async def test_an_agent_that_thinks_a_visit_goes_on_is_right(edge, state, clock):
+    await edge.visit(RIVER, "door", token(1))
+    await edge.deliver(edge.left("door", token(1), reason="exit"))
+    clock.pass_s(700)
+    async with state.ledger.transaction() as work:
+        state.visits.close_overdue(work)
+    await edge.visit(RIVER, "shoes", token(1))
+    assert state.visits.counts() == {"shoes": 1}
+    async with state.db.session() as session:
+        assert (await session.get(VisitRow, token(1))).closed_ns is None
+
+
+async def test_an_old_entry_does_not_pull_a_visit_back(edge, state, clock):
+    handle = await edge.handle_of(RIVER)
+    clock.pass_s(5)
+    await edge.deliver(edge.entered("shoes", handle, token(1)))
+    await edge.deliver(edge.entered("door", handle, token(1), age_s=4))
+    assert state.visits.counts() == {"shoes": 1}
+
+
+async def test_open_visits_and_their_caps_survive_a_restart(edge, state, store, clock):
+    await edge.visit(RIVER, "door", token(1))
+    await edge.visit(RIVER, "shoes", token(1))
+    async with opened(load_config(store / "server.toml"), load_site(store / "site.toml"), clock) as again:
+        survivor = Edge(again, clock, seqs=edge.seqs)
+        assert again.visits.counts() == {"shoes": 1}
+        await survivor.visit(RIVER, "fitting", token(1))
+        assert len(survivor.moments()) == 1
+        await survivor.visit(RIVER, "till", token(1))
+        assert not survivor.moments()
+
+
+async def test_two_members_have_two_visits(edge, state):
+    await edge.visit(RIVER, "door", token(1))
+    await edge.visit(XIAOYU, "door", token(2))
+    assert state.visits.counts() == {"door": 2}
+    edge.sent(MomentClear)
