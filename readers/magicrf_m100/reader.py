@@ -158,23 +158,25 @@ class M100Reader:
         return Read(Epc(notice.epc), self.reader_id, ONLY_ANTENNA, notice.rssi_dbm, read_at_ns, notice.crc_ok)
 
     async def _receive_alive(self) -> list[Frame]:
-        """The next frames; orders anew in silence, and gives up after too much of it."""
+        """What has come; in silence orders anew, and after too much of it gives up.
+
+        What waits is taken before the silence is judged: it may be us who were busy.
+        """
         loop = asyncio.get_running_loop()
-        if loop.time() - self._alive_at_s >= self._patience.dead_s:
-            raise ReaderTimeout(f"no sign of life for {self._patience.dead_s:g} s; check power and baud rate")
-        if loop.time() >= self._rearm_at_s:
-            self.health.rearms += 1
-            await self._port.send(commands.stop_multi_poll().to_bytes())
-            await self._arm()
         frames = await self._receive_until(self._rearm_at_s)
         lives = sum(map(_is_sign_of_life, frames))
         if lives:
             self._rounds += lives
             may_have_ended = self._rounds >= self._settings.poll_count
+            wait_s = self._patience.order_ended_s if may_have_ended else self._patience.rearm_s
             self._alive_at_s = loop.time()
-            self._rearm_at_s = self._alive_at_s + (
-                self._patience.order_ended_s if may_have_ended else self._patience.rearm_s
-            )
+            self._rearm_at_s = self._alive_at_s + wait_s
+        elif loop.time() - self._alive_at_s >= self._patience.dead_s:
+            raise ReaderTimeout(f"no sign of life for {self._patience.dead_s:g} s; check power and baud rate")
+        elif loop.time() >= self._rearm_at_s:
+            self.health.rearms += 1
+            await self._port.send(commands.stop_multi_poll().to_bytes())
+            await self._arm()
         return frames
 
     async def _receive_until(self, deadline_s: float) -> list[Frame]:

@@ -132,17 +132,20 @@ class MtSicsScale:
         return Weight(self.reader_id, grams, answer.status == "stable", weighed_at_ns)
 
     async def _receive_alive(self) -> list[Line]:
-        """The next lines; orders the stream anew in silence, and gives up after too much of it."""
+        """What has come; in silence orders the stream anew, and after too much of it gives up.
+
+        What waits is taken before the silence is judged: it may be us who were busy.
+        """
         loop = asyncio.get_running_loop()
-        if loop.time() - self._alive_at_s >= self._patience.dead_s:
-            raise ReaderTimeout(f"no answer for {self._patience.dead_s:g} s; check power and baud rate")
-        if loop.time() >= self._rearm_at_s:
-            self.health.rearms += 1
-            await self._arm()
         lines = await self._receive_until(self._rearm_at_s)
         if lines:
             self._alive_at_s = loop.time()
             self._rearm_at_s = self._alive_at_s + self._patience.rearm_s
+        elif loop.time() - self._alive_at_s >= self._patience.dead_s:
+            raise ReaderTimeout(f"no answer for {self._patience.dead_s:g} s; check power and baud rate")
+        elif loop.time() >= self._rearm_at_s:
+            self.health.rearms += 1
+            await self._arm()
         return lines
 
     async def _receive_until(self, deadline_s: float) -> list[Line]:

@@ -1,6 +1,7 @@
 """The M100 driver over a real pty."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -101,6 +102,16 @@ async def test_a_dead_module_is_a_timeout_although_the_port_is_open():
         with pytest.raises(ReaderTimeout, match="no sign of life"):
             await take(reader, 1)
         assert reader.health.rearms >= 2
+
+
+async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_dead():
+    patience = Patience(rearm_s=0.02, dead_s=0.03)
+    async with opened(FakeM100(), patience=patience) as (reader, _):
+        async with asyncio.timeout(5):
+            while not reader._port._buffer:
+                await asyncio.sleep(0.001)
+        time.sleep(0.05)  # longer than dead_s, with a read waiting
+        assert await take(reader, 1) == [READ]
 
 
 async def test_a_module_that_only_babbles_is_dead_too():
