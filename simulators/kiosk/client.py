@@ -6,9 +6,10 @@ A lost link wipes the moment at once.  When another window took the display over
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -28,6 +29,8 @@ KEEPALIVE_S = 20
 GOOD_BYE_S = 2.0
 MAX_RECEIPTS = 100
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -40,6 +43,23 @@ class News:
     display: str
     what: str
     text: str
+
+
+async def heeded(call: Awaitable[T]) -> T:
+    """The call's result, unless this task was cancelled meanwhile.
+
+    aiomqtt waits by `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that comes with the answer.
+    """
+    result = await call
+    heed_cancellation()
+    return result
+
+
+def heed_cancellation() -> None:
+    """Raise what was swallowed.  Not for a task that outlives a failed TaskGroup: there Python 3.11 never uncancels."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class Kiosk:
@@ -70,11 +90,12 @@ class Kiosk:
         while True:
             try:
                 await self._pair()
-                await self._show()
+                await asyncio.create_task(self._show(), name=f"show {self._display}")
             except (httpx.HTTPError, aiomqtt.MqttError, msgspec.DecodeError) as error:
                 self._say("trouble", f"{error or type(error).__name__}; trying again")
             finally:
                 self._wipe()
+            heed_cancellation()
             await asyncio.sleep(RETRY_S)
             await self._stand_by()
 
@@ -113,11 +134,11 @@ class Kiosk:
         session = secrets.token_hex(8)
         async with self._client(session) as client:
             for name in ("base/set", "moment/set", "moment/clear"):
-                await client.subscribe(f"{self._own}/{name}", qos=1)
-            await client.subscribe(f"{self._root}/privacy/visit-ended", qos=1)
-            await client.publish(f"{self._own}/$state", self._state("ready", session), qos=1, retain=True)
-            self._say("ready", "connected")
+                await heeded(client.subscribe(f"{self._own}/{name}", qos=1))
+            await heeded(client.subscribe(f"{self._root}/privacy/visit-ended", qos=1))
             try:
+                await heeded(client.publish(f"{self._own}/$state", self._state("ready", session), qos=1, retain=True))
+                self._say("ready", "connected")
                 await self._serve(client)
             except asyncio.CancelledError:
                 await self._say_good_bye(client, session)
@@ -190,11 +211,12 @@ class Kiosk:
         while True:
             self._changed.clear()
             self._note(self._memory.tick(self._service.now()))
-            await self._send_receipts(client)
+            await heeded(self._send_receipts(client))
             showing = self._memory.showing
             wait_s = None if showing is None else max(0.0, (showing.until - self._service.now()).total_seconds())
             try:
-                await asyncio.wait_for(self._changed.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
 

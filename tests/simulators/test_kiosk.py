@@ -1,0 +1,203 @@
+"""A display without a browser, against a scripted server."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from simulators.errors import SimulatorError
+from simulators.kiosk import Kiosk, client
+from simulators.kiosk.cookies import Cookies
+from simulators.kiosk.service import Service
+from tests.simulators.kiosk_server import KioskServer, serving
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    for name in ("PAIRING_POLL_S", "STAND_BY_POLL_S", "RETRY_S"):
+        monkeypatch.setattr(client, name, 0.02)
+
+
+@pytest.fixture
+async def server():
+    async with serving(KioskServer()) as app:
+        yield app
+
+
+@asynccontextmanager
+async def running(server: KioskServer, cookies: Cookies | None = None, display: str = "d-door"):
+    """A kiosk at work, and the list of its news."""
+    news: list[client.News] = []
+
+    async def run() -> None:
+        async with Service(server.url, display, cookies or Cookies(None)) as service:
+            await Kiosk(server.url, display, service, news.append).run()
+
+    task = asyncio.create_task(run())
+    try:
+        yield news
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def moment(server: KioskServer, counter: int, **changes) -> dict:
+    issued_at = datetime.fromtimestamp(server.now(), UTC)
+    return {
+        "display": "d-door", "version": [1, counter], "decision": f"dec-{counter}", "content": "welcome", "visit": "v7",
+        "text": {"en": "Welcome.", "zh-Hant": "歡迎。"}, "because": {"en": "you asked"}, "language": "en",
+        "screen_class": "public", "issued_at": issued_at.isoformat(), "cause_at": "2026-01-01T00:00:00.25Z", "ttl_ms": 60_000, **changes,
+    }  # fmt: skip
+
+
+async def ready(server: KioskServer) -> None:
+    server.paired = True
+    await server.until(lambda: "ready" in server.states())
+
+
+async def test_it_shows_its_code_until_paired_then_connects_as_itself(server, tmp_path):
+    path = tmp_path / "state" / "cookies.json"
+    async with running(server, Cookies(path)) as news:
+        await server.until(lambda: server.polls > 3)
+        assert [item.text for item in news if item.what == "code"] == ["K7QF3M"]
+        await ready(server)
+    assert server.client_id == "d-door"
+    assert server.handshake["cookie"] == f"tacet-display-d-door={server.secret}"
+    assert server.handshake["origin"] == server.url
+    assert server.handshake["sec-websocket-protocol"] == "mqtt"
+    assert server.will["data"]["state"] == "lost"
+    own = "tacet/1/demo/display/d-door"
+    assert set(server.subscribed) == {f"{own}/{name}" for name in ("base/set", "moment/set", "moment/clear")} | {
+        "tacet/1/demo/privacy/visit-ended"
+    }
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_kept_cookie_needs_no_second_pairing(server, tmp_path):
+    path = tmp_path / "cookies.json"
+    Cookies(path).keep("d-door", server.secret)
+    server.paired = True
+    async with running(server, Cookies(path)):
+        await server.until(lambda: "ready" in server.states())
+    assert server.codes_given == 0
+
+
+async def test_a_moment_is_proven_from_start_to_end_of_its_time(server):
+    async with running(server) as news:
+        await ready(server)
+        await server.say("tacet.moment.set.v1", moment(server, 1, ttl_ms=150))
+        await server.until(lambda: server.shown("ended"))
+    (started,), (ended,) = server.shown("started"), server.shown("ended")
+    assert started["decision"] == ended["decision"] == "dec-1"
+    assert started["cause_at"] == "2026-01-01T00:00:00.25Z"
+    assert ended["ended_by"] == "ttl"
+    assert datetime.fromisoformat(ended["at"]) - datetime.fromisoformat(started["at"]) >= timedelta(milliseconds=50)
+    assert "welcome: Welcome. (you asked)" in [item.text for item in news if item.what == "shows"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "ended_by"),
+    [
+        ("tacet.moment.clear.v1", {"display": "d-door", "version": [1, 2], "reason": "x"}, "clear"),
+        ("tacet.moment.clear.v1", {"display": "d-door", "version": [1, 2], "visit": "v7", "reason": "x"}, "clear"),
+        ("tacet.visit.ended.v1", {"visits": ["v1", "v7"], "cause": "withdrawn"}, "clear"),
+    ],
+)
+async def test_what_takes_a_moment_away(server, name, data, ended_by):
+    async with running(server):
+        await ready(server)
+        await server.say("tacet.moment.set.v1", moment(server, 1))
+        await server.say(name, data)
+        await server.until(lambda: server.shown("ended"))
+    assert server.shown("ended")[0]["ended_by"] == ended_by
+
+
+async def test_what_is_old_late_or_not_for_it_is_never_shown(server):
+    late = (datetime.fromtimestamp(server.now(), UTC) - timedelta(minutes=5)).isoformat()
+    async with running(server) as news:
+        await ready(server)
+        await server.say("tacet.moment.set.v1", moment(server, 5))
+        await server.say("tacet.moment.set.v1", moment(server, 5, decision="again"))
+        await server.say("tacet.moment.set.v1", moment(server, 4, decision="older"))
+        await server.say("tacet.moment.set.v1", moment(server, 6, decision="late", issued_at=late))
+        await server.say("tacet.moment.set.v1", moment(server, 7, decision="elsewhere", display="d-till"))
+        await server.say("tacet.moment.set.v1", {"nonsense": True})
+        await server.say("tacet.unknown.v9", {})
+        await server.say("tacet.moment.set.v1", moment(server, 8))
+        await server.until(lambda: len(server.shown("started")) == 2)
+    assert [receipt["decision"] for receipt in server.shown("started")] == ["dec-5", "dec-8"]
+    assert server.shown("ended")[0]["ended_by"] == "replaced"
+    assert any("cannot be read" in item.text for item in news)
+
+
+async def test_the_servers_clock_rules(server):
+    server.clock_ahead_s = 3600.0
+    async with running(server):
+        await ready(server)
+        await server.say("tacet.moment.set.v1", moment(server, 1))
+        await server.until(lambda: server.shown("started"))
+    at = datetime.fromisoformat(server.shown("started")[0]["at"])
+    assert abs((at - datetime.now(UTC)).total_seconds() - 3600) < 5
+
+
+async def test_a_lost_link_wipes_the_moment_and_the_proof_follows(server):
+    async with running(server) as news:
+        await ready(server)
+        await server.say("tacet.moment.set.v1", moment(server, 1))
+        await server.until(lambda: server.shown("started"))
+        await server.close(1013)
+        await server.until(lambda: server.shown("ended"))
+        assert server.shown("ended")[0]["ended_by"] == "link"
+        assert server.connections == 2
+        assert news[-1].what != "shows"
+
+
+async def test_taken_over_it_stands_by_until_the_other_window_is_gone(server):
+    async with running(server) as news:
+        await ready(server)
+        server.connected = True
+        await server.close(4009)
+        polls = server.polls
+        await server.until(lambda: server.polls > polls + 5)
+        assert server.connections == 1
+        assert [item.what for item in news].count("stands-by") == 1
+        server.connected = False
+        await server.until(lambda: server.connections == 2)
+
+
+async def test_it_says_good_bye(server):
+    async with running(server):
+        await ready(server)
+    assert server.states() == ["ready", "disconnected"]
+
+
+async def test_an_unknown_display_ends_the_program_with_its_name(server):
+    async with Service(server.url, "d-nowhere", Cookies(None)) as service:
+        with pytest.raises(SimulatorError, match="d-nowhere"):
+            await Kiosk(server.url, "d-nowhere", service, lambda _: None).run()
+
+
+async def test_an_absent_server_is_waited_for(server):
+    async with Service("http://127.0.0.1:9", "d-door", Cookies(None)) as service:
+        said = asyncio.Event()
+        kiosk = Kiosk(
+            "http://127.0.0.1:9", "d-door", service, lambda news: said.set() if news.what == "trouble" else None
+        )
+        task = asyncio.create_task(kiosk.run())
+        await asyncio.wait_for(said.wait(), 10)
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_cookies_that_others_can_read_are_refused(tmp_path):
+    path = tmp_path / "cookies.json"
+    path.write_text("{}")
+    path.chmod(0o644)
+    with pytest.raises(SimulatorError, match="chmod 600"):
+        Cookies(path)
+    path.chmod(0o600)
+    path.write_text("no json")
+    with pytest.raises(SimulatorError, match="paired again"):
+        Cookies(path)
