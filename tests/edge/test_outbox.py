@@ -1,0 +1,164 @@
+"""The outbox on the loop: seqs at once, commits in groups, acknowledgements of this file only."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from broker_config.errors import ConfigError
+from broker_config.messages import EdgeAck
+from edge.outbox import EventId, Outbox, PendingEvent
+from edge.outbox_store import DropRange, Row
+from tests.support.edge import ManualClock, eventually
+
+MB = 1 << 20
+
+
+def event(text: str = "x") -> PendingEvent:
+    return PendingEvent(f"t/{text}", "A", lambda event_id: f"{event_id} {text}".encode())
+
+
+def make(folder: Path, clock: ManualClock) -> Outbox:
+    return Outbox(folder / "outbox.sqlite", "gw-1", quota_bytes=MB, clock_ns=clock)
+
+
+def ack(outbox: Outbox, upto: int, *missing: tuple[int, int]) -> EdgeAck:
+    return EdgeAck(generation=outbox.generation, upto=upto, missing=missing)
+
+
+async def test_the_payload_is_built_with_the_id_it_travels_under(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        assert outbox.append([event("a"), event("b")]) == [1, 2]
+        await outbox.flush()
+        stored = await outbox.rows_after(0, 9)
+        assert [row.payload.decode() for row in stored] == [
+            f"gw-1.{outbox.generation}.{n} {c}" for n, c in ((1, "a"), (2, "b"))
+        ]
+        assert len(bytes.fromhex(outbox.generation)) == 8
+    assert str(EventId("gw", "ab", 3)) == "gw.ab.3"
+
+
+async def test_rows_are_offered_only_after_their_commit_and_in_order(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        offered: list[int] = []
+
+        def on_commit(rows: Sequence[Row]) -> None:
+            assert rows[-1].seq <= outbox._store.last_seq
+            offered.extend(row.seq for row in rows)
+
+        outbox.on_commit = on_commit
+        outbox.append([event()])
+        assert offered == []
+        for _ in range(200):
+            outbox.append([event(), event()])
+            if outbox.last_seq % 40 == 1:
+                await asyncio.sleep(0)
+        await outbox.flush()
+        await eventually(lambda: len(offered) == 401)
+        assert offered == list(range(1, 402))
+
+
+async def test_a_burst_shares_its_commits(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        for _ in range(500):
+            outbox.append([event()])
+        await outbox.flush()
+        assert outbox._started <= 3
+
+
+async def test_state_and_event_are_one_transaction(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event()], {"fence": b"1"})
+        outbox.append([], {"fence": b"2"})
+        await outbox.flush()
+        assert await outbox.state("fence") == b"2"
+        assert await outbox.state("other") is None
+
+
+async def test_flush_covers_what_is_handed_over_while_a_commit_runs(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        for number in range(1, 30):
+            outbox.append([event()])
+            outbox.append([event()])
+            await outbox.flush()
+            assert outbox._store.last_seq == 2 * number
+
+
+async def test_all_is_there_after_a_reopen(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event(), event()])
+        generation = outbox.generation
+    async with make(tmp_path, clock) as outbox:
+        assert (outbox.generation, outbox.last_seq, outbox.waiting) == (generation, 2, 2)
+        assert outbox.append([event()]) == [3]
+
+
+async def test_an_acknowledgement_moves_the_cursor_up_to_the_first_gap(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event() for _ in range(10)])
+        await outbox.flush()
+        assert await outbox.acknowledge(ack(outbox, 4, (6, 7)))
+        assert (outbox.acked_upto, outbox.waiting) == (4, 6)
+        assert await outbox.acknowledge(ack(outbox, 9, (7, 7)))
+        assert outbox.acked_upto == 6
+
+
+async def test_an_acknowledgement_of_another_file_means_nothing(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event()])
+        await outbox.flush()
+        assert not await outbox.acknowledge(EdgeAck(generation="0" * 16, upto=1))
+        assert outbox.acked_upto == 0
+
+
+async def test_a_file_older_than_the_server_does_not_use_its_seqs_again(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event()])
+        await outbox.acknowledge(ack(outbox, 50))
+        assert outbox.append([event()]) == [51]
+    async with make(tmp_path, clock) as outbox:
+        assert (outbox.last_seq, outbox.acked_upto) == (51, 50)
+
+
+async def test_what_the_disk_refuses_is_declared_and_the_state_kept_for_later(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make(tmp_path, clock) as outbox:
+        commit = outbox._store.commit
+
+        def full(*_: object) -> list[Row]:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(outbox._store, "commit", full)
+        outbox.append([event(), event()], {"fence": b"1"})
+        await outbox.flush()
+        monkeypatch.setattr(outbox._store, "commit", commit)
+        outbox.append([event()])
+        await outbox.flush()
+        assert await outbox.drops() == [DropRange(1, 2, "A")]
+        assert [row.seq for row in await outbox.rows_after(0, 9)] == [3]
+        assert (await outbox.state("fence"), outbox.dropped_events) == (b"1", 2)
+
+
+async def test_a_broken_disk_ends_the_agent(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make(tmp_path, clock) as outbox:
+
+        def broken(*_: object) -> list[Row]:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+
+        monkeypatch.setattr(outbox._store, "commit", broken)
+        running = asyncio.create_task(outbox.run())
+        outbox.append([event()])
+        with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+            await running
+
+
+async def test_a_folder_that_cannot_be_used_is_one_clear_line(tmp_path: Path, clock: ManualClock) -> None:
+    (tmp_path / "outbox.sqlite").mkdir()
+    with pytest.raises(ConfigError, match=r"outbox\.sqlite"):
+        async with make(tmp_path, clock):
+            pass
