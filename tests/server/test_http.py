@@ -1,0 +1,281 @@
+"""The HTTP contract: who may call, what is refused, what is answered."""
+
+import base64
+import logging
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from broker_config.errors import ConfigError
+from broker_config.member_table import unpack_members
+from broker_config.messages import BaseSet, decode
+from server.app import create_app
+from server.config import load_config
+from server.guard import MAX_BODY_BYTES
+from server.secrets import load_secrets
+from server.state import ServerState
+from tests.server.harness import RIVER, Clock, Edge, add_agent, token
+
+ORIGIN = "http://127.0.0.1:18080"
+
+
+@pytest.fixture
+async def api(store, clock: Clock) -> AsyncIterator[tuple[httpx.AsyncClient, ServerState]]:
+    """A whole server, without a broker behind it."""
+    add_agent(store, "gw-2", ("exit",))
+    app = create_app(load_config(store / "server.toml"), clock_ns=clock)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as client,
+    ):
+        yield client, app.state.tacet
+
+
+def owner(state: ServerState) -> dict[str, str]:
+    return {"Authorization": f"Bearer {state.secrets.owner_token}"}
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+OWNER_CALLS = [
+    ("GET", "/api/members"),
+    ("POST", "/api/members/import"),
+    ("POST", "/api/members/m-1/consent"),
+    ("POST", "/api/rules/reload"),
+    ("GET", "/api/pairings"),
+    ("POST", "/api/pairings/ABCDEF/approve"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), OWNER_CALLS)
+@pytest.mark.parametrize("header", [None, "Bearer ", "Bearer wrong", "Basic wrong", "Bearer é"])
+async def test_owner_calls_need_the_owner_token(api, method, path, header):
+    client, _ = api
+    headers = {} if header is None else {"Authorization": header.encode()}
+    answer = await client.request(method, path, headers=headers, json={"purpose": "recognise", "granted": True})
+    assert answer.status_code == 401
+    assert "WWW-Authenticate" in answer.headers
+
+
+async def test_import_and_list_show_everything_but_the_card(api, store):
+    client, state = api
+    text = (store / "members.csv").read_bytes() + b"zz,Bad,en,,,,,\n"
+    answer = await client.post("/api/members/import", headers=owner(state), content=text)
+    assert answer.json() == {
+        "imported": 7, "updated": 0, "bad_rows": [{"row": 9, "why": "card is not hex text"}],
+    }  # fmt: skip
+    listed = await client.get("/api/members", headers=owner(state))
+    assert len(listed.json()) == 7
+    assert "2d14" not in listed.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"purpose": "recognise"},
+        {"purpose": "recognise", "granted": "yes"},
+        {"purpose": "recognise", "granted": 1},
+        {"purpose": "everything", "granted": True},
+        {"purpose": "recognise", "granted": True, "also": 1},
+        [],
+    ],
+)
+async def test_bodies_are_taken_literally(api, body):
+    client, state = api
+    answer = await client.post("/api/members/m-1/consent", headers=owner(state), json=body)
+    assert answer.status_code == 422
+
+
+async def test_consent_of_nobody_is_not_found_and_of_somebody_is_changed(api, store):
+    client, state = api
+    body = {"purpose": "recognise", "granted": False}
+    assert (await client.post("/api/members/m-1/consent", headers=owner(state), json=body)).status_code == 404
+    await client.post("/api/members/import", headers=owner(state), content=(store / "members.csv").read_bytes())
+    member = (await client.get("/api/members", headers=owner(state))).json()[0]
+    answer = await client.post(f"/api/members/{member['member']}/consent", headers=owner(state), json=body)
+    assert (answer.status_code, answer.content) == (204, b"")
+    again = (await client.get("/api/members", headers=owner(state))).json()[0]
+    assert "recognise" not in again["purposes"]
+
+
+async def test_an_import_that_is_no_text_is_refused(api):
+    client, state = api
+    answer = await client.post("/api/members/import", headers=owner(state), content=b"\xff\xfe\x00")
+    assert answer.status_code == 422
+    assert "UTF-8" in answer.json()["error"]
+
+
+async def test_an_agent_gets_its_own_table_and_nobody_elses(api, store):
+    client, state = api
+    await client.post("/api/members/import", headers=owner(state), content=(store / "members.csv").read_bytes())
+    own, other = state.identities.agent("gw-1"), state.identities.agent("gw-2")
+    path = "/api/edge/gw-1/members"
+    answer = await client.get(path, headers=basic(own.user, own.password))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+    table = unpack_members(answer.content)
+    assert (len(table), answer.headers["etag"]) == (6, f'"{table.version}"')
+    statuses = [
+        (await client.get(path, headers=headers)).status_code
+        for headers in (
+            {},
+            {"Authorization": "Basic !!!"},
+            {"Authorization": "Bearer x"},
+            basic(own.user, "wrong"),
+            basic("nobody", own.password),
+            basic(other.user, other.password),
+            owner(state),
+        )
+    ]
+    assert statuses == [401, 401, 401, 401, 401, 403, 401]
+
+
+async def test_two_agents_know_a_card_under_different_hashes_and_handles(api, store):
+    client, state = api
+    await client.post("/api/members/import", headers=owner(state), content=(store / "members.csv").read_bytes())
+    tables = [unpack_members((await state.member_tables.table(agent))[1]).records for agent in ("gw-1", "gw-2")]
+    parts = [{records[i : i + 16] for i in range(0, len(records), 16)} for records in tables]
+    assert not parts[0] & parts[1]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.5:18080", "", "localhost.evil"])
+async def test_a_foreign_host_is_refused(api, host):
+    client, _ = api
+    answer = await client.get("/healthz", headers={"Host": host})
+    assert answer.status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost:18080", "127.0.0.1", "[::1]:18080"])
+async def test_a_loopback_host_is_served(api, host):
+    client, _ = api
+    assert (await client.get("/healthz", headers={"Host": host})).json() == {"status": "ok"}
+
+
+async def test_a_body_beyond_the_limit_is_refused_declared_or_not(api):
+    client, state = api
+
+    async def chunks():
+        for _ in range(MAX_BODY_BYTES // 65536 + 2):
+            yield b"x" * 65536
+
+    declared = await client.post("/api/members/import", headers=owner(state), content=b"x" * (MAX_BODY_BYTES + 1))
+    streamed = await client.post("/api/members/import", headers=owner(state), content=chunks())
+    assert [declared.status_code, streamed.status_code] == [413, 413]
+
+
+async def test_every_answer_carries_the_security_headers(api):
+    client, _ = api
+    for path in ("/healthz", "/api/status", "/nowhere"):
+        headers = (await client.get(path)).headers
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_without_its_broker_it_is_alive_and_not_ready(api, clock):
+    client, _ = api
+    assert (await client.get("/readyz")).status_code == 503
+    assert (await client.get("/api/status")).json()["broker"] == "lost"
+    assert (await client.get("/time")).json() == {"utc_ms": clock.now_ns / 1e6}
+
+
+async def test_decisions_and_figures_are_answered_as_json(api, store, clock):
+    client, state = api
+    await client.post("/api/members/import", headers=owner(state), content=(store / "members.csv").read_bytes())
+    edge = Edge(state, clock)
+    await edge.visit(RIVER, "door", token(1))
+    (listed,) = (await client.get("/api/decisions?limit=5")).json()
+    one = (await client.get(f"/api/decisions/{listed['decision']}")).json()
+    assert one == listed
+    assert (one["outcome"], one["gates"][0]["gate"], one["say"]["en"].startswith("Shown")) == ("shown", "purpose", True)
+    summary = (await client.get("/api/summary")).json()
+    assert (summary["events"], summary["decisions"], summary["events_lost"]) == (1, 1, 0)
+    status = (await client.get("/api/status")).json()
+    assert {"zone": "door", "items": 0, "visits": 1} in status["zones"]
+    metrics = (await client.get("/metrics")).text
+    assert 'tacet_zone_visits{zone="door"} 1.0' in metrics
+    assert token(1) not in metrics
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x"])
+async def test_a_limit_out_of_range_is_refused(api, query):
+    client, _ = api
+    assert (await client.get(f"/api/decisions?{query}")).status_code == 422
+
+
+async def test_a_decision_that_is_not_there_is_not_found(api):
+    client, _ = api
+    assert (await client.get("/api/decisions/none")).status_code == 404
+
+
+async def test_a_reload_says_what_is_wrong_and_sends_base_content_when_right(api, store):
+    client, state = api
+    rules = store / "rules.yaml"
+    good = rules.read_text()
+    rules.write_text(good.replace("version: 1", "vers: 1", 1))
+    answer = await client.post("/api/rules/reload", headers=owner(state))
+    assert (answer.status_code, "vers" in answer.json()["error"]) == (422, True)
+    rules.write_text(good)
+    state.link._outgoing.clear()
+    answer = await client.post("/api/rules/reload", headers=owner(state))
+    assert answer.json() == {"version": 1, "rules": 6}
+    sent = list(state.link._outgoing)
+    bases = [decode(out.payload).data for out in sent]
+    assert [(base.display, len(base.items)) for base in bases if isinstance(base, BaseSet)] == [
+        ("d-door", 1), ("d-shoes", 2), ("d-fitting", 1), ("d-till", 1),
+    ]  # fmt: skip
+    assert all(out.retain for out in sent)
+
+
+async def test_logs_name_nobody(api, store, clock, caplog):
+    caplog.set_level(logging.DEBUG)
+    client, state = api
+    await client.post("/api/members/import", headers=owner(state), content=(store / "members.csv").read_bytes())
+    member = next(m for m in (await client.get("/api/members", headers=owner(state))).json() if m["alias"] == "River")
+    edge = Edge(state, clock)
+    await edge.visit(RIVER, "door", token(1))
+    await client.post(
+        f"/api/members/{member['member']}/consent",
+        headers=owner(state),
+        json={"purpose": "recognise", "granted": False},
+    )
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("server"))
+    assert "a visit ended" in ours
+    for secret in (RIVER, "River", member["member"], token(1), state.secrets.owner_token):
+        assert secret not in ours
+
+
+def test_secrets_are_made_once_and_for_their_owner_only(tmp_path):
+    made = load_secrets(tmp_path / "data")
+    assert load_secrets(tmp_path / "data") == made
+    for path in (tmp_path / "data").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert made.owner_token not in repr(made)
+    (tmp_path / "data" / "owner.token").chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load_secrets(tmp_path / "data")
+
+
+def test_a_damaged_key_file_is_named(tmp_path):
+    load_secrets(tmp_path)
+    (tmp_path / "card.keys").write_text("abc")
+    (tmp_path / "card.keys").chmod(0o600)
+    with pytest.raises(ConfigError, match="card.keys"):
+        load_secrets(tmp_path)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "shop.example"])
+def test_an_address_that_others_can_reach_is_refused(store, host):
+    path = store / "server.toml"
+    path.write_text(path.read_text().replace('host = "127.0.0.1"', f'host = "{host}"', 1))
+    with pytest.raises(ConfigError, match="sign-in"):
+        load_config(path)
+
+
+def test_an_unknown_key_is_refused(store):
+    path = store / "server.toml"
+    path.write_text("hots = 1\n" + path.read_text())
+    with pytest.raises(ConfigError, match="hots"):
+        load_config(path)
