@@ -21,7 +21,7 @@ SERIAL_BITS = 38  # of an SGTIN-96
 
 
 class Store:
-    """A store that runs from `start_ns` on, and tells every fact."""
+    """A store that runs from `start_ns` on, and tells every fact.  `spots` are all tags now, a new list after each step."""
 
     def __init__(self, scene: Scene, zones: Sequence[SiteZone], *, start_ns: int, seed: int, tell: truth.Tell) -> None:
         self.shoppers: list[Shopper] = []
@@ -30,7 +30,7 @@ class Store:
         self._rng = self._stream("people")
         self._crowd = Crowd(scene.shoppers, scene.walks, self._rng)
         self._now_ns = start_ns
-        self._spots: list[TagSpot] = []
+        self.spots: list[TagSpot] = []
         self._to_restock: list[tuple[int, Goods]] = []
         self._serial = max((int(item.epc, 16) & (1 << SERIAL_BITS) - 1 for item in scene.goods), default=0)
         for item in scene.goods:
@@ -40,7 +40,7 @@ class Store:
     def antenna(self, reader_id: str) -> Antenna:
         """The field of one reader."""
         reader = next(reader for reader in self._scene.readers if reader.id == reader_id)
-        return Antenna(self._scene.radio, reader, lambda: self._spots, self._stream(reader_id))
+        return Antenna(self._scene.radio, reader, lambda: self.spots, self._stream(reader_id))
 
     def load_cell(self, scale_id: str) -> LoadCell:
         """The cell under the shelf of one scale, put there now."""
@@ -107,6 +107,7 @@ class Store:
 
     def _leave(self, shopper: Shopper) -> None:
         self.shoppers.remove(shopper)
+        self._crowd.note_leaving(shopper)
         items = tuple(item.epc for item in shopper.carried)
         self._tell(truth.ShopperLeft(**self._by(shopper), items=items))
         if self._scene.shoppers.restock_s is not None:
@@ -139,7 +140,7 @@ class Store:
         shopper.zone, shopper.zone_since_ns = zone, self._now_ns
 
     def _list_spots(self) -> None:
-        """All tags now; a new list each step, which tells the antennas that something may have moved."""
+        """Find all tags; the new list tells the antennas that something may have moved."""
         radio = self._scene.radio
         spots = [
             TagSpot(Epc(bytes.fromhex(item.epc)), "goods", shelf.at, None, radio.shelf_loss_db, on_shelf=True)
@@ -154,7 +155,7 @@ class Store:
             loss_db = radio.shown_loss_db if shown else radio.carry_loss_db
             for item in shopper.carried:
                 spots.append(TagSpot(Epc(bytes.fromhex(item.epc)), "goods", shopper.at, None, loss_db))
-        self._spots = spots
+        self.spots = spots
 
     def _shelf(self, shelf_id: str) -> StockedShelf:
         return next(shelf for shelf in self.shelves if shelf.id == shelf_id)

@@ -99,6 +99,7 @@ class Shoppers(Part, frozen=True):
         every_s: one comes in about this often, while a card is free.
         most: so many are in the store at once.
         cards: EPCs in the order of their visits, over and over; "" is a shopper without a card.
+        rest_s: a card stays away at least so long between two visits, so that a visit can end.
         foreign_tags: tags in each one's clothes that are not this shop's.
         restock_s: so long after an item left the store, another of its kind lies on the shelf; unset: never.
     """
@@ -108,6 +109,7 @@ class Shoppers(Part, frozen=True):
     entrance: Metres
     cards: tuple[Annotated[str, msgspec.Meta(pattern=r"^(([0-9a-fA-F]{4}){1,31})?$")], ...]
     most: Annotated[int, msgspec.Meta(ge=1)] = 8
+    rest_s: NotNegative = 0.0
     foreign_tags: Annotated[int, msgspec.Meta(ge=0)] = 2
     restock_s: NotNegative | None = None
 

@@ -77,37 +77,45 @@ class Shopper:
 
 
 class Crowd:
-    """Lets shoppers in: about every `every_s`, never more than `most`, and never one whose card is in the store already."""
+    """Lets shoppers in: about every `every_s`, never more than `most`, each card only when its last visit is over and rested."""
 
     def __init__(self, shoppers: Shoppers, walks: tuple[Walk, ...], rng: random.Random) -> None:
         self._plan, self._walks, self._rng = shoppers, walks, rng
-        self._next_in_s = 0.0
+        self._at_s = self._next_in_s = 0.0
+        self._left_at_s: dict[str, float] = {}
         self._next_card = 0
         self._number = 0
 
     def let_in(self, dt_s: float, present: list[Shopper]) -> Shopper | None:
         """Who comes in during this step, if anyone."""
-        self._next_in_s -= dt_s
-        if self._next_in_s > 0 or len(present) >= self._plan.most:
+        self._at_s += dt_s
+        if self._at_s < self._next_in_s or len(present) >= self._plan.most:
             return None
         card = self._free_card({shopper.card for shopper in present if shopper.card})
         if card is None:
             return None
-        self._next_in_s = self._plan.every_s * self._rng.uniform(0.8, 1.2)
+        self._next_in_s = self._at_s + self._plan.every_s * self._rng.uniform(0.8, 1.2)
         return self._make(card)
+
+    def note_leaving(self, shopper: Shopper) -> None:
+        """A shopper is out; their card rests from now on."""
+        if shopper.card:
+            self._left_at_s[shopper.card] = self._at_s
 
     def _free_card(self, inside: set[str]) -> str | None:
         """The next card whose last visit is over; None while all are in the store."""
         for step in range(len(self._plan.cards)):
             index = (self._next_card + step) % len(self._plan.cards)
-            if self._plan.cards[index].lower() not in inside:
+            card = self._plan.cards[index].lower()
+            rested = self._at_s - self._left_at_s.get(card, -math.inf) >= self._plan.rest_s
+            if not card or (card not in inside and rested):
                 self._next_card = index + 1
-                return self._plan.cards[index].lower()
+                return card
         return None
 
     def _make(self, card: str) -> Shopper:
         self._number += 1
-        walk = self._walks[(self._number - 1) % len(self._walks)]
+        walk = self._rng.choice(self._walks)
         tags = [WornTag(Epc(bytes.fromhex(card)), True, self._side())] if card else []
         tags += [WornTag(self._foreign_epc(), False, self._side()) for _ in range(self._plan.foreign_tags)]
         goals = tuple(Goal(self._beside(goal.at), goal.seconds, goal.does) for goal in walk.goals)

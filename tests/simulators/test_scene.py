@@ -1,5 +1,6 @@
 """The store's story: one seed one story, cards never twice at once, weight follows the goods."""
 
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -53,6 +54,19 @@ def test_a_card_is_never_in_the_store_twice_at_once_and_comes_round_again(scene,
         elif isinstance(fact, truth.ShopperLeft) and fact.card:
             inside.remove(fact.card)
     assert visits > 2
+
+
+def test_a_card_rests_between_two_visits(scene, zones):
+    resting = msgspec.structs.replace(scene, shoppers=msgspec.structs.replace(scene.shoppers, rest_s=20.0))
+    left_at: dict[str, datetime] = {}
+    rests: list[float] = []
+    for fact in tell(resting, zones, 180):
+        if isinstance(fact, truth.ShopperLeft) and fact.card:
+            left_at[fact.card] = fact.at
+        elif isinstance(fact, truth.ShopperCame) and fact.card in left_at:
+            rests.append((fact.at - left_at[fact.card]).total_seconds())
+    assert len(rests) >= 2
+    assert min(rests) >= 20
 
 
 def test_never_more_shoppers_than_the_scene_allows(scene, zones):
