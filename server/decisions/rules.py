@@ -1,5 +1,6 @@
 """The rule file: what the store may say, to whom, and why.  YAML in, frozen values out, anything odd refused by name and line."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -17,6 +18,7 @@ Purpose = Literal["recognise", "recommend"]
 Trigger = Literal["visit.entered", "shelf.pick", "shelf.putback"]
 Tag = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
 T = TypeVar("T")
+_BOOL = "tag:yaml.org,2002:bool"
 
 
 class Content(Strict, frozen=True, kw_only=True):
@@ -94,21 +96,26 @@ class Rules:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, and refuses a key given twice, of which YAML would keep the last."""
+    """Safe; refuses a key given twice, of which YAML would keep the last; and takes `on` and `off` for the words they are."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (read by PyYAML as it stands)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                hint = ': write "on" in quotes' if key is True else ""
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is no text{hint}", key_node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is no text", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
             seen.add(key)
         return dict(super().construct_mapping(node, deep=deep))
+
+
+_Loader.add_implicit_resolver(_BOOL, re.compile("true|false"), ["t", "f"])
 
 
 def load_rules(path: Path, site: Site) -> Rules:

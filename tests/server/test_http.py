@@ -262,7 +262,7 @@ def test_a_damaged_key_file_is_named(tmp_path):
     load_secrets(tmp_path)
     (tmp_path / "card.keys").write_text("abc")
     (tmp_path / "card.keys").chmod(0o600)
-    with pytest.raises(ConfigError, match="card.keys"):
+    with pytest.raises(ConfigError, match=r"card\.keys"):
         load_secrets(tmp_path)
 
 

@@ -71,7 +71,8 @@ def test_drafts_and_rules_that_are_off_match_nothing(tmp_path, state):
         ("screen_class: public\n", "base: [d-door]\n", ["impersonal"]),
         ("screen_class: public\n    motive: service", "base: [d-nowhere]", ["no display 'd-nowhere'"]),
         ("moment: {content: c, ttl_s: 8}", "actuator: {id: lamp-9, 'on': true}", ["no actuator 'lamp-9'"]),
-        ("moment: {content: c, ttl_s: 8}", "actuator: {id: lamp-s1, on: true}", ['write "on" in quotes']),
+        ("moment: {content: c, ttl_s: 8}", "actuator: {id: lamp-s1, on: yes}", ["$.actuator.on"]),
+        ("author: owner", "author: owner\n    7: seven", ["key 7 is no text"]),
         ("moment: {content: c, ttl_s: 8}", "", ["exactly one"]),
         ("author: owner", "author: owner\n    author: other", ["given twice"]),
         ("rules:", f"rules:{RULE}", ["used twice"]),
@@ -103,13 +104,21 @@ def test_a_missing_file_is_named(tmp_path):
         load_rules(tmp_path / "none.yaml", SITE)
 
 
+@pytest.mark.parametrize("key", ["on", "'on'", '"on"'])
+def test_on_is_a_word_quoted_or_not(tmp_path, key):
+    lamp = f"actuator: {{id: lamp-s1, {key}: false}}"
+    rules = load(tmp_path, FILE.replace("moment: {content: c, ttl_s: 8}", lamp))
+    assert rules.rules[0].actuator is not None
+    assert rules.rules[0].actuator.on is False
+
+
 def test_a_rule_about_a_shelf_may_not_ask_who(tmp_path):
     text = FILE.replace("trigger: visit.entered\n    zones: [door]", "trigger: shelf.pick\n    shelves: [s1]")
     with pytest.raises(ConfigError, match="names nobody"):
         load(tmp_path, text)
 
 
-async def test_a_reload_takes_effect_and_a_bad_one_changes_nothing(edge, state, store):
+async def test_a_reload_takes_effect_and_a_bad_one_changes_nothing(edge, state, store, clock):
     from tests.server.harness import RIVER, token
 
     rules = store / "rules.yaml"
@@ -121,6 +130,7 @@ async def test_a_reload_takes_effect_and_a_bad_one_changes_nothing(edge, state, 
     assert len(edge.moments()) == 1
     rules.write_text(good.replace("state: live", "state: shadow"))
     state.decisions.reload()
+    clock.pass_s(1)
     await edge.visit(RIVER, "till", token(1))
     assert not edge.moments()
     (newest,) = await state.decisions.latest(1)

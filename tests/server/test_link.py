@@ -1,0 +1,149 @@
+"""The link against a real broker: what the devices see, and what a broken line does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiomqtt
+import pytest
+
+from broker_config.messages import (
+    BaseSet,
+    DisplayState,
+    EdgeAck,
+    EdgeState,
+    EdgeStats,
+    MembersOffered,
+    MomentSet,
+    decode,
+)
+from server.clock import to_datetime
+from server.config import load_config
+from server.runtime import running
+from server.state import ServerState
+from tests.server.harness import RIVER, Clock, Edge, token, write_store
+from tests.support.brokers import running_broker
+
+WAIT_S = 15
+
+
+@asynccontextmanager
+async def connected(folder: Path) -> AsyncIterator[tuple[ServerState, object]]:
+    """A running server and its broker, with the demo's members."""
+    async with running_broker(folder) as broker:
+        write_store(folder, broker_port=broker.port)
+        async with running(load_config(folder / "server.toml"), Clock()) as state:
+            await until(lambda: state.link.connected)
+            await state.members.import_csv((folder / "members.csv").read_text())
+            yield state, broker
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def first(client: aiomqtt.Client, kind: type):
+    """The next message of one kind."""
+    async with asyncio.timeout(WAIT_S):
+        async for message in client.messages:
+            if isinstance(data := decode(message.payload).data, kind):
+                return data, message
+    raise AssertionError
+
+
+async def test_an_agents_event_becomes_a_moment_and_an_acknowledgement(tmp_path):
+    async with connected(tmp_path) as (state, broker):
+        edge = Edge(state, state.clock_ns)
+        handle = await edge.handle_of(RIVER)
+        async with broker.client("agent-gw-1") as agent, broker.client("display-d-door") as display:
+            await agent.subscribe("tacet/1/demo/edge/gw-1/ack", 1)
+            await display.subscribe("tacet/1/demo/display/d-door/moment/set", 1)
+            event = edge.entered("door", handle, token(1))
+            await agent.publish(event.topic, event.payload, 1)
+            moment, message = await first(display, MomentSet)
+            assert (moment.content, message.retain) == ("welcome", False)
+            ack, _ = await first(agent, EdgeAck)
+            assert (ack.generation, ack.upto) == (edge.generation, 1)
+
+
+async def test_a_display_that_comes_late_finds_its_base_content(tmp_path):
+    async with connected(tmp_path) as (_, broker), broker.client("display-d-shoes") as display:
+        await display.subscribe("tacet/1/demo/display/d-shoes/base/set", 1)
+        base, message = await first(display, BaseSet)
+        assert [item.content for item in base.items] == ["base-open", "base-shoes"]
+        assert message.retain
+
+
+async def test_a_born_agent_is_told_the_table_and_how_far_it_has_come(tmp_path):
+    async with connected(tmp_path) as (state, broker):
+        edge = Edge(state, state.clock_ns)
+        await edge.deliver(edge.entered("door", await edge.handle_of(RIVER), token(1)))
+        async with broker.client("agent-gw-1") as agent:
+            await agent.subscribe([("tacet/1/demo/edge/gw-1/ack", 1), ("tacet/1/demo/edge/gw-1/cmd/members", 1)])
+            since = to_datetime(state.clock_ns())
+            birth = edge.said(EdgeState(state="ready", session="s1", since=since), agent="gw-1")
+            await agent.publish(birth.topic, birth.payload, 1, retain=True)
+            offer, _ = await first(agent, MembersOffered)
+            assert offer.version == (await state.member_tables.table("gw-1"))[0]
+            ack, _ = await first(agent, EdgeAck)
+            assert ack.upto == 1
+
+
+async def test_states_are_followed_and_an_old_will_is_not_believed(tmp_path):
+    async with connected(tmp_path) as (state, broker):
+        edge = Edge(state, state.clock_ns)
+        since = to_datetime(state.clock_ns())
+        async with broker.client("agent-gw-1") as agent, broker.client("display-d-door") as display:
+            for data, levels, who in (
+                (EdgeState(state="ready", session="new", since=since), {"agent": "gw-1"}, agent),
+                (EdgeState(state="lost", session="old", since=since), {"agent": "gw-1"}, agent),
+                (DisplayState(state="ready", session="d", since=since), {"display": "d-door"}, display),
+                (stats(reads=77), {"agent": "gw-1"}, agent),
+            ):
+                message = edge.said(data, **levels)
+                await who.publish(message.topic, message.payload, 1)
+            view = state.fleet.agents
+            await until(lambda: view["gw-1"].stats is not None and state.fleet.displays["d-door"].state == "ready")
+            assert view["gw-1"].state == "ready"
+
+
+def stats(reads: int) -> EdgeStats:
+    return EdgeStats(
+        reads=reads, reads_per_s=1.0, present_items=0, present_visits=0, strays=0, bad_frames=0, dropped_reads=0,
+        events=0, outbox=0, dropped_events=0, members_version=1, member_lease_s=1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["amqtt", "mosquitto"])
+async def test_a_broker_that_comes_late_goes_and_comes_again_is_found(tmp_path, engine):
+    folder = tmp_path / "store"
+    async with running_broker(folder, engine=engine) as broker:
+        port = broker.port
+    write_store(folder, broker_port=port)
+    async with running(load_config(folder / "server.toml"), Clock()) as state:
+        assert not state.link.connected
+        async with running_broker(folder, port=port, engine=engine):
+            await until(lambda: state.link.connected)
+        await until(lambda: not state.link.connected)
+        state.link.send(MembersOffered(version=4711), agent="gw-1")
+        async with running_broker(folder, port=port, engine=engine) as broker, broker.client("agent-gw-1") as agent:
+            await agent.subscribe("tacet/1/demo/edge/gw-1/cmd/members", 1)
+            listening_first = not state.link.connected
+            await until(lambda: state.link.connected and not state.link._outgoing)
+            while listening_first:
+                offer, _ = await first(agent, MembersOffered)
+                listening_first = offer.version != 4711
+
+
+async def test_what_waits_longer_than_it_is_worth_is_dropped_and_counted(edge, state, clock):
+    state.link._outgoing.clear()
+    await edge.visit(RIVER, "door", token(1))
+    waiting = len(state.link._outgoing)
+    clock.pass_s(16)  # a moment's expiry, not that of the record of its decision
+    kept = state.link._take()
+    assert state.link.expired_outgoing == 1
+    assert len(kept) == waiting - 1
+    assert not any("moment/set" in out.topic for out in kept)

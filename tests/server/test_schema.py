@@ -1,0 +1,36 @@
+"""The migrations make exactly the tables that the code believes in."""
+
+import sqlite3
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from server.db import migrate, open_database
+from server.tables import Base
+
+
+def test_migrations_and_tables_agree():
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        migrate(connection)
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()
+
+
+async def test_every_commit_is_on_the_disk_and_keys_are_checked(tmp_path):
+    async with open_database(tmp_path / "t.db") as db, db.session() as session:
+        found = [
+            (await session.connection()).exec_driver_sql(f"PRAGMA {name}")
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+        assert [(await result).scalar() for result in found] == ["wal", 2, 1]
+
+
+async def test_opening_again_migrates_nothing_and_keeps_all(tmp_path):
+    path = tmp_path / "t.db"
+    for _ in range(2):
+        async with open_database(path):
+            pass
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
