@@ -114,7 +114,7 @@ def advice(kind: Kind, name: str, site: Site) -> str:
         return f"move the file to the gateway, and name it as `credential` in its edge.toml;{place} the server reads its own copy here"
     if kind is Kind.DISPLAY and name not in {display.id for display in site.displays}:
         return f"site.toml has no display {name!r} yet: add a [[displays]] entry, or the server will send it nothing"
-    return "docs/protocol.md shows a client in thirty lines of Python"
+    return "docs/protocol.md has the topics, the messages and a whole display in Python"
 
 
 @broker_app.command()
