@@ -25,15 +25,18 @@ async def main(folder: Path) -> None:
     """Make them all."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        async with running_store(Path(work) / "store") as store, chromium() as browser:
-            async with fake_agent(store.broker, store.state.site) as agent:
-                await shoot_first_words(browser, store, folder)
-                kiosk = await shoot_pairing(browser, store, folder)
-                await fill(store, agent)
-                await shoot_floor(browser, store, agent, folder)
-                await shoot_kiosk(kiosk, agent, folder)
-                await shoot_decisions(browser, store, folder)
-                await shoot_trouble(browser, store, agent, folder)
+        async with (
+            running_store(Path(work) / "store") as store,
+            chromium() as browser,
+            fake_agent(store.broker, store.state.site) as agent,
+        ):
+            await shoot_first_words(browser, store, folder)
+            kiosk = await shoot_pairing(browser, store, folder)
+            await fill(store, agent)
+            await shoot_floor(browser, store, agent, folder)
+            await shoot_kiosk(kiosk, agent, folder)
+            await shoot_decisions(browser, store, folder)
+            await shoot_trouble(browser, store, agent, folder)
 
 
 async def shoot_first_words(browser: Browser, store: Store, folder: Path) -> None:
@@ -131,7 +134,7 @@ async def shoot_floor(browser: Browser, store: Store, agent: FakeAgent, folder: 
     await page.screenshot(folder / "floor-dark.png")
     await page.resize(720, 1280)
     await page.screenshot(folder / "floor-narrow.png")
-    print("floor console:", page.console_errors)
+    assert page.console_errors == []
     await page.close()
     chinese = await browser.open(store.url + "/?lang=zh-Hant")
     await chinese.wait_for("document.querySelectorAll('.story li').length >= 10")
@@ -150,7 +153,7 @@ async def shoot_kiosk(kiosk: Page, agent: FakeAgent, folder: Path) -> None:
         await kiosk.screenshot(folder / f"kiosk-moment-{name}-dark.png")
         await kiosk.prefer(prefers_color_scheme="light")
         await kiosk.wait_for("!document.querySelector('.moment')", 15)
-    print("kiosk console:", kiosk.console_errors)
+    assert kiosk.console_errors == []
 
 
 async def shoot_decisions(browser: Browser, store: Store, folder: Path) -> None:

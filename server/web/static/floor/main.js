@@ -8,7 +8,8 @@ import { recall, tell } from "./story.js";
 const EVERY_MS = 2_000;
 const SOON_MS = 400; // a crowd at the door must not become a crowd of requests
 const WITHIN_MS = 4_000;
-const STALE_MS = 6_000;
+const STALE_MS = 5_000;
+const LOST_MS = 8_000; // until then the last word is merely old
 const KINDS = ["visit", "item", "shelf", "decision", "shown", "actuator", "agent", "display"];
 
 let heardMs = 0; // when the server last answered, by this page's clock
@@ -38,9 +39,10 @@ async function refresh() {
 
 /** The state of the page itself: waiting, empty, live, stale or lost. */
 function stateNow() {
-  if (lostSince !== null) return "lost";
+  const silentMs = Date.now() - heardMs;
+  if (lostSince !== null && silentMs > LOST_MS) return "lost";
   if (status === null) return "waiting";
-  if (Date.now() - heardMs > STALE_MS) return "stale";
+  if (lostSince !== null || silentMs > STALE_MS) return "stale";
   return status.zones.some((zone) => zone.items || zone.visits) ? "live" : "empty";
 }
 

@@ -1,0 +1,196 @@
+"""The kiosk in a real browser: from its code to its moments, and nothing personal left behind."""
+
+import asyncio
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from broker_config.messages import MomentClear, MomentSet, MomentShown, VisitEnded, decode
+from broker_config.site import DisplayId
+from server.link import Incoming
+from tests.server.web.conftest import Store, until
+from tests.support.chromium import Browser, Page, chromium
+
+pytestmark = pytest.mark.system
+
+SHOES = DisplayId("d-shoes")
+CARD = "document.querySelector('.moment')"
+READY = "document.body.dataset.link === 'ready' && document.querySelector('.base .say')"
+counters = itertools.count(1_000)
+
+
+def moment(decision: str = "one", **changes: object) -> MomentSet:
+    now = datetime.now(UTC)
+    made = MomentSet(
+        display=SHOES, version=(9, next(counters)), decision=decision, content="trail-runners", visit="f" * 32,
+        text={"en": "Trail runners, new this week", "zh-Hant": "越野跑鞋本週新到"},
+        because={"en": "because you like running", "zh-Hant": "因為您喜歡跑步"},
+        language="zh-Hant", screen_class="public", picture="shoe", issued_at=now, cause_at=now, ttl_ms=20_000,
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **changes)
+
+
+def clear(**changes: object) -> MomentClear:
+    made = MomentClear(display=SHOES, version=(9, next(counters)), reason="test", issued_at=datetime.now(UTC))
+    return msgspec.structs.replace(made, **changes)
+
+
+@pytest.fixture
+def receipts(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[MomentShown]:
+    """The proofs of play as they reach the server; none goes on, for no decision of these tests is real."""
+    heard: list[MomentShown] = []
+    take = store.state.link.incoming.put
+
+    async def take_or_keep(message: Incoming) -> None:
+        data = decode(message.payload).data
+        if isinstance(data, MomentShown):
+            heard.append(data)
+        else:
+            await take(message)
+
+    monkeypatch.setattr(store.state.link.incoming, "put", take_or_keep)
+    return heard
+
+
+async def open_paired(browser: Browser, store: Store, **options: bool) -> Page:
+    page = await browser.open(f"{store.url}/display/d-shoes?lang=en", **options)
+    code = await page.wait_for("document.querySelector('.code').textContent")
+    async with store.client() as owner:
+        assert (await owner.post(f"/api/pairings/{code}/approve", headers=store.owner())).status_code == 204
+    await page.wait_for(READY)
+    return page
+
+
+async def test_a_kiosk_from_its_code_to_an_empty_memory(store: Store, receipts: list[MomentShown]) -> None:
+    send = store.state.link.send
+    async with chromium() as browser:
+        page = await browser.open(f"{store.url}/display/d-shoes?lang=en", width=1920, height=1080)
+        code = str(await page.wait_for("document.querySelector('.code').textContent"))
+        assert await page.evaluate("document.querySelector('.command').textContent") == f"tacet server pair {code}"
+        assert await page.evaluate("getComputedStyle(document.querySelector('.base')).display") == "none"
+        async with store.client() as owner:
+            await owner.post(f"/api/pairings/{code}/approve", headers=store.owner())
+        await page.wait_for(READY)
+        await until(lambda: store.state.fleet.displays[SHOES].state == "ready")
+        least = await page.evaluate(
+            "Math.min(...[...document.querySelectorAll('.base p')].map((p) => parseFloat(getComputedStyle(p).fontSize)))"
+        )
+        assert float(str(least)) >= 1080 / 18
+
+        # A moment appears, in the person's language, and goes at its time.
+        short = moment(ttl_ms=1_500)
+        send(short, display=SHOES)
+        await page.wait_for(CARD)
+        assert await page.evaluate(f"{CARD}.innerText.split(/\\n+/)") == ["越野跑鞋本週新到", "因為您喜歡跑步"]
+        assert await page.evaluate(f"{CARD}.querySelector('use').getAttribute('href')") == "/static/signs.svg#shoe"
+        assert await page.evaluate(
+            f"[...{CARD}.querySelectorAll('p')].every((p) => parseFloat(getComputedStyle(p).fontSize) >= innerHeight / 18)"
+        )
+        assert await page.evaluate("document.querySelectorAll('.ring .left')[0].getAnimations().length") == 1
+        await page.wait_for(f"!{CARD}")
+        await until(lambda: len(receipts) == 2)
+        assert [(one.decision, one.phase, one.ended_by) for one in receipts] == [
+            ("one", "started", None),
+            ("one", "ended", "ttl"),
+        ]
+        stayed = receipts[1].at - receipts[0].at
+        assert timedelta(0) < stayed <= timedelta(seconds=1.6)
+        assert receipts[0].cause_at == short.cause_at
+        await assert_nothing_left(page)
+
+        # What is stale, another display's, over, too private or of nobody's class is not shown.
+        old = (9, short.version[1])
+        hour_ago = datetime.now(UTC) - timedelta(hours=1)
+        send(moment("stale", version=old), display=SHOES)
+        send(moment("wrong", display=DisplayId("d-door")), display=SHOES)
+        send(moment("over", issued_at=hour_ago), display=SHOES)
+        send(moment("private", screen_class="private"), display=SHOES)
+        send(moment("good", visit="a" * 32), display=SHOES)
+        await page.wait_for(CARD)
+        await until(lambda: len(receipts) == 3)
+        assert receipts[2].decision == "good"
+
+        # It goes on `clear`, of its decision or its visit only, and when its visit ends; a newer one replaces it.
+        send(clear(decision="another"), display=SHOES)
+        send(moment("next", visit="b" * 32), display=SHOES)
+        await until(
+            lambda: [(one.decision, one.ended_by) for one in receipts[3:5]] == [("good", "replaced"), ("next", None)]
+        )
+        send(clear(visit="b" * 32), display=SHOES)
+        await page.wait_for(f"!{CARD}")
+        assert (await ended(receipts, "next")).ended_by == "clear"
+        send(moment("last", visit="c" * 32), display=SHOES)
+        await page.wait_for(CARD)
+        send(VisitEnded(visits=("c" * 32,), cause="withdrawn"))
+        await page.wait_for(f"!{CARD}")
+        assert (await ended(receipts, "last")).ended_by == "clear"
+        await assert_nothing_left(page)
+        assert page.console_errors == []
+
+
+async def ended(receipts: list[MomentShown], decision: str) -> MomentShown:
+    await until(lambda: any(one.decision == decision and one.phase == "ended" for one in receipts))
+    return next(one for one in receipts if one.decision == decision and one.phase == "ended")
+
+
+async def assert_nothing_left(page: Page) -> None:
+    """No word of a moment in the document, and nothing stored but the fence."""
+    html = str(await page.evaluate("document.documentElement.outerHTML"))
+    assert "越野跑鞋" not in html
+    assert "running" not in html.replace("running a", "")
+    assert await page.evaluate("Object.keys(localStorage)") == ["tacet-fence-d-shoes"]
+    assert await page.evaluate("JSON.parse(localStorage['tacet-fence-d-shoes']).every(Number.isInteger)")
+    assert await page.evaluate("sessionStorage.length") == 0
+    assert await page.evaluate("indexedDB.databases().then((all) => all.length)") == 0
+
+
+async def test_a_cut_link_takes_the_moment_and_leaves_the_base(store: Store, receipts: list[MomentShown]) -> None:
+    async with chromium() as browser:
+        page = await open_paired(browser, store)
+        store.state.link.send(moment(), display=SHOES)
+        await page.wait_for(CARD)
+        async with store.broker.client("display-d-shoes"):  # the same client id: the broker cuts the kiosk off
+            await page.wait_for(f"!{CARD}")
+            assert await page.evaluate("document.querySelector('.base .say') !== null")
+            await page.wait_for(READY)  # it comes back by itself
+        await page.wait_for(READY)
+        assert (await ended(receipts, "one")).ended_by == "link"  # told when the link was back
+        await assert_nothing_left(page)
+
+
+async def test_without_a_trusted_clock_there_is_only_base(store: Store, receipts: list[MomentShown]) -> None:
+    async with chromium() as browser:
+        page = await open_paired(browser, store)
+        await page.call("Network.setBlockedURLs", urls=["*/time"])
+        await page.call("Page.reload")
+        await page.wait_for("performance.now() < 60000 && " + READY)
+        store.state.link.send(moment("unseen"), display=SHOES)
+        store.state.link.send(clear(), display=SHOES)
+        fence = "JSON.parse(localStorage['tacet-fence-d-shoes'] ?? '[0,0]')[1]"
+        await page.wait_for(f"{fence} >= {next(counters) - 1}")  # both have come
+        assert receipts == []
+        await page.call("Network.setBlockedURLs", urls=[])
+        store.state.link.send(moment("seen", ttl_ms=60_000), display=SHOES)
+        async with asyncio.timeout(15):
+            while not receipts:
+                store.state.link.send(moment("seen", ttl_ms=60_000), display=SHOES)
+                await asyncio.sleep(0.25)
+        assert {one.decision for one in receipts} == {"seen"}
+
+
+async def test_two_windows_on_one_display_do_not_fight(store: Store, receipts: list[MomentShown]) -> None:
+    async with chromium() as browser:
+        older = await open_paired(browser, store)
+        newer = await browser.open(f"{store.url}/display/d-shoes?lang=en")
+        await newer.wait_for(READY)
+        await older.wait_for("document.body.dataset.link === 'standby' && !document.querySelector('.dot').hidden")
+        store.state.link.send(moment(), display=SHOES)
+        await newer.wait_for(CARD)
+        assert await older.evaluate(f"{CARD} === null")
+        assert store.state.proxy.counters.taken_over == 1
+        await newer.close()
+        await older.wait_for(READY)
+        assert store.state.proxy.counters.taken_over == 1  # nobody was pushed out for it
+        assert older.console_errors == []
