@@ -16,8 +16,18 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def kernel(function: Function) -> Function:
     """The function compiled at its first call, without the interpreter lock; no fastmath, so results are the interpreter's.
 
+    It may not allocate: without reference counting an array argument costs nothing to pass on.
     With NUMBA_DISABLE_JIT=1 it stays Python; the wrapping of 64-bit hash arithmetic, meant here, is then not warned of.
     """
+    return _compile(function, inline=False)
+
+
+def hot_kernel(function: Function) -> Function:
+    """A kernel that becomes part of its caller's code: for what runs at every read, since a call copies all of `State`."""
+    return _compile(function, inline=True)
+
+
+def _compile(function: Function, *, inline: bool) -> Function:
     if numba.config.DISABLE_JIT:
 
         @functools.wraps(function)
@@ -26,7 +36,7 @@ def kernel(function: Function) -> Function:
                 return function(*arguments)
 
         return plain  # type: ignore[return-value]
-    compiled: Function = numba.njit(nogil=True)(function)
+    compiled: Function = numba.njit(nogil=True, _nrt=False, forceinline=inline)(function)
     return compiled
 
 

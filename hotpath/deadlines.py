@@ -4,11 +4,11 @@ A read only moves a deadline later, as a rule, so a tag's place in the heap is c
 a read costs nothing here, and expiry costs what expires.
 """
 
-from hotpath._jit import kernel
+from hotpath._jit import hot_kernel, kernel
 from hotpath.record import HEAP_SIZE, State
 
 
-@kernel
+@hot_kernel
 def is_before(state: State, a: int, b: int) -> bool:
     """Whether heap entry `a` is due before `b`; of two at the same time the tag that was created first."""
     if state.heap_ns[a] != state.heap_ns[b]:
@@ -16,7 +16,7 @@ def is_before(state: State, a: int, b: int) -> bool:
     return bool(state.heap_serial[a] < state.heap_serial[b])
 
 
-@kernel
+@hot_kernel
 def swap(state: State, a: int, b: int) -> None:
     """Exchange two entries."""
     ns, serial, tag = state.heap_ns[a], state.heap_serial[a], state.heap_tag[a]
@@ -86,7 +86,7 @@ def rearm(state: State, tag: int, at_ns: int) -> None:
     sift_down(state, state.tags[tag]["heap_at"])
 
 
-@kernel
+@hot_kernel
 def hasten(state: State, tag: int, at_ns: int) -> None:
     """Correct a tag's entry if it stands later than `at_ns`."""
     at = state.tags[tag]["heap_at"]

@@ -8,7 +8,7 @@ Source: Lemire and Kaser, Strongly universal string hashing is fast, 2013.
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import kernel
+from hotpath._jit import hot_kernel, kernel
 from hotpath.record import MAX_EPC_BYTES, State
 
 Word = np.uint64
@@ -30,7 +30,7 @@ def make_buckets(capacity: int) -> NDArray[np.uint64]:
     return np.zeros(1 << max(4, (2 * capacity - 1).bit_length()), np.uint64)
 
 
-@kernel
+@hot_kernel
 def hash_epc(keys: NDArray[np.uint64], epc: NDArray[np.uint8], size: int) -> Word:
     """32 bits in a word."""
     total = keys[0] + keys[KEYS - 1] * Word(size)
@@ -43,7 +43,7 @@ def hash_epc(keys: NDArray[np.uint64], epc: NDArray[np.uint8], size: int) -> Wor
     return Word(total >> _32)
 
 
-@kernel
+@hot_kernel
 def find_tag(state: State, epc: NDArray[np.uint8], size: int, wanted: Word) -> int:
     """The tag with this EPC and hash, or ABSENT."""
     mask = state.buckets.shape[0] - 1
@@ -58,7 +58,7 @@ def find_tag(state: State, epc: NDArray[np.uint8], size: int, wanted: Word) -> i
     return ABSENT
 
 
-@kernel
+@hot_kernel
 def same_epc(mine: NDArray[np.uint8], my_size: int, epc: NDArray[np.uint8], size: int) -> bool:
     """Whether two EPCs are equal."""
     if my_size != size:

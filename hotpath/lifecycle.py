@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import kernel
+from hotpath._jit import hot_kernel, kernel
 from hotpath.deadlines import drop, hasten, push
 from hotpath.index import enter, leave
 from hotpath.members import NO_ROW, find_row
@@ -195,7 +195,7 @@ def erase(state: State, tag: int) -> None:
     state.counters[TAGS] -= 1
 
 
-@kernel
+@hot_kernel
 def is_confirmed(state: State, record: Record) -> bool:
     """Whether a candidacy has the reads it needs; strays and staff never."""
     needed = state.zones[record["first_zone"]]["confirm_reads"]
@@ -252,7 +252,7 @@ def put_event(state: State, record: Record, kind: int, t_ns: int, detected_ns: i
     return int(at)
 
 
-@kernel
+@hot_kernel
 def deadline_ns(state: State, record: Record) -> int:
     """When this tag's present state ends if it is not read again."""
     life = record["state"]

@@ -8,7 +8,7 @@ and uniform: crafted cards cannot cluster.
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import kernel
+from hotpath._jit import hot_kernel, kernel
 from hotpath.siphash import siphash
 
 Words = NDArray[np.uint64]
@@ -20,6 +20,11 @@ _ONE = Word(1)
 NO_ROW = -1
 AHEAD = 16
 """How many look-ups the batch kernel hashes ahead, so that their memory accesses overlap."""
+
+
+def make_ahead() -> Words:
+    """The scratch of `match`."""
+    return np.zeros((AHEAD, 2), np.uint64)
 
 
 def make_slots(rows: int) -> Words:
@@ -43,7 +48,7 @@ def fill_slots(rows: Words, slots: Words) -> None:
         slots[at] = ((rows[row, 0] >> _32) << _32) | Word(row + 1)
 
 
-@kernel
+@hot_kernel
 def find_row(rows: Words, slots: Words, h0: Word, h1: Word) -> int:
     """The row with this hash, or `NO_ROW`."""
     mask = Word(slots.shape[0] - 1)
@@ -59,22 +64,28 @@ def find_row(rows: Words, slots: Words, h0: Word, h1: Word) -> int:
 
 @kernel
 def match(
-    key: Words, rows: Words, slots: Words, epc: NDArray[np.uint8], epc_len: NDArray[np.uint8], found: NDArray[np.int64]
+    key: Words,
+    rows: Words,
+    slots: Words,
+    epc: NDArray[np.uint8],
+    epc_len: NDArray[np.uint8],
+    found: NDArray[np.int64],
+    ahead: Words,
 ) -> int:
     """Look up a column of EPCs; returns how many are members.
 
     Args:
         key: [2], the 16-byte match key as little-endian words.
         found: [n], written: row or `NO_ROW`.
+        ahead: [AHEAD, 2], scratch.
     """
     hits = 0
-    h0, h1 = np.zeros(AHEAD, np.uint64), np.zeros(AHEAD, np.uint64)
     for start in range(0, epc.shape[0], AHEAD):
         stop = min(start + AHEAD, epc.shape[0])
         for i in range(start, stop):
-            h0[i - start], h1[i - start] = siphash(key[0], key[1], epc[i], epc_len[i])
+            ahead[i - start, 0], ahead[i - start, 1] = siphash(key[0], key[1], epc[i], epc_len[i])
         for i in range(start, stop):  # independent of one another: the processor overlaps their misses
-            found[i] = find_row(rows, slots, h0[i - start], h1[i - start])
+            found[i] = find_row(rows, slots, ahead[i - start, 0], ahead[i - start, 1])
             hits += found[i] != NO_ROW
     return hits
 

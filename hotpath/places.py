@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hotpath._jit import kernel
+from hotpath._jit import hot_kernel, kernel
 from hotpath.record import EXITING, NEVER, NO_ANTENNA, NOWHERE, PRESENT, SAMPLES, SLOTS
 
 Record = Any
@@ -26,7 +26,7 @@ def forget_samples(record: Record) -> None:
         clear_slot(record, slot)
 
 
-@kernel
+@hot_kernel
 def clear_slot(record: Record, slot: int) -> None:
     """Empty one slot."""
     record["slot_count"][slot] = 0
@@ -35,7 +35,7 @@ def clear_slot(record: Record, slot: int) -> None:
     record["slot_last_ns"][slot] = NEVER
 
 
-@kernel
+@hot_kernel
 def add_sample(record: Record, antenna: int, zone: int, t_ns: int, cdbm: int) -> None:
     """Remember one signal."""
     slot = pick_slot(record, antenna)
@@ -46,7 +46,7 @@ def add_sample(record: Record, antenna: int, zone: int, t_ns: int, cdbm: int) ->
     put_sample(record, slot, t_ns, cdbm)
 
 
-@kernel
+@hot_kernel
 def put_sample(record: Record, slot: int, t_ns: int, cdbm: int) -> None:
     """Add to a slot's ring; the oldest of twenty makes room."""
     at = np.int64(record["slot_next"][slot])
@@ -61,7 +61,7 @@ def put_sample(record: Record, slot: int, t_ns: int, cdbm: int) -> None:
     record["slot_last_ns"][slot] = max(record["slot_last_ns"][slot], t_ns)
 
 
-@kernel
+@hot_kernel
 def pick_slot(record: Record, antenna: int) -> int:
     """The antenna's slot, else a free one, else the least recently read; never the newest of the current place."""
     kept = newest_slot(record, record["zone"]) if record["state"] == PRESENT or record["state"] == EXITING else NOWHERE
@@ -74,7 +74,7 @@ def pick_slot(record: Record, antenna: int) -> int:
     return oldest
 
 
-@kernel
+@hot_kernel
 def newest_slot(record: Record, zone: int) -> int:
     """The slot of a zone that was read last, the first of equals."""
     newest = NOWHERE

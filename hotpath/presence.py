@@ -7,7 +7,7 @@ order, so that results do not depend on how the reads are cut into batches.
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import kernel
+from hotpath._jit import hot_kernel, kernel
 from hotpath.deadlines import hasten, rearm
 from hotpath.index import ABSENT, find_tag, hash_epc
 from hotpath.lifecycle import (
@@ -128,7 +128,7 @@ def feed(
     return t_ns.shape[0], DONE
 
 
-@kernel
+@hot_kernel
 def check(state: State, antenna: int, size: int, cdbm: int, crc_ok: int) -> int:
     """What is wrong with a read by itself: the counter for it, or SOUND."""
     if antenna >= state.antennas.shape[0]:
@@ -142,7 +142,7 @@ def check(state: State, antenna: int, size: int, cdbm: int, crc_ok: int) -> int:
     return SOUND
 
 
-@kernel
+@hot_kernel
 def ignored_for(state: State, tag: int, zone: int, t_ns: int) -> int:
     """Why a sound read does not count for the tag it names: the counter for it, or SOUND."""
     if tag == ABSENT:
@@ -155,7 +155,7 @@ def ignored_for(state: State, tag: int, zone: int, t_ns: int) -> int:
     return SOUND
 
 
-@kernel
+@hot_kernel
 def fire_due(state: State, now_ns: int, seen: int) -> bool:
     """Let every deadline up to `now_ns` fire, in order; False when the events are full first.
 
@@ -185,14 +185,14 @@ def live_once(state: State, tag: int) -> None:
         rearm(state, tag, deadline_ns(state, state.tags[tag]))
 
 
-@kernel
+@hot_kernel
 def live_until(state: State, tag: int, now_ns: int) -> None:
     """For a late read: let only its own tag's deadlines before `now_ns` fire, so that each tag has one straight history."""
     while tag != NOBODY and state.tags[tag]["state"] != 0 and deadline_ns(state, state.tags[tag]) < now_ns:
         live_once(state, tag)
 
 
-@kernel
+@hot_kernel
 def sight(state: State, tag: int, antenna: int, zone: int, t_ns: int, cdbm: int) -> None:
     """What a read that counts does to its tag."""
     record = state.tags[tag]
@@ -205,7 +205,7 @@ def sight(state: State, tag: int, antenna: int, zone: int, t_ns: int, cdbm: int)
         follow(state, tag, antenna, zone, t_ns, cdbm)
 
 
-@kernel
+@hot_kernel
 def await_confirmation(state: State, tag: int, antenna: int, zone: int, t_ns: int, cdbm: int) -> None:
     """Count a read towards the tag's presence; a late one counts if it is within a window before the first."""
     record = state.tags[tag]
@@ -219,7 +219,7 @@ def await_confirmation(state: State, tag: int, antenna: int, zone: int, t_ns: in
         hasten(state, tag, deadline_ns(state, record))
 
 
-@kernel
+@hot_kernel
 def follow(state: State, tag: int, antenna: int, zone: int, t_ns: int, cdbm: int) -> None:
     """Take a read of a present tag into account: statistics always, its place only when it is the tag's newest read."""
     record = state.tags[tag]

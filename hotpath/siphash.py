@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import kernel
+from hotpath._jit import hot_kernel
 
 Word = np.uint64
 
@@ -14,13 +14,13 @@ _13, _16, _17, _21, _32, _56 = Word(13), Word(16), Word(17), Word(21), Word(32),
 _64 = Word(64)
 
 
-@kernel
+@hot_kernel
 def rotate(word: Word, bits: Word) -> Word:
     """`word` rotated left."""
     return (word << bits) | (word >> (_64 - bits))
 
 
-@kernel
+@hot_kernel
 def sip_round(v0: Word, v1: Word, v2: Word, v3: Word) -> tuple[Word, Word, Word, Word]:
     """One SipRound."""
     v0 = v0 + v1
@@ -36,7 +36,7 @@ def sip_round(v0: Word, v1: Word, v2: Word, v3: Word) -> tuple[Word, Word, Word,
     return v0, v1, v2, v3
 
 
-@kernel
+@hot_kernel
 def siphash(k0: Word, k1: Word, data: NDArray[np.uint8], size: int) -> tuple[Word, Word]:
     """The hash of the first `size` bytes, as two little-endian words.
 

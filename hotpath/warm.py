@@ -51,7 +51,7 @@ def _steps() -> list[tuple[str, Callable[[], object]]]:
     key, rows, slots = state.member_key, state.member_rows, state.member_slots
     return [
         ("member table", lambda: members.fill_slots(rows, slots)),
-        ("member match", lambda: members.match(key, rows, slots, epc, epc_len, found)),
+        ("member match", lambda: members.match(key, rows, slots, epc, epc_len, found, members.make_ahead())),
         ("card hashes", lambda: members.hash_cards(key, epc, epc_len, np.zeros((0, 2), np.uint64))),
         ("tag index", lambda: index.rebuild(state)),
         ("repeats", lambda: dedup.suppress_repeats(found, times, 1, times, np.zeros(0, np.bool_))),
