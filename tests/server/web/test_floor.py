@@ -1,0 +1,106 @@
+"""The floor page in a real browser: empty, live, paused, in trouble, stale, lost and back; and why, one click away."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from broker_config.messages import ActuatorState, Device, ShelfState
+from server.feed import Happening
+from tests.server.web.conftest import DEMO, Store
+from tests.support.chromium import Page, chromium
+from tests.support.fake_agent import FakeAgent, fake_agent
+
+pytestmark = pytest.mark.system
+
+RIVER = "2d14257bf52cb6916d000000"
+SKY = "2d14257bf42bb29976000000"
+SINCE = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def state(name: str) -> str:
+    return f"document.body.dataset.state === '{name}'"
+
+
+def reader(zone: str, lost: str | None = None) -> Device:
+    return Device(
+        id=f"r-{zone}", kind="magicrf-m100", state="lost" if lost else "ready", since=SINCE, zone=zone, reason=lost
+    )
+
+
+async def prepare(store: Store, agent: FakeAgent) -> None:
+    async with store.client() as owner:
+        content = (DEMO / "members.csv").read_bytes()
+        answer = await owner.post(
+            "/api/members/import", content=content, headers=store.owner() | {"Content-Type": "text/csv"}
+        )
+        assert answer.json()["imported"] == 7
+    await agent.fetch_members(store.url)
+    await agent.be(
+        "ready", (reader("door"), reader("shoes"), Device(id="w-s1", kind="mt-sics", state="ready", since=SINCE))
+    )
+    await agent.count(1000, 812.4, 3)
+
+
+async def test_the_floor_through_its_states(store: Store) -> None:
+    async with chromium() as browser, fake_agent(store.broker, store.state.site) as agent:
+        await prepare(store, agent)
+        page = await browser.open(store.url + "/?lang=en")
+        await page.wait_for(state("empty"))
+        assert await page.evaluate("document.querySelector('.state').textContent") == "No one is here yet"
+        await page.wait_for("document.querySelector('.readers').textContent === 'Readers 2 of 2'")
+        assert await page.evaluate("document.querySelector('[data-figure=outbox]').textContent") == "3"
+
+        # Somebody comes: one is spoken to, one is left in peace; both lines lead to their reason.
+        await agent.enter("a1" * 16, RIVER, "shoes")
+        await agent.enter("b2" * 16, SKY, "shoes")
+        await agent.say(ActuatorState(actuator="lamp-s1", on=True, link="ok", version=None), actuator="lamp-s1")
+        await agent.say(ShelfState(shelf="s1", grams=780.0, items=3, sensor="ok"), shelf="s1")
+        await page.wait_for(state("live"))
+        await page.wait_for("document.querySelectorAll('[data-zone=shoes] .visit').length === 2")
+        await page.wait_for(
+            "document.querySelector('[data-outcome=shown]') && document.querySelector('[data-outcome=not_shown]')"
+        )
+        await page.wait_for("document.querySelector('[data-thing=lamp-s1]').dataset.state === 'on'")
+        await page.wait_for("document.querySelector('[data-thing=s1] .says').textContent === '0.78 kg'")
+        table = "document.querySelector('.plan tbody tr[data-zone=shoes]').innerText"
+        assert "Shelf lamp: on" in str(await page.evaluate(table))
+
+        await pause_and_resume(page, store)
+        await trouble_and_relief(page, agent)
+        await lose_and_find(page)
+        assert [error for error in page.console_errors if "ERR_INTERNET_DISCONNECTED" not in error] == []
+
+        await page.evaluate("document.querySelector('[data-outcome=not_shown]').click()")
+        await page.wait_for("document.querySelectorAll('.steps .stopped').length === 1")
+        assert "quiet" in str(await page.evaluate("document.querySelector('h1').textContent"))
+
+
+async def pause_and_resume(page: Page, store: Store) -> None:
+    """While paused nothing moves under the reader's eyes; then all of it is told."""
+    lines = int(str(await page.evaluate("document.querySelectorAll('.story li').length")))
+    await page.evaluate("document.querySelector('.story button').click()")
+    store.state.feed.publish(Happening("visit", "entered", SINCE, "till", {"visit": "c3" * 16}))
+    await page.wait_for("document.querySelector('.story button').textContent === 'Resume, 1 waiting'")
+    assert await page.evaluate("document.querySelectorAll('.story li').length") == lines
+    await page.evaluate("document.querySelector('.story button').click()")
+    assert await page.evaluate("document.querySelectorAll('.story li').length") == lines + 1
+
+
+async def trouble_and_relief(page: Page, agent: FakeAgent) -> None:
+    """A lost reader is named with what to do, and forgotten when it is back."""
+    await agent.be("alert", (reader("door"), reader("shoes", "no device at /dev/ttyUSB1; check the cable")))
+    await page.wait_for("document.querySelector('.trouble')?.textContent.includes('check the cable')")
+    assert await page.evaluate("document.querySelector('.readers').textContent") == "Readers 1 of 2"
+    await agent.be("ready", (reader("door"), reader("shoes")))
+    await page.wait_for("document.querySelectorAll('.trouble li').length === 0")
+
+
+async def lose_and_find(page: Page) -> None:
+    """The server is gone: first the word is old, then it is lost with what to do; it comes back by itself."""
+    offline = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    await page.call("Network.emulateNetworkConditions", offline=True, **offline)
+    await page.wait_for(state("stale"))
+    await page.wait_for(state("lost"), 15)
+    assert "tacet server" in str(await page.evaluate("document.querySelector('.trouble').textContent"))
+    await page.call("Network.emulateNetworkConditions", offline=False, **offline)
+    await page.wait_for(state("live"), 15)
