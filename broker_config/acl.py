@@ -5,6 +5,7 @@ Source: MQTT 3.1.1, section 4.7.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from broker_config.identity import Credential
 from broker_config.site import Site
@@ -20,7 +21,7 @@ class Rights:
 
     def is_allowed_publish(self, topic: str) -> bool:
         """Whether a message may be sent, or a will be left, under `topic`; a wildcard in it never may."""
-        return any(matches(topic, allowed) for allowed in self.publish)
+        return _matches_any(topic, self.publish)
 
     def is_allowed_subscribe(self, wanted: str) -> bool:
         """Whether every topic that the filter `wanted` matches is one the client may read."""
@@ -28,13 +29,19 @@ class Rights:
 
     def is_allowed_receive(self, topic: str) -> bool:
         """Whether a message under `topic` may be handed to the client, whatever it once subscribed to."""
-        return any(matches(topic, allowed) for allowed in self.subscribe)
+        return _matches_any(topic, self.subscribe)
 
 
 def rights_of(credential: Credential, site: Site) -> Rights:
     """What the topic table and the site file give to the owner of a credential."""
     publish, subscribe = filters_for(credential.party, site, credential.id)
     return Rights(tuple(publish), tuple(subscribe))
+
+
+@lru_cache(maxsize=4096)
+def _matches_any(topic: str, filters: tuple[str, ...]) -> bool:
+    """Cached, because the embedded broker asks it of every message, and a store has few topics."""
+    return any(matches(topic, allowed) for allowed in filters)
 
 
 def matches(topic: str, topic_filter: str) -> bool:
