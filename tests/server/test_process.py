@@ -1,0 +1,116 @@
+"""The server as a process: how it starts, refuses, and ends."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server.harness import write_store
+from tests.support.brokers import free_port
+
+pytestmark = pytest.mark.system
+TACET = Path(sys.executable).with_name("tacet")
+WAIT_S = 30
+
+
+@asynccontextmanager
+async def process(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`tacet …`, killed at the end if it still runs."""
+    child = await asyncio.create_subprocess_exec(
+        str(TACET), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.communicate()
+
+
+async def run(*arguments: str) -> tuple[int, str, str]:
+    async with process(*arguments) as child, asyncio.timeout(WAIT_S):
+        out, err = await child.communicate()
+        return child.returncode or 0, out.decode(), err.decode()
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
+    """A running server without a broker: process, address, configuration."""
+    port = free_port()
+    config = str(write_store(folder, server_port=port))
+    async with process("server", "--config", config) as child:
+        async with httpx.AsyncClient() as client, asyncio.timeout(WAIT_S):
+            while True:
+                try:
+                    await client.get(f"http://127.0.0.1:{port}/healthz")
+                    break
+                except httpx.TransportError:
+                    assert child.returncode is None, (await child.communicate())[1].decode()
+                    await asyncio.sleep(0.05)
+        yield child, f"http://127.0.0.1:{port}", config
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_cleanly_even_with_a_page_open(tmp_path, number):
+    async with served(tmp_path) as (child, url, _), httpx.AsyncClient() as client:
+        async with client.stream("GET", f"{url}/api/happenings") as page:
+            assert page.status_code == 200
+            os.kill(child.pid, number)
+            async with asyncio.timeout(WAIT_S):
+                _, err = await child.communicate()
+    assert child.returncode == 0
+    assert "Traceback" not in err.decode()
+
+
+async def test_a_port_in_use_is_one_line_and_exit_code_2(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        config = write_store(tmp_path, server_port=other.getsockname()[1])
+        code, _, err = await run("server", "--config", str(config))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "in use" in err
+
+
+async def test_a_missing_broker_credential_says_what_to_start(tmp_path):
+    config = write_store(tmp_path, server_port=free_port())
+    (tmp_path / "identity" / "server.toml").unlink()
+    code, _, err = await run("server", "--config", str(config))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "tacet broker" in err
+
+
+async def test_the_owners_commands_reach_the_running_server(tmp_path):
+    async with served(tmp_path) as (_, _, config):
+        (tmp_path / "more.csv").write_text((tmp_path / "members.csv").read_text() + "zz,Bad,en,,,,,\n")
+        code, out, err = await run("members", "import", str(tmp_path / "more.csv"), "--config", config)
+        assert (code, "7 imported" in out, "line 9: card is not hex" in err) == (1, True, True)
+        code, out, _ = await run("members", "list", "--json", "--config", config)
+        river = next(member for member in json.loads(out) if member["alias"] == "River")
+        code, out, _ = await run("members", "consent", river["member"], "withdraw", "recognise", "--config", config)
+        assert (code, "withdrawn" in out) == (0, True)
+        code, out, _ = await run("members", "list", "--config", config)
+        assert (code, river["member"] in out) == (0, True)
+        code, out, _ = await run("server", "reload", "--config", config)
+        assert (code, "6 rules" in out) == (0, True)
+        code, _, err = await run("server", "pair", "NOSUCH", "--config", config)
+        assert (code, err.count("\n")) == (2, 1)
+
+
+async def test_a_server_that_does_not_run_is_said_in_one_line(tmp_path):
+    config = write_store(tmp_path, server_port=free_port())
+    code, _, err = await run("members", "list", "--config", str(config))
+    assert (code, "start the server" in err) == (2, True)
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "owner.token").write_text("x")
+    (tmp_path / "server" / "owner.token").chmod(0o600)
+    code, _, err = await run("members", "list", "--config", str(config))
+    assert (code, "no server answers" in err, err.count("\n")) == (2, True, 1)
