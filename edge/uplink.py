@@ -80,7 +80,7 @@ class Uplink:
         self._now_s = asyncio.get_running_loop().time
         self._states: dict[str, bytes] = {}  # retained messages by topic, the newest of each
         self._unsent: dict[str, None] = {}  # their topics, in the order of change
-        self._session = ""
+        self._session = self._trouble = ""
         self._wake_live, self._wake_backlog, self._wake_states = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._backlog_slots = asyncio.Semaphore(IN_FLIGHT // 2)
@@ -99,23 +99,35 @@ class Uplink:
         """Stay connected for ever; a broker that is away is retried with growing delays."""
         backoff = Backoff()
         while True:
-            self._session = secrets.token_hex(8)
+            # A task of its own: a group that breaks and is cancelled at once would swallow our cancellation.
+            connection = asyncio.create_task(self._stay(backoff), name="connection")
             try:
-                async with self._connect() as client:
-                    log.info("broker %s:%s: connected", self._config.broker.host, self._config.broker.port)
-                    backoff.reset()
-                    await self._serve(client)
-            except aiomqtt.MqttError as error:
-                log.warning("broker %s:%s: %s; trying again", self._config.broker.host, self._config.broker.port, error)
+                await asyncio.wait([connection])
             finally:
-                if self.delivery.connected:
-                    self._health.tally.link_losses += 1
-                    self.delivery.link_down()
-                    self._handlers.link_lost()
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise asyncio.CancelledError  # it came while the connection broke, and was swallowed by the group
+                connection.cancel()
+                await asyncio.wait([connection])
+            connection.result()
             await asyncio.sleep(backoff.next_delay_s())
+
+    async def _stay(self, backoff: Backoff) -> None:
+        """One connection, from its first packet to its loss."""
+        address = f"{self._config.broker.host}:{self._config.broker.port}"
+        self._session = secrets.token_hex(8)
+        try:
+            async with self._connect() as client:
+                log.info("broker %s: connected", address)
+                backoff.reset()
+                self._trouble = ""
+                await self._serve(client)
+        except aiomqtt.MqttError as error:
+            level = logging.DEBUG if str(error) == self._trouble else logging.WARNING  # the same trouble is said once
+            self._trouble = str(error)
+            log.log(level, "broker %s: %s; trying again", address, error)
+        finally:
+            if self.delivery.connected:
+                self._health.tally.link_losses += 1
+                self.delivery.link_down()
+                self._handlers.link_lost()
 
     def _connect(self) -> aiomqtt.Client:
         topic, payload = self._announcer.passing(self._state("lost"), self._config.agent, agent=self._config.agent)

@@ -79,7 +79,7 @@ def test_what_is_wrong_is_said_in_one_line(edge_folder: Path, old: str, new: str
 def test_a_zone_of_another_agent_is_refused(edge_folder: Path) -> None:
     site = edge_folder / "site.toml"
     site.write_text(site.read_text().replace('agent = "gw-1"', 'agent = "gw-2"', 1))
-    with pytest.raises(ConfigError, match="'door'.*gives to agent 'gw-2', not 'gw-1'"):
+    with pytest.raises(ConfigError, match=r"'door'.*gives to agent 'gw-2', not 'gw-1'"):
         load_config(edge_folder / "edge.toml")
 
 
@@ -93,7 +93,7 @@ def test_a_secret_that_others_can_read_is_refused(edge_folder: Path) -> None:
 def test_the_secret_of_somebody_else_is_refused(edge_folder: Path) -> None:
     write_credential(edge_folder / "identity", make_credential("display", "d-door"))
     path = edit(edge_folder, "agent-gw-1.toml", "display-d-door.toml")
-    with pytest.raises(ConfigError, match="display-d-door.*needs that of agent 'gw-1'"):
+    with pytest.raises(ConfigError, match=r"display-d-door.*needs that of agent 'gw-1'"):
         load_config(path)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,3 +134,32 @@ def a_transition(kind: str, epc: bytes, zone: int, t_ns: int, **more: object) ->
 
 def a_read(epc: bytes, reader: str, at_ns: int, antenna: int = 1) -> Read:
     return Read(Epc(epc), ReaderId(reader), antenna, -50.0, at_ns)
+
+
+@dataclass
+class FakeRelay:
+    """A relay board that remembers what it was told; safe is off."""
+
+    safe: bool = False
+    told: list[bool] = field(default_factory=list)
+    plugged: bool = True
+    opened: int = 0
+
+    @property
+    def on(self) -> bool | None:
+        return self.told[-1] if self.told else None
+
+    async def switch(self, *, on: bool) -> None:
+        if not self.plugged:
+            raise ReaderDisconnected("lamp: unplugged")
+        self.told.append(on)
+
+    @asynccontextmanager
+    async def open(self) -> "AsyncIterator[FakeRelay]":
+        await self.switch(on=self.safe)
+        self.opened += 1
+        try:
+            yield self
+        finally:
+            with suppress(ReaderDisconnected):
+                await self.switch(on=self.safe)

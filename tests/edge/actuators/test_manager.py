@@ -13,37 +13,7 @@ from broker_config.site import ActuatorId
 from edge.actuators.manager import MAX_WAITING, ActuatorLine
 from edge.clock import to_datetime
 from edge.health import Health
-from readers.errors import ReaderDisconnected
-from tests.support.edge import ManualClock, eventually
-
-
-@dataclass
-class FakeRelay:
-    """A relay board that remembers what it was told; safe is off."""
-
-    safe: bool = False
-    told: list[bool] = field(default_factory=list)
-    plugged: bool = True
-    opened: int = 0
-
-    @property
-    def on(self) -> bool | None:
-        return self.told[-1] if self.told else None
-
-    async def switch(self, *, on: bool) -> None:
-        if not self.plugged:
-            raise ReaderDisconnected("lamp: unplugged")
-        self.told.append(on)
-
-    @asynccontextmanager
-    async def open(self) -> "AsyncIterator[FakeRelay]":
-        await self.switch(on=self.safe)
-        self.opened += 1
-        try:
-            yield self
-        finally:
-            with suppress(ReaderDisconnected):
-                await self.switch(on=self.safe)
+from tests.support.edge import FakeRelay, ManualClock, eventually
 
 
 @dataclass

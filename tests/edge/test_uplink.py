@@ -1,0 +1,383 @@
+"""The uplink against a real broker, with a server that acknowledges, or does not, or lies."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiomqtt
+import pytest
+
+from broker_config.messages import (
+    ActuatorCommand,
+    Data,
+    EdgeAck,
+    EdgeDescription,
+    EdgeDropped,
+    EdgeState,
+    EdgeStats,
+    Envelope,
+    ItemArrived,
+    MembersOffered,
+    ShelfState,
+    VisitEnded,
+    decode,
+    encode,
+)
+from broker_config.site import ActuatorId, ShelfId, ZoneId
+from broker_config.topics import BY_NAME, topic_for
+from edge.config import BrokerAddress, EdgeConfig, load_config
+from edge.events import Announcer
+from edge.health import Health
+from edge.outbox import Outbox
+from edge.outbox_store import DropRange
+from edge.uplink import Handlers, Uplink
+from tests.support.brokers import TestBroker, running_broker
+from tests.support.edge import ManualClock, a_transition, eventually
+
+MB = 1 << 20
+STATS = EdgeStats(
+    reads=1,
+    reads_per_s=0,
+    present_items=0,
+    present_visits=0,
+    strays=0,
+    bad_frames=0,
+    dropped_reads=0,
+    events=0,
+    outbox=0,
+    dropped_events=0,
+    members_version=0,
+    member_lease_s=0,
+)
+
+
+@dataclass
+class FakeServer:
+    """Takes everything down; acknowledges while `acking`."""
+
+    client: aiomqtt.Client
+    acking: bool = True
+    heard: list[tuple[str, Envelope[Data], bool]] = field(default_factory=list)
+    seqs: list[int] = field(default_factory=list)
+    upto: int = 0
+
+    async def listen(self) -> None:
+        async for message in self.client.messages:
+            assert isinstance(message.payload, bytes)
+            envelope = decode(message.payload)
+            self.heard.append((message.topic.value, envelope, message.retain))
+            if envelope.seq is not None:
+                self.seqs.append(int(envelope.seq))
+                while self.upto + 1 in self.seqs:
+                    self.upto += 1
+                if self.acking:
+                    await self.ack(envelope.generation or "", self.upto)
+
+    async def ack(self, generation: str, upto: int, missing: tuple[tuple[int, int], ...] = ()) -> None:
+        await self.send("edge_ack", EdgeAck(generation=generation, upto=upto, missing=missing), agent="gw-1")
+
+    async def send(self, row: str, data: Data, **levels: str) -> None:
+        envelope = Envelope(
+            specversion="1.0", id="s", source="server", type=data.type_name, time=datetime.now(UTC), data=data
+        )
+        await self.client.publish(topic_for(row, "demo", **levels), encode(envelope), qos=BY_NAME[row].qos)
+
+    def of(self, kind: type[Data]) -> list[Data]:
+        return [envelope.data for _, envelope, _ in self.heard if type(envelope.data) is kind]
+
+    def last_state(self) -> str | None:
+        states = [data.state for data in self.of(EdgeState) if isinstance(data, EdgeState)]
+        return states[-1] if states else None
+
+
+@dataclass
+class Agent:
+    """The parts of an agent that the uplink talks to."""
+
+    config: EdgeConfig
+    clock: ManualClock
+    calls: list[object] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Agent"]:
+        self.announcer = Announcer("demo", "gw-1", (ZoneId("door"),), b"s" * 32, self.clock, simulated=True)
+        self.health = Health(self.clock)
+        self.health.add("r-door", "magicrf-m100", "door")
+        path = self.config.data / "outbox.sqlite"
+        async with Outbox(path, "gw-1", quota_bytes=MB, clock_ns=self.clock) as self.outbox:
+            handlers = Handlers(
+                command=lambda level, command: self.calls.append((level, command.version)),
+                members_offered=self.calls.append,
+                visits_ended=lambda ended: self.calls.append(ended.visits),
+                link_lost=lambda: self.calls.append("link-lost"),
+                stats=lambda: STATS,
+            )
+            self.uplink = Uplink(
+                self.config, self.announcer, self.outbox, self.health, handlers, self.clock, check_every_s=0.02
+            )
+            task = asyncio.create_task(self.uplink.run())
+            try:
+                yield self
+                assert not task.done(), task
+            finally:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    def happen(self, count: int = 1) -> None:
+        transition = a_transition("arrived", b"\x30\x34", 0, self.clock())
+        self.outbox.append([self.announcer.item(transition) for _ in range(count)])
+
+
+@dataclass
+class World:
+    broker: TestBroker
+    server: FakeServer
+    agent: Agent
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[TestBroker]:
+    async with running_broker(tmp_path / "broker") as broker:
+        yield broker
+
+
+def config_for(broker: TestBroker, folder: Path) -> EdgeConfig:
+    config = load_config(folder / "edge.toml")
+    return replace(config, broker=BrokerAddress(broker.host, broker.port), credential=broker.credential("agent-gw-1"))
+
+
+@asynccontextmanager
+async def serving(broker: TestBroker, **how: object) -> AsyncIterator[FakeServer]:
+    async with broker.client("server") as client:
+        server = FakeServer(client, **how)  # type: ignore[arg-type]
+        for row in BY_NAME.values():
+            if "server" in row.subscribers:
+                await client.subscribe(
+                    f"tacet/1/+/{'/'.join('+' if '{' in p else p for p in row.pattern.split('/'))}", qos=1
+                )
+        listening = asyncio.create_task(server.listen())
+        try:
+            yield server
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+
+
+@pytest.fixture
+async def world(broker: TestBroker, edge_folder: Path, clock: ManualClock) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(broker))
+        agent = await stack.enter_async_context(Agent(config_for(broker, edge_folder), clock).running())
+        await eventually(lambda: server.last_state() == "ready")
+        yield World(broker, server, agent)
+
+
+async def test_birth_says_what_the_agent_is_and_how_its_devices_are(world: World) -> None:
+    await eventually(lambda: world.server.of(EdgeDescription) and world.server.of(EdgeStats))
+    (description, *_) = world.server.of(EdgeDescription)
+    assert isinstance(description, EdgeDescription)
+    assert description.zones == ("door", "shoes", "fitting", "till", "desk", "exit")
+    assert description.devices[0].state == "starting"
+
+
+async def test_an_event_reaches_the_server_and_its_acknowledgement_the_outbox(world: World) -> None:
+    world.agent.happen(3)
+    await eventually(lambda: world.agent.outbox.acked_upto == 3)
+    assert world.server.seqs == [1, 2, 3]
+    topic, envelope, retained = next(each for each in world.server.heard if each[1].seq == "2")
+    assert (topic, envelope.type, retained) == ("tacet/1/demo/zone/door/item/arrived", ItemArrived.type_name, False)
+    assert envelope.id == f"gw-1.{world.agent.outbox.generation}.2"
+    assert (envelope.gateway, envelope.generation) == ("gw-1", world.agent.outbox.generation)
+    assert envelope.sim is True
+    assert envelope.expires is not None
+    assert (envelope.expires - envelope.time).total_seconds() == BY_NAME["item_arrived"].expiry_s
+
+
+async def test_a_lost_device_turns_the_state_to_alert(world: World) -> None:
+    world.agent.health.lost("r-door", "no such device;\nplug it in")
+    await eventually(lambda: world.server.last_state() == "alert")
+    state = world.server.of(EdgeState)[-1]
+    assert isinstance(state, EdgeState)
+    assert state.devices[0].reason == "no such device; plug it in"
+
+
+async def test_a_state_is_retained_and_only_the_newest_of_many_counts(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    async with Agent(config_for(broker, edge_folder), clock).running() as agent:
+        for items in range(50):
+            state = ShelfState(shelf=ShelfId("s1"), grams=1.0, items=items, sensor="ok")
+            agent.uplink.show(state, "s1", shelf="s1")
+        async with serving(broker) as first:
+            await eventually(lambda: first.of(ShelfState))
+        async with serving(broker) as late:
+            await eventually(lambda: late.of(ShelfState))
+    ((_, envelope, retained),) = (each for each in late.heard if isinstance(each[1].data, ShelfState))
+    assert isinstance(envelope.data, ShelfState)
+    assert (envelope.data.items, retained) == (49, True)
+    assert len(first.of(ShelfState)) == 1
+
+
+async def test_commands_offers_and_ends_reach_their_handlers(world: World) -> None:
+    command = ActuatorCommand(
+        actuator=ActuatorId("lamp-s1"), version=(3, 4), decision=None, on=True, issued_at=datetime.now(UTC), ttl_ms=9
+    )
+    await world.server.send("actuator_cmd", command, actuator="lamp-s1")
+    await world.server.send("edge_members", MembersOffered(version=8), agent="gw-1")
+    await world.server.send("visit_ended", VisitEnded(visits=("ab",), cause="left"))
+    await eventually(lambda: len(world.agent.calls) == 3)
+    assert world.agent.calls == [("lamp-s1", (3, 4)), 8, ("ab",)]
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"{", b"\xff\xfe", b"[" * 5000, b'{"specversion":"1.0"}', b'{"id":1e999}', b"x" * 60_000]
+)
+async def test_a_message_nobody_can_read_is_counted_and_forgotten(world: World, payload: bytes) -> None:
+    await world.server.client.publish(topic_for("edge_ack", "demo", agent="gw-1"), payload, qos=1)
+    await eventually(lambda: world.agent.health.tally.bad_messages == 1)
+    world.agent.happen()
+    await eventually(lambda: world.agent.outbox.acked_upto == 1)
+
+
+async def test_a_message_on_anothers_topic_is_counted_and_forgotten(world: World) -> None:
+    data = MembersOffered(version=8)
+    envelope = Envelope(specversion="1.0", id="s", source="s", type=data.type_name, time=datetime.now(UTC), data=data)
+    await world.server.client.publish(topic_for("edge_ack", "demo", agent="gw-1"), encode(envelope), qos=1)
+    await eventually(lambda: world.agent.health.tally.bad_messages == 1)
+    assert world.agent.calls == []
+
+
+async def test_what_happens_while_nobody_listens_is_sent_when_somebody_does(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    agent = Agent(config_for(broker, edge_folder), clock)
+    away = replace(agent.config, broker=BrokerAddress(broker.host, 1))  # nothing listens there
+    async with Agent(away, clock).running() as early:
+        early.happen(120)
+        await early.outbox.flush()
+    async with serving(broker) as server, agent.running():
+        agent.happen(5)
+        await eventually(lambda: agent.outbox.acked_upto == 125)
+        assert sorted(server.seqs) == list(range(1, 126))
+
+
+async def test_the_brokers_acknowledgement_is_not_enough(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    async with (
+        serving(broker, acking=False) as server,
+        Agent(config_for(broker, edge_folder), clock).running() as agent,
+    ):
+        agent.happen(4)
+        await eventually(lambda: len(server.seqs) == 4)
+        assert agent.outbox.waiting == 4
+        agent.uplink.delivery.check_overdue(1e9)  # patience ends
+        agent.uplink._wake_backlog.set()
+        await eventually(lambda: len(server.seqs) == 8)
+        await server.ack(agent.outbox.generation, 4)
+        await eventually(lambda: agent.outbox.waiting == 0)
+    assert sorted(server.seqs) == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+async def test_drops_are_declared_until_the_server_has_them(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    async with (
+        serving(broker, acking=False) as server,
+        Agent(config_for(broker, edge_folder), clock).running() as agent,
+    ):
+        agent.happen(2)
+        await agent.outbox.flush()
+        await agent.outbox._call(lambda: agent.outbox._store.commit([], {}, [DropRange(3, 5, "B")]))
+        await eventually(lambda: server.of(EdgeDropped))
+        dropped = server.of(EdgeDropped)[0]
+        assert isinstance(dropped, EdgeDropped)
+        assert (dropped.generation, dropped.first, dropped.last) == (agent.outbox.generation, 3, 5)
+        assert dropped.event_class == "B"
+
+
+async def test_a_clean_stop_says_goodbye(broker: TestBroker, edge_folder: Path, clock: ManualClock) -> None:
+    async with serving(broker) as server:
+        async with Agent(config_for(broker, edge_folder), clock).running():
+            await eventually(lambda: server.last_state() == "ready")
+        await eventually(lambda: server.last_state() == "disconnected")
+
+
+async def test_a_cut_connection_is_mourned_by_the_will_and_healed_with_nothing_lost(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    async with serving(broker) as server, relay(broker) as cut:
+        config = replace(config_for(broker, edge_folder), broker=BrokerAddress("127.0.0.1", cut.port))
+        async with Agent(config, clock).running() as agent:
+            await eventually(lambda: server.last_state() == "ready")
+            first = server.of(EdgeState)[-1]
+            cut.cut()
+            agent.happen(10)
+            await eventually(lambda: agent.outbox.acked_upto == 10)
+            states = [data for data in server.of(EdgeState) if isinstance(data, EdgeState)]
+            assert isinstance(first, EdgeState)
+            assert [s.session for s in states if s.state == "lost"] == [first.session]
+            assert states[-1].session != first.session
+            assert "link-lost" in agent.calls
+            assert agent.health.tally.link_losses == 1
+
+
+@dataclass
+class Cut:
+    """A wire between agent and broker that can be cut."""
+
+    port: int = 0
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    def cut(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+        self.writers.clear()
+
+
+@asynccontextmanager
+async def relay(broker: TestBroker) -> AsyncIterator[Cut]:
+    wire = Cut()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(broker.host, broker.port)
+        wire.writers += [writer, far_writer]
+        await asyncio.gather(carry(reader, far_writer), carry(far_reader, writer))
+
+    listening = await asyncio.start_server(accept, "127.0.0.1", 0)
+    wire.port = listening.sockets[0].getsockname()[1]
+    async with listening:
+        try:
+            yield wire
+        finally:
+            wire.cut()
+
+
+async def test_a_refused_password_is_retried_not_fatal(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_for(broker, edge_folder)
+    wrong = replace(config, credential=load_config(edge_folder / "edge.toml").credential)
+    caplog.set_level(logging.DEBUG)
+    async with serving(broker) as server, Agent(wrong, clock).running() as agent:
+        await eventually(lambda: refusals(caplog) >= 2)
+        assert (server.last_state(), agent.uplink.delivery.connected) == (None, False)
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1, "the same trouble was said twice"
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("trying again" in record.getMessage() for record in caplog.records)
