@@ -1,6 +1,6 @@
 """The values around the presence engine: the places it watches, its settings, and the transitions it reports."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 from broker_config.site import ZoneKind
@@ -211,6 +211,3 @@ class Counters:
     present_people: int = 0
     tags: int = 0
     rebuilds: int = 0
-
-
-COUNTER_NAMES = tuple(each.name for each in fields(Counters))

@@ -1,11 +1,12 @@
 """One test for each fault that presence must not have, named after what a person would see."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from edge.columns import ColumnBuffer
-from edge.presence import Antenna, Layout, PresenceSettings, Tracker, Transition, ZoneSettings, ZoneSpec
+from edge.presence import Antenna, Counters, Layout, PresenceSettings, Tracker, Transition, ZoneSettings, ZoneSpec
+from hotpath import record
 from readers.model import Epc, Read, ReaderId
 from tests.hotpath.oracle import OracleRead
 from tests.hotpath.streams import CARDS, FOREVER_NS, ITEMS, KEY, MEMBERS, MS, OWN, START_NS, table_of, to_columns
@@ -274,6 +275,15 @@ def test_what_is_on_a_shelf_is_told_with_how_often_it_is_read() -> None:
 def test_settings_that_no_store_can_mean_are_refused(zone: ZoneSettings) -> None:
     with pytest.raises(ValueError, match="zone a"):
         make_tracker(PresenceSettings(floor=zone))
+
+
+def test_counters_are_named_in_the_order_in_which_the_kernels_count() -> None:
+    assert [each.name for each in fields(Counters)] == [
+        "reads", "below_floor", "late", "clamped", "bad_epc", "bad_antenna", "crc_wrong", "till_ignored", "lease_ignored",
+        "candidates", "strays", "strays_forgotten", "staff", "evicted", "refused", "arrived", "moved", "departed",
+        "returned", "forgotten", "present_items", "present_people", "tags", "rebuilds",
+    ]  # fmt: skip
+    assert len(fields(Counters)) == record.COUNTERS
 
 
 def test_a_buffer_turns_reads_into_columns_and_counts_what_does_not_fit() -> None:
