@@ -28,7 +28,7 @@ class Pacer:
 
     def allowance(self, baud: int, now_ns: int) -> int:
         """How many bytes may pass now."""
-        elapsed_ns = 0 if self._at_ns is None else min(now_ns - self._at_ns, BURST_NS)
+        elapsed_ns = 0 if self._at_ns is None else now_ns - self._at_ns
         self._at_ns = now_ns
         bytes_per_s = baud // BITS_PER_BYTE
         self._credit = min(self._credit + elapsed_ns * bytes_per_s, max(BURST_NS * bytes_per_s, NS_PER_S))

@@ -43,8 +43,9 @@ def test_a_frame_with_a_flipped_bit_is_ignored(data):
 @pytest.mark.parametrize("frame", ["a00901aa", "a00001a1", "a00102a3", "a001ff9f"])
 def test_an_unknown_channel_or_state_moves_nothing(frame):
     lamp = Lamp()
+    lamp.board.feed(b"\xa0\x01\x01\xa2", 0)
     lamp.board.feed(bytes.fromhex(frame), 0)
-    assert lamp.switches == []
+    assert lamp.switches == [(1, True, 0)]
 
 
 def test_it_finds_the_frame_behind_noise_byte_by_byte():
