@@ -1,5 +1,6 @@
 """The clients a running broker knows: read from the identity folder and the site file, and read again when these change."""
 
+import contextlib
 import hmac
 import logging
 from pathlib import Path
@@ -28,9 +29,10 @@ class Access:
         self._load()
 
     def _load(self) -> None:
-        site = load_site(self._site_file)
-        ensure_credentials(site, self._identity)
         self._seen = self._signature()  # before reading, so that a change meanwhile is read next time
+        site = load_site(self._site_file)
+        if ensure_credentials(site, self._identity):
+            self._seen = self._signature()
         credentials = {credential.user: credential for credential in load_credentials(self._identity)}
         self.rights = {user: rights_of(credential, site) for user, credential in credentials.items()}
         self._credentials = credentials
@@ -51,9 +53,11 @@ class Access:
         return self._signature() != self._seen
 
     def _signature(self) -> Signature:
-        paths = [self._site_file, *sorted(self._identity.glob("*.toml"))]
-        stats = [(str(path), path.stat()) for path in paths if path.exists()]
-        return tuple((name, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
+        with contextlib.suppress(FileNotFoundError):  # removed between the listing and the look: seen next time
+            paths = [self._site_file, *sorted(self._identity.glob("*.toml"))]
+            stats = [(str(path), path.stat()) for path in paths]
+            return tuple((name, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
+        return ()
 
     @property
     def passwords(self) -> dict[str, str]:

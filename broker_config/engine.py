@@ -33,7 +33,8 @@ class RunningBroker(Protocol):
 class AmqttBroker:
     """The embedded engine, which reads its `Access` at every question."""
 
-    engine = f"amqtt {version('amqtt')}"
+    def __init__(self) -> None:
+        self.engine = f"amqtt {version('amqtt')}"
 
     def apply(self, access: Access) -> None:
         """Nothing is cached, so nothing is to be done."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from broker_config.errors import ConfigError
 from broker_config.identity import Credential, load_credential, make_credential, user_name, write_credential
-from broker_config.site import Site
+from broker_config.site import Site, is_level
 from broker_config.topics import Party
 
 
@@ -49,7 +49,7 @@ def load_credentials(identity_dir: Path) -> list[Credential]:
     """Every credential in the folder, in the order of their user names.
 
     Raises:
-        ConfigError: a file is malformed or readable by others, or its name is not its user's.
+        ConfigError: a file is malformed or readable by others, or its name is not its user's, or its id is no topic level.
     """
     credentials = []
     for path in sorted(identity_dir.glob("*.toml")):
@@ -57,5 +57,9 @@ def load_credentials(identity_dir: Path) -> list[Credential]:
         own_name = user_name(credential.party, credential.id)
         if credential.user != own_name or path.stem != own_name:
             raise ConfigError(f"{path}: party and id make this user {own_name!r}, so file name and user must be that")
+        if not is_level(credential.id):
+            raise ConfigError(
+                f"{path}: id {credential.id!r} cannot stand in a topic; it would open other clients' topics"
+            )
         credentials.append(credential)
     return credentials

@@ -179,9 +179,8 @@ async def test_a_will_outside_the_senders_rights_is_never_sent(broker: TestBroke
             await server.subscribe(f"{SITE}/{wanted}", qos=1)
         for topic in ("edge/gw-1/$state", "zone/shoes/visit/entered", "edge/+/$state", "edge/#"):
             try:
-                async with broker.client(
-                    "agent-gw-2", will=aiomqtt.Will(f"{SITE}/{topic}", b"forged", 1, True)
-                ) as attacker:
+                will = aiomqtt.Will(f"{SITE}/{topic}", b"forged", 1, True)
+                async with broker.client("agent-gw-2", will=will, timeout=1) as attacker:
                     await drop(attacker)
             except aiomqtt.MqttError:
                 pass

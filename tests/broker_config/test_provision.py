@@ -70,6 +70,13 @@ def test_a_display_cannot_call_itself_the_server(tmp_path: Path) -> None:
         load_credentials(tmp_path / "identity")
 
 
+@pytest.mark.parametrize("own_id", ["+", "#", "", "D"])
+def test_an_id_that_is_no_topic_level_grants_nothing(tmp_path: Path, own_id: str) -> None:
+    write_credential(tmp_path / "identity", make_credential("display", own_id))
+    with pytest.raises(ConfigError, match="cannot stand in a topic"):
+        load_credentials(tmp_path / "identity")
+
+
 def access(tmp_path: Path) -> Access:
     (tmp_path / "site.toml").write_text(DEMO_SITE.read_text())
     return Access(tmp_path / "site.toml", tmp_path / "identity")
