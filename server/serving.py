@@ -70,6 +70,7 @@ def _settings(app: object) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_max_size=MAX_WS_BYTES,
         ws_per_message_deflate=False,
+        ws_ping_interval=None,  # MQTT keeps itself alive, the proxy ends the silent, and paho's pongs are unmasked: a protocol error
         lifespan="off",
         log_config=None,
         access_log=False,
