@@ -12,7 +12,7 @@ from broker_config.errors import ConfigError
 from readers.errors import ReaderError
 
 COMMANDS = {
-    "demo": ("simulators.cli", "demo_app", "A simulated store, live, from serial bytes to screens."),
+    "demo": ("simulators.demo", "demo_app", "A simulated store, live, from serial bytes to screens."),
     "edge": ("edge.cli", "edge_app", "Run the agent of a store gateway."),
     "server": ("server.cli", "server_app", "Run the site server, or pair a display with it."),
     "broker": ("broker_config.cli", "broker_app", "Run the embedded broker, or make credentials for one more client."),
