@@ -1,12 +1,13 @@
 """One transaction and what follows it: rows are written together, and only then do messages leave and pages hear of it."""
 
+import functools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Table
+from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -99,9 +100,16 @@ def _table(row: Base) -> Table:
 
 
 async def _upsert(session: AsyncSession, table: Table, rows: list[Base]) -> None:
+    connection = await session.connection()
+    sql, columns = _upsert_statement(table, connection.dialect)
+    await connection.exec_driver_sql(sql, [tuple(getattr(row, name) for name in columns) for row in rows])
+
+
+@functools.cache
+def _upsert_statement(table: Table, dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+    """The statement and the order of its values.  SQLAlchemy would compile it anew each time: half a millisecond per table."""
     statement = insert(table)
     keys = [column.name for column in table.primary_key]
     rest = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    values = [{name: getattr(row, name) for name in table.columns.keys()} for row in rows]  # noqa: SIM118
-    connection = await session.connection()
-    await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest), values)
+    compiled = statement.on_conflict_do_update(index_elements=keys, set_=rest).compile(dialect=dialect)
+    return compiled.string, tuple(compiled.positiontup or ())

@@ -60,12 +60,15 @@ async def served(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_cleanly_even_with_a_page_open(tmp_path, number):
-    async with served(tmp_path) as (child, url, _), httpx.AsyncClient() as client:
-        async with client.stream("GET", f"{url}/api/happenings") as page:
-            assert page.status_code == 200
-            os.kill(child.pid, number)
-            async with asyncio.timeout(WAIT_S):
-                _, err = await child.communicate()
+    async with (
+        served(tmp_path) as (child, url, _),
+        httpx.AsyncClient() as client,
+        client.stream("GET", f"{url}/api/happenings") as page,
+    ):
+        assert page.status_code == 200
+        os.kill(child.pid, number)
+        async with asyncio.timeout(WAIT_S):
+            _, err = await child.communicate()
     assert child.returncode == 0
     assert "Traceback" not in err.decode()
 
