@@ -64,10 +64,9 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by 
     """A broker on one loopback address that admits the clients of `access` and nobody else."""
 
     def __init__(self, host: str, port: int, access: Access) -> None:
-        bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         super().__init__(
             BrokerConfig(
-                listeners={LISTENER: ListenerConfig(bind=bind)},
+                listeners={LISTENER: ListenerConfig(bind=f"{host}:{port}")},
                 session_expiry_interval=SESSION_EXPIRY_S,
                 plugins={path: {"access": access} for path in PLUGINS},
             )

@@ -12,8 +12,11 @@ from pathlib import Path
 import aiomqtt
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from broker_config.cli import broker_app
 from broker_config.config import Engine
+from broker_config.errors import ConfigError
 from broker_config.identity import load_credential
 from tests.support.brokers import DEMO_SITE, ENGINES, TestBroker, free_port
 from tests.support.programs import program
@@ -186,36 +189,54 @@ async def connects(broker: TestBroker, user: str) -> bool:
         return False
 
 
-async def test_add_never_overwrites_unless_told(tmp_path: Path) -> None:
+def call(*arguments: str | Path) -> str:
+    """What a command prints, run in this process; what it refuses comes out as its exception."""
+    answer = CliRunner().invoke(broker_app, [str(argument) for argument in arguments], standalone_mode=False)
+    if answer.exception is not None:
+        raise answer.exception
+    return answer.stdout
+
+
+def test_add_never_overwrites_unless_told(tmp_path: Path) -> None:
     config = write_config(tmp_path)
-    await result("broker", "add", "client", "watch", "--config", config)
+    call("add", "client", "watch", "--config", config)
     path = tmp_path / "identity" / "client-watch.toml"
     first = load_credential(path)
-    code, _, err = await result("broker", "add", "client", "watch", "--config", config)
-    assert (code, err.count("\n"), load_credential(path)) == (2, 1, first)
-    assert "--force" in err
-    code, _, _ = await result("broker", "add", "client", "watch", "--config", config, "--force")
-    assert code == 0
+    with pytest.raises(ConfigError, match="--force"):
+        call("add", "client", "watch", "--config", config)
+    assert load_credential(path) == first
+    call("add", "client", "watch", "--config", config, "--force")
     assert load_credential(path).password != first.password
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [("server", "x"), ("toaster", "x"), ("display", "D-Door"), ("display", "../x"), ("agent", "+")]
-)
-async def test_add_refuses_what_cannot_be_named(tmp_path: Path, kind: str, name: str) -> None:
-    code, out, err = await result("broker", "add", kind, name, "--config", write_config(tmp_path))
-    assert (code, out, err.count("\n")) == (2, "", 1)
+@pytest.mark.parametrize("name", ["D-Door", "../x", "+", "", "a b"])
+def test_add_refuses_what_cannot_be_a_topic_level(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="lower-case letters"):
+        call("add", "agent", name, "--config", write_config(tmp_path))
     assert not (tmp_path / "identity").exists()
 
 
-async def test_acl_prints_what_mosquitto_reads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["server", "toaster"])
+async def test_add_refuses_an_unknown_kind(tmp_path: Path, kind: str) -> None:
+    code, out, err = await result("broker", "add", kind, "x", "--config", write_config(tmp_path))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "'display', 'agent', 'client'" in err
+
+
+def test_add_says_what_to_do_next(tmp_path: Path) -> None:
     config = write_config(tmp_path)
-    code, _, err = await result("broker", "acl", "--config", config)
-    assert (code, "no credentials yet" in err) == (2, True)
-    await result("broker", "add", "client", "watch", "--config", config)
-    code, out, _ = await result("broker", "acl", "--config", config)
-    assert code == 0
-    assert out.endswith("user client-watch\ntopic read tacet/1/demo/decision/made\ntopic read tacet/1/demo/bad/+\n")
+    assert "no zone of site.toml belongs to 'gw-9' yet" in call("add", "agent", "gw-9", "--config", config)
+    assert "edge.toml; the server" in call("add", "agent", "gw-1", "--config", config)
+    assert "docs/protocol.md" in call("add", "display", "d-door", "--config", config)
+
+
+def test_acl_prints_what_mosquitto_reads(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    with pytest.raises(ConfigError, match="no credentials yet"):
+        call("acl", "--config", config)
+    call("add", "client", "watch", "--config", config)
+    expected = "user client-watch\ntopic read tacet/1/demo/decision/made\ntopic read tacet/1/demo/bad/+\n"
+    assert call("acl", "--config", config).endswith(expected)
 
 
 async def test_help_shows_examples() -> None:

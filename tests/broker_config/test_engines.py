@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from pathlib import Path
 
 import aiomqtt
@@ -142,6 +143,21 @@ async def is_let_in(broker: TestBroker, user: str, password: str) -> bool:
             return True
     except aiomqtt.MqttError:
         return False
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_it_listens_on_ipv6_loopback_too(tmp_path: Path, engine: Engine) -> None:
+    async with running_broker(tmp_path, engine=engine, host="::1") as broker, broker.client("server") as server:
+        await server.publish(BASE, b"", qos=1)
 
 
 async def test_it_starts_again_on_its_port_with_the_same_clients(tmp_path: Path, engine: Engine) -> None:

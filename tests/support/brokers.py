@@ -59,7 +59,7 @@ class TestBroker:
 
 @asynccontextmanager
 async def running_broker(
-    folder: Path, site: Site | None = None, engine: Engine = "auto", port: int = 0
+    folder: Path, site: Site | None = None, engine: Engine = "auto", port: int = 0, host: str = "127.0.0.1"
 ) -> AsyncIterator[TestBroker]:
     """A broker for `site` (the demo store's where None), alive on its port; skips where `engine` is not installed.
 
@@ -77,7 +77,12 @@ async def running_broker(
             site_file.write_text(site_toml(site))
         load_site(site_file)
     settings = BrokerSettings(
-        engine=engine, port=port or free_port(), site=site_file, identity=folder / "identity", data=folder / "data"
+        engine=engine,
+        host=host,
+        port=port or free_port(),
+        site=site_file,
+        identity=folder / "identity",
+        data=folder / "data",
     )
     async with run_broker(settings) as broker:
         running = TestBroker(settings.host, settings.port, settings.identity, site_file, broker.engine)
