@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 import aiomqtt
 import httpx
 import msgspec
+from websockets.exceptions import WebSocketException
 
 from simulators.errors import SimulatorError
 from simulators.kiosk import wire
 from simulators.kiosk.memory import Memory
 from simulators.kiosk.service import Service
+from simulators.kiosk.tunnel import Tunnel, tunnel
 
 PAIRING_POLL_S = 1.0
 STAND_BY_POLL_S = 3.0
@@ -78,6 +80,7 @@ class Kiosk:
         self._memory = Memory(display)
         self._root = ""
         self._last_news: News | None = None
+        self._tunnel: Tunnel | None = None
         self._receipts: deque[wire.MomentShown] = deque(maxlen=MAX_RECEIPTS)
         self._changed = asyncio.Event()
 
@@ -91,13 +94,14 @@ class Kiosk:
             try:
                 await self._pair()
                 await asyncio.create_task(self._show(), name=f"show {self._display}")
-            except (httpx.HTTPError, aiomqtt.MqttError, msgspec.DecodeError) as error:
+            except (httpx.HTTPError, aiomqtt.MqttError, msgspec.DecodeError, WebSocketException, OSError) as error:
                 self._say("trouble", f"{error or type(error).__name__}; trying again")
             finally:
                 self._wipe()
             heed_cancellation()
             await asyncio.sleep(RETRY_S)
-            await self._stand_by()
+            if self._tunnel is not None and self._tunnel.was_taken_over:
+                await self._stand_by()
 
     async def _pair(self) -> None:
         """Until the owner has approved the code on the screen."""
@@ -132,7 +136,8 @@ class Kiosk:
         await self._service.sync_clock()
         self._root = f"tacet/1/{await self._service.site()}"
         session = secrets.token_hex(8)
-        async with self._client(session) as client:
+        opening = tunnel(self._host, self._port, self._origin, self._service.cookie_header)
+        async with opening as self._tunnel, self._client(self._tunnel.path, session) as client:
             for name in ("base/set", "moment/set", "moment/clear"):
                 await heeded(client.subscribe(f"{self._own}/{name}", qos=1))
             await heeded(client.subscribe(f"{self._root}/privacy/visit-ended", qos=1))
@@ -153,16 +158,13 @@ class Kiosk:
         except (TimeoutError, aiomqtt.MqttError):
             self._say("trouble", "the server did not hear the good-bye")
 
-    def _client(self, session: str) -> aiomqtt.Client:
+    def _client(self, path: str, session: str) -> aiomqtt.Client:
         return aiomqtt.Client(
-            self._host,
-            self._port,
+            path,
+            transport="unix",
             identifier=self._display,
             protocol=aiomqtt.ProtocolVersion.V311,
             will=aiomqtt.Will(f"{self._own}/$state", self._state("lost", session), qos=1, retain=True),
-            transport="websockets",
-            websocket_path="/mqtt",
-            websocket_headers={"Cookie": self._service.cookie_header, "Origin": self._origin},
             keepalive=KEEPALIVE_S,
             timeout=10,
             max_queued_incoming_messages=100,

@@ -47,9 +47,9 @@ class KioskServer:
                 await self.happened.wait()
 
     def shown(self, phase: str) -> list[dict]:
-        """The receipts of one phase."""
+        """The receipts of one phase, each once: at QoS 1 one may come twice."""
         receipts = [envelope["data"] for topic, envelope in self.published if topic.endswith("/shown")]
-        return [receipt for receipt in receipts if receipt["phase"] == phase]
+        return list({receipt["decision"]: receipt for receipt in receipts if receipt["phase"] == phase}.values())
 
     def states(self) -> list[str]:
         return [envelope["data"]["state"] for topic, envelope in self.published if topic.endswith("/$state")]
@@ -167,11 +167,12 @@ def take_text(body: bytes) -> tuple[str, bytes]:
 
 
 @asynccontextmanager
-async def serving(app: KioskServer):
+async def serving(app: KioskServer, ping_interval_s: float = 20.0):
     """Serve on a free port of the loopback."""
     config = uvicorn.Config(
-        app, "127.0.0.1", 0, log_level="error", lifespan="off", timeout_graceful_shutdown=1, ws="websockets-sansio"
-    )
+        app, "127.0.0.1", 0, log_level="error", lifespan="off", timeout_graceful_shutdown=1, ws="websockets-sansio",
+        ws_ping_interval=ping_interval_s, ws_ping_timeout=1.0,
+    )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None
     task = asyncio.create_task(server.serve())

@@ -166,6 +166,16 @@ async def test_taken_over_it_stands_by_until_the_other_window_is_gone(server):
         await server.until(lambda: server.connections == 2)
 
 
+async def test_the_link_outlives_the_servers_websocket_pings():
+    async with serving(KioskServer(), ping_interval_s=0.05) as server, running(server) as news:
+        await ready(server)
+        for counter in range(1, 6):
+            await server.say("tacet.moment.set.v1", moment(server, counter, ttl_ms=100))
+            await server.until(lambda counter=counter: len(server.shown("ended")) == counter)
+        assert server.connections == 1
+        assert "trouble" not in {item.what for item in news}
+
+
 async def test_it_says_good_bye(server):
     async with running(server):
         await ready(server)
