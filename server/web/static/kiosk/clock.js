@@ -1,6 +1,6 @@
 // The server's time as far as this page knows it.  Without a trusted clock a moment's end is unknown, so none is shown.
 
-const SAMPLES = 3;
+const SAMPLES = 6;
 const EVERY_MS = 60_000;
 const AGAIN_MS = 5_000;
 const WITHIN_MS = 3_000;
@@ -79,9 +79,16 @@ async function measure() {
   try {
     const answer = await fetch("/time", { cache: "no-store", signal: AbortSignal.timeout(WITHIN_MS) });
     const { utc_ms: utcMs } = await answer.json();
-    const answered = performance.now();
-    return { roundTripMs: answered - asked, offsetMs: utcMs - (asked + answered) / 2 };
+    const [sent, came] = onTheWire(answer.url, asked) ?? [asked, performance.now()];
+    return { roundTripMs: came - sent, offsetMs: utcMs - (sent + came) / 2 };
   } catch {
     return null; // the server is away; the link says so too
   }
+}
+
+/** When the browser's network side sent and heard: a busy page notes an answer late, which would set its clock back. */
+function onTheWire(url, asked) {
+  const timing = performance.getEntriesByName(url, "resource").findLast((entry) => entry.requestStart >= asked);
+  performance.clearResourceTimings(); // a kiosk runs for months; the list of what it loaded must not
+  return timing?.responseStart ? [timing.requestStart, timing.responseStart] : null;
 }
