@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import kernel
+from hotpath._jit import entry_kernel
 from hotpath.record import NEVER
 
 
-@kernel
+@entry_kernel
 def suppress_repeats(
     source: NDArray[np.int64],
     t_ns: NDArray[np.int64],

@@ -8,7 +8,7 @@ Source: Lemire and Kaser, Strongly universal string hashing is fast, 2013.
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import hot_kernel, kernel
+from hotpath._jit import entry_kernel, hot_kernel
 from hotpath.record import MAX_EPC_BYTES, State
 
 Word = np.uint64
@@ -69,7 +69,7 @@ def same_epc(mine: NDArray[np.uint8], my_size: int, epc: NDArray[np.uint8], size
     return equal
 
 
-@kernel
+@entry_kernel
 def enter(index: NDArray[np.uint64], tag: int, wanted: Word) -> bool:
     """Put a tag into the index; False when that would probe too far."""
     mask = index.shape[0] - 1
@@ -82,7 +82,7 @@ def enter(index: NDArray[np.uint64], tag: int, wanted: Word) -> bool:
     return False
 
 
-@kernel
+@entry_kernel
 def leave(index: NDArray[np.uint64], tag: int, wanted: Word) -> None:
     """Take a tag out, and shift back what probed past it: no tombstones."""
     mask = index.shape[0] - 1
@@ -100,7 +100,7 @@ def leave(index: NDArray[np.uint64], tag: int, wanted: Word) -> None:
     index[hole] = 0
 
 
-@kernel
+@entry_kernel
 def rebuild(state: State) -> bool:
     """Enter every tag anew, after the caller has changed `hash_keys`; False when some tag still probes too far."""
     state.buckets[:] = 0

@@ -8,7 +8,7 @@ and uniform: crafted cards cannot cluster.
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import hot_kernel, kernel
+from hotpath._jit import entry_kernel, hot_kernel
 from hotpath.siphash import siphash
 
 Words = NDArray[np.uint64]
@@ -32,7 +32,7 @@ def make_slots(rows: int) -> Words:
     return np.zeros(1 << max(4, (rows * 3 // 2).bit_length()), np.uint64)
 
 
-@kernel
+@entry_kernel
 def fill_slots(rows: Words, slots: Words) -> None:
     """Enter all rows.
 
@@ -62,7 +62,7 @@ def find_row(rows: Words, slots: Words, h0: Word, h1: Word) -> int:
     return NO_ROW
 
 
-@kernel
+@entry_kernel
 def match(
     key: Words,
     rows: Words,
@@ -90,7 +90,7 @@ def match(
     return hits
 
 
-@kernel
+@entry_kernel
 def hash_cards(key: Words, epc: NDArray[np.uint8], epc_len: NDArray[np.uint8], hashes: Words) -> None:
     """Write the keyed hash of each EPC into `hashes` [n, 2]."""
     for i in range(epc.shape[0]):

@@ -7,7 +7,7 @@ order, so that results do not depend on how the reads are cut into batches.
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import hot_kernel, kernel
+from hotpath._jit import entry_kernel, hot_kernel, kernel
 from hotpath.deadlines import hasten, rearm
 from hotpath.index import ABSENT, find_tag, hash_epc
 from hotpath.lifecycle import (
@@ -68,7 +68,7 @@ EVENTS_PER_ROW = 4
 """A row needs room for one event of its own and for its tag's overdue ones."""
 
 
-@kernel
+@entry_kernel
 def feed(
     state: State,
     t_ns: NDArray[np.int64],
@@ -265,7 +265,7 @@ def challenge(state: State, tag: int, zone: int, t_ns: int) -> None:
     state.events[at]["margin_db"] = (score - current) / 100
 
 
-@kernel
+@entry_kernel
 def tick(state: State, now_ns: int) -> int:
     """Move the clock on: every deadline up to `now_ns` fires.  DONE, or FULL: take the events out and call again."""
     if not fire_due(state, now_ns, NOBODY):
@@ -274,7 +274,7 @@ def tick(state: State, now_ns: int) -> int:
     return DONE
 
 
-@kernel
+@entry_kernel
 def recheck_person(state: State, tag: int) -> None:
     """After a change of the member table: a person who is no member any more departs (`withdrawn`) and is forgotten."""
     record = state.tags[tag]

@@ -102,6 +102,31 @@ def test_three_strong_reads_move_a_tag_and_two_do_not() -> None:
     assert (event.kind, event.from_zone, event.zone, event.reads, event.margin_db) == ("moved", A, B, 3, 15.0)
 
 
+def test_a_place_just_won_keeps_exactly_the_last_twenty_samples() -> None:
+    tracker = make_tracker()
+    feed(tracker, at(0, A, dbm=-50), at(0.1, A, dbm=-50))
+    signals = [-55 + (n * 7 % 11 - 5) / 10 for n in range(60)]
+    events = [feed(tracker, at(0.2 + n / 20, B, dbm=dbm)) for n, dbm in enumerate(signals)]
+    (moved_at,) = [n for n, told_now in enumerate(events) if told_now]
+    assert 20 < moved_at < 38, "the ring has wrapped and all its samples are fresh"
+    tracker = make_tracker()
+    feed(tracker, at(0, A, dbm=-50), at(0.1, A, dbm=-50))
+    feed(tracker, *(at(0.2 + n / 20, B, dbm=dbm) for n, dbm in enumerate(signals[: moved_at + 1])))
+    (departed,) = tracker.tick(START_NS + 700 * S)
+    assert departed.rssi_dbm == pytest.approx(sum(signals[moved_at - 19 : moved_at + 1]) / 20)
+
+
+def test_a_stale_antenna_of_the_same_zone_does_not_hold_a_tag() -> None:
+    layout = Layout(
+        (Antenna("r", 1, 0), Antenna("r", 2, 0), Antenna("r", 3, 1)), (ZoneSpec("a", "floor"), ZoneSpec("b", "floor"))
+    )
+    tracker = Tracker(layout, PresenceSettings(), seed=1, own_goods=(OWN,), capacity=8)
+    feed(tracker, *(at(n / 10, 0, dbm=-35) for n in range(20)))
+    feed(tracker, *(at(60 + n / 10, 1, dbm=-65) for n in range(20)))
+    (moved,) = feed(tracker, *(at(62 + n / 10, 2, dbm=-50) for n in range(3)))
+    assert (moved.kind, moved.margin_db) == ("moved", 15.0)
+
+
 def test_people_leave_after_8_s_items_after_600_s_each_at_its_deadline() -> None:
     tracker = make_tracker()
     feed(tracker, at(0), at(0.1, epc=CARD), at(0.2), at(0.3, epc=CARD))
@@ -220,6 +245,7 @@ def test_strays_in_a_full_table_push_out_strays_only() -> None:
     assert [event.epc for event in feed(tracker, at(0.9, epc=CARDS[1]))] == [CARDS[1]]
     counters = tracker.counters
     assert (counters.present_items, counters.present_people, counters.tags, counters.evicted) == (1, 2, 4, 499)
+    assert [event.epc for event in tracker.tick(START_NS + 10 * S)] == [CARD, CARDS[1]]
 
 
 def test_a_table_full_of_what_counts_refuses_newcomers_and_says_so() -> None:
