@@ -1,5 +1,7 @@
 """Members: import, look-up, consent.  Every change gives the agents a new table; a withdrawal also ends the member's visits."""
 
+from collections import defaultdict
+
 from sqlalchemy import select
 
 from server.clock import ClockNs
@@ -59,7 +61,9 @@ class MemberService:
         async with self._db.session() as session:
             consents = await store.latest_consents(session)
             preferences = {row.member: row for row in await session.scalars(select(PreferenceRow))}
-            interests = list(await session.scalars(select(InterestRow).order_by(InterestRow.tag)))
+            likes: dict[tuple[str, bool], list[str]] = defaultdict(list)
+            for interest in await session.scalars(select(InterestRow).order_by(InterestRow.tag)):
+                likes[interest.member, interest.liked].append(interest.tag)
             members = list(await session.scalars(select(MemberRow).order_by(MemberRow.alias, MemberRow.id)))
         return [
             MemberView(
@@ -67,8 +71,8 @@ class MemberService:
                 alias=row.alias,
                 language=row.language,
                 purposes=sorted(p for p, consent in consents.get(row.id, {}).items() if consent.granted),
-                interests=[i.tag for i in interests if i.member == row.id and i.liked],
-                disinterests=[i.tag for i in interests if i.member == row.id and not i.liked],
+                interests=likes[row.id, True],
+                disinterests=likes[row.id, False],
                 quiet=preferences[row.id].quiet if row.id in preferences else "",
                 cap=preferences[row.id].cap if row.id in preferences else None,
             )

@@ -97,6 +97,13 @@ async def test_a_moment_is_taken_away_when_its_visit_has_gone_to_another_zone(ed
     assert clear.version > moment.version
 
 
+async def test_a_moment_stays_while_its_visit_is_still_there(edge):
+    await edge.visit(RIVER, "door", token(1))
+    edge.outgoing()
+    await edge.visit(RIVER, "door", token(2))  # seen there by a second token as well
+    assert not edge.sent(MomentClear)
+
+
 async def test_a_body_in_the_way_does_not_blank_the_screen(edge):
     await edge.visit(RIVER, "door", token(1))
     await edge.deliver(edge.left("door", token(1), reason="timeout"))

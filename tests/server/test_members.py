@@ -93,6 +93,8 @@ async def test_after_withdrawal_a_stale_table_names_nobody_and_the_agent_is_told
     assert not [data for data in sent if isinstance(data, MomentSet)]
     assert [data.visits for data in sent if isinstance(data, VisitEnded)] == [(token(5),)]
     assert not await state.decisions.latest(10)
+    with sqlite3.connect(state.config.database) as db:
+        assert db.execute("SELECT count(*) FROM member_handle WHERE handle = ?", (handle,)).fetchone() == (0,)
 
 
 async def test_withdrawal_forgets_whose_the_earlier_decisions_were(edge, state):
