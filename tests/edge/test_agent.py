@@ -237,6 +237,8 @@ async def test_a_command_moves_the_relay_and_its_result_is_durable(world: World)
     (event,) = await world.stored(1)
     assert isinstance(event.data, ActuatorResult)
     assert (event.data.result, event.seq, world.relay.on) == ("done", "1", True)
+    world.agent._link_lost()
+    await eventually(lambda: world.relay.on is False)
     world.agent._command("lamp-s9", command)
     assert world.agent.health.tally.bad_messages == 1
 

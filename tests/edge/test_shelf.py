@@ -257,9 +257,31 @@ def test_a_leaning_hand_never_counts_since_it_is_never_stable() -> None:
 
 def test_one_stable_word_in_a_swing_is_not_believed() -> None:
     shelf = stocked()
+    shelf.moving = True
+    shelf.run(100)
     shelf.fusion.weigh(900, shelf.now_ms * MS, stable=True)
-    shelf.run(4000)
+    shelf.run(3000)
     assert shelf.changes == []
+
+
+def test_a_dynamic_weight_is_never_used_however_steady_it_looks() -> None:
+    shelf = stocked()
+    for _ in range(40):
+        shelf.now_ms += 100
+        shelf.fusion.weigh(900, shelf.now_ms * MS, stable=False)
+        shelf.changes += shelf.fusion.tick(shelf.now_ms * MS)
+    assert shelf.changes == []
+    assert shelf.fusion.moving
+
+
+def test_a_tag_is_not_blamed_twice() -> None:
+    shelf = stocked()
+    shelf.readable.remove(TRAILS[0])
+    shelf.on_pan_g -= 300
+    shelf.run(1000)
+    shelf.on_pan_g -= 300  # another hand, and its tag is still read
+    shelf.run(4000)
+    assert shelf.said() == [("pick", TRAILS[0], TRAIL.gtin, 1), ("pick", None, TRAIL.gtin, 1)]
 
 
 def test_slow_drift_is_followed_and_a_pick_still_fits() -> None:

@@ -88,6 +88,12 @@ def test_two_members_have_two_tokens_and_two_cards_of_one_have_one() -> None:
     assert visits.apply(departs(5, card=CARD_2))[0].dwell_s == 3.0
 
 
+def test_a_second_card_after_a_long_stay_joins_the_visit_that_goes_on() -> None:
+    visits = make(gap_s=60)
+    visits.apply(arrives(0))
+    assert visits.apply(arrives(10_000, card=CARD_2))[0].token == "token-1"
+
+
 def test_an_ended_token_is_never_used_again() -> None:
     visits = make()
     visits.apply(arrives(0))
