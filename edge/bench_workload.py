@@ -13,7 +13,7 @@ NS_PER_S = 1_000_000_000
 EPC_BYTES = 12
 READS_PER_S = 50_000
 ZONES = 200
-TAGS_PER_READ = 50  # a fiftieth as many tags as reads
+READS_PER_TAG = 100
 GHOSTS = 0.005
 CARDS_READ = 500
 START_NS = 1_700_000_000 * NS_PER_S
@@ -39,7 +39,7 @@ class Workload:
 def make_workload(reads: int, members: int, seed: int = 1) -> Workload:
     """A store: tags read at very different rates, most reads repeats, some tags moving, half a percent of ghosts."""
     rng = np.random.default_rng(seed)
-    tags = max(CARDS_READ + 1, reads // TAGS_PER_READ)
+    tags = max(CARDS_READ + 1, reads // READS_PER_TAG)
     epcs = _random_epcs(rng, tags)
     cards = np.concatenate([epcs[:CARDS_READ], _random_epcs(rng, max(0, members - CARDS_READ))])
     weights = 1 / np.arange(1, tags + 1) ** 0.8

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ def open_log(name: str) -> Iterator[IO[str]]:
     """
     try:
         with sys.stdin.buffer if name == "-" else Path(name).open("rb") as raw:
-            source = io.BufferedReader(raw)  # type: ignore[arg-type]  # any binary stream will do
+            source = io.BufferedReader(cast(io.RawIOBase, raw))  # a test may hand in a stream that cannot peek
             zipped = source.peek(2)[:2] == _GZIP_MAGIC
             plain: IO[bytes] = gzip.open(source) if zipped else source  # type: ignore[assignment]  # noqa: SIM115
             with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
@@ -126,6 +126,14 @@ def read_recording(lines: Iterable[str], name: str) -> Recording:
     return _RowReader([header.index(column) for column in COLUMNS]).read(rows)
 
 
+class Rows(Protocol):
+    """What `csv.reader` makes."""
+
+    @property
+    def line_num(self) -> int: ...
+    def __next__(self) -> list[str]: ...
+
+
 class _RowReader:
     """Turns rows into a recording; each text is looked at once, however often it comes."""
 
@@ -136,7 +144,7 @@ class _RowReader:
         self._tag_of: dict[str, int] = {}
         self._tag_of_epc: dict[bytes, int] = {}
 
-    def read(self, rows: "csv._reader") -> Recording:
+    def read(self, rows: Rows) -> Recording:
         at_t, at_reader, at_antenna, at_epc, at_rssi = self._positions
         t_ns: list[int] = []
         antenna: list[int] = []
@@ -168,7 +176,7 @@ class _RowReader:
         done.tag, done.rssi_cdbm = np.array(tag, np.int32), np.array(rssi, np.int16)
         return done
 
-    def _next_row(self, rows: "csv._reader", number: int) -> list[str] | None:
+    def _next_row(self, rows: Rows, number: int) -> list[str] | None:
         while True:
             try:
                 return next(rows, None)
