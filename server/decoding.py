@@ -13,6 +13,7 @@ from server.link import Incoming
 
 GENERATION = re.compile(r"[0-9a-f]{16}")
 SEQ = re.compile(r"[1-9][0-9]{0,15}")
+MAX_SEQ = 10**16 - 1
 
 
 @dataclass(frozen=True, slots=True)

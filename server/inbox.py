@@ -31,7 +31,7 @@ from server import quarantine
 from server.clock import to_datetime, to_ns
 from server.commands.service import CommandService
 from server.decisions.service import DecisionService
-from server.decoding import EventRef, Heard, MessageReader
+from server.decoding import GENERATION, MAX_SEQ, EventRef, Heard, MessageReader
 from server.feed import Happening
 from server.fleet import Fleet
 from server.link import Incoming, Link
@@ -181,8 +181,8 @@ class Inbox:
         )
 
     def _close(self, work: Work, heard: Heard, data: EdgeDropped) -> None:
-        if not 1 <= data.first <= data.last:
-            raise MessageError(f"a dropped range from {data.first} to {data.last}")
+        if not 1 <= data.first <= data.last <= MAX_SEQ or not GENERATION.fullmatch(data.generation):
+            raise MessageError(f"a dropped range from {data.first} to {data.last} of {data.generation[:40]!r}")
         self._on.marks.close(work, AgentId(heard.level), data.generation, data.first, data.last)
 
     async def _set_aside(self, work: Work, incoming: Incoming, why: str) -> set[tuple[AgentId, str]]:

@@ -26,6 +26,7 @@ from server.work import Work
 
 log = logging.getLogger(__name__)
 
+MAX_COUNTER = 2**63 - 1
 ACTUATOR_TTL_MS = 2_000
 """An order to a lamp that arrives later than this would surprise."""
 
@@ -135,7 +136,13 @@ class CommandService:
         ]
 
     async def take_result(self, work: Work, result: ActuatorResult) -> None:
-        """Record what an actuator did; about an order we do not know, nothing."""
+        """Record what an actuator did; about an order we do not know, nothing.
+
+        Raises:
+            MessageError: a version from the future.
+        """
+        if result.version[0] > self._epoch or not 0 <= result.version[1] <= MAX_COUNTER:
+            raise MessageError("the result of an order that no start of this server can have given")
         row = await work.session.get(CommandRow, (f"actuator/{result.actuator}", *result.version))
         if row is None:
             log.info("%s answers an order we do not know", result.actuator)

@@ -198,6 +198,35 @@ async def test_topic_and_payload_must_name_the_same_place(edge, state):
     assert state.items.counts() == {}
 
 
+@pytest.mark.parametrize("detected_at", ["2026-11-21T10:00:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+async def test_a_time_that_means_nothing_is_set_aside_and_the_server_lives(edge, state, detected_at):
+    envelope = msgspec.json.decode(arrived(edge, 1).payload)
+    for name in ("data", "time"):
+        broken = envelope | ({"time": detected_at} if name == "time" else {})
+        broken["data"] = envelope["data"] | ({"detected_at": detected_at} if name == "data" else {})
+        message = arrived(edge, 1)
+        await edge.deliver(Incoming(message.topic, msgspec.json.encode(broken), message.received_ns))
+    assert (await summary(state)).bad >= 1
+    await edge.deliver(arrived(edge, 2))
+    assert [ack.upto for ack in await acks(state)] == [2]
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 1), (3, 2), (1, 2**70), (-5, -1)])
+async def test_a_dropped_range_that_cannot_be_closes_nothing(edge, state, first, last):
+    dropped = EdgeDropped(generation=edge.generation, first=first, last=last, event_class="C")
+    await edge.deliver(edge.said(dropped, agent="gw-1"), arrived(edge, 2))
+    assert (await summary(state)).bad == 1
+    assert [ack.missing for ack in await acks(state)] == [((1, 1),)]
+
+
+async def test_the_result_of_an_impossible_order_is_set_aside(edge, state):
+    from broker_config.messages import ActuatorResult
+
+    result = ActuatorResult(actuator="lamp-s1", version=(2**70, 1), decision=None, result="done")
+    await edge.deliver(edge.event(result, actuator="lamp-s1"))
+    assert (await summary(state)).bad == 1
+
+
 async def test_an_id_that_does_not_say_what_its_parts_say_is_refused(edge, state):
     envelope = msgspec.json.decode(arrived(edge, 1).payload) | {"seq": "2"}
     message = arrived(edge, 1)
