@@ -35,3 +35,9 @@ class Unprocessable(ServerError):
     """The payload is malformed; says how."""
 
     status_code = 422
+
+
+class TooMany(ServerError):
+    """Asked too often; again in a minute."""
+
+    status_code = 429

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from broker_config.site import DisplayId
 from server.clock import ClockNs, to_datetime
-from server.errors import NotFound, ServerError
+from server.errors import NotFound, TooMany
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without I L O 0 1, which people mistake for one another
 CODE_LENGTH = 6
@@ -23,12 +23,6 @@ CODES_PER_MINUTE = 20
 WRONG_CODES_PER_MINUTE = 10
 MINUTE_NS = 60 * 10**9
 COOKIE_PREFIX = "tacet-display-"
-
-
-class TooMany(ServerError):
-    """Asked too often; again in a minute."""
-
-    status_code = 429
 
 
 class PairedStore(Protocol):

@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from server.displays.pairing import TooMany
+from server.errors import TooMany
 from server.feed import Feed
 from server.state import State
 

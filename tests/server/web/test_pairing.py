@@ -8,10 +8,9 @@ from server.displays.pairing import (
     CODES_PER_MINUTE,
     WRONG_CODES_PER_MINUTE,
     PairingService,
-    TooMany,
     hash_secret,
 )
-from server.errors import NotFound
+from server.errors import NotFound, TooMany
 from tests.server.web.conftest import MemoryPairs, SteppedClock, Store
 
 DOOR, TILL = DisplayId("d-door"), DisplayId("d-till")
