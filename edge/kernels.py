@@ -4,20 +4,24 @@ from pathlib import Path
 
 from rich.console import Console
 
+from broker_config.errors import ConfigError
+
 
 def warm_up_kernels() -> None:
     """Compile the kernels, or load them from the user's private cache; a status line on stderr says what is being done.
 
     Raises:
-        ValueError: others may write to the cache folder.
+        ConfigError: the cache folder cannot be made, or others may write to it.
     """
+    from hotpath._jit import CacheFolderError
     from hotpath.warm import warm_up  # numba takes a second to import: not for --help
 
     console = Console(stderr=True)
     with console.status("loading the compiled kernels") as status:
-        warm_up(
-            lambda name, number, count: status.update(f"compiling kernels {number}/{count}: {name}"), cache_folder()
-        )
+        try:
+            warm_up(lambda name, at, of: status.update(f"compiling kernels {at}/{of}: {name}"), cache_folder())
+        except CacheFolderError as error:
+            raise ConfigError(str(error)) from error
 
 
 def cache_folder() -> Path:

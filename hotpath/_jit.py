@@ -45,6 +45,10 @@ def _compile(function: Function, **options: bool) -> Function:
     return compiled
 
 
+class CacheFolderError(ValueError):
+    """The folder for compiled kernels cannot be made, or is not ours alone."""
+
+
 def keep_compiled(kernels: Iterable[Callable[..., Any]], folder: Path) -> None:
     """Keep these kernels' machine code in a private folder, so that the next start does not compile.
 
@@ -52,16 +56,21 @@ def keep_compiled(kernels: Iterable[Callable[..., Any]], folder: Path) -> None:
     own: numba notices a change of a kernel's file, but not of a kernel that it calls.
 
     Raises:
-        ValueError: the folder belongs to somebody else or others can write to it.
+        CacheFolderError: the folder cannot be made, belongs to somebody else, or others can write to it.
     """
     if numba.config.DISABLE_JIT:
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise ValueError(f"{folder}: others may write to it; compiled kernels need a folder of their own, mode 0700")
     own = folder / _version_of_sources()
-    own.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own.mkdir(mode=0o700, exist_ok=True)
+        found = folder.stat()
+    except OSError as error:
+        raise CacheFolderError(f"{folder}: cannot keep compiled kernels there: {error.strerror}") from error
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise CacheFolderError(
+            f"{folder}: others may write to it, and we run what is in it; remove it, or chmod 700 it"
+        )
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(own)
     try:

@@ -31,7 +31,7 @@ def warm_up(progress: Progress, cache_folder: Path | None = None) -> None:
         cache_folder: a private folder (made with mode 0700); None: compile for this process only.
 
     Raises:
-        ValueError: others may write to the folder.
+        CacheFolderError: the folder cannot be made, or others may write to it.
     """
     if cache_folder is not None:
         keep_compiled(ENTRY_POINTS, cache_folder)
