@@ -27,15 +27,15 @@ from broker_config.messages import (
     decode,
     encode,
 )
-from broker_config.site import ActuatorId, ShelfId, ZoneId
-from broker_config.topics import BY_NAME, topic_for
+from broker_config.site import ActuatorId, ShelfId, ZoneId, load_site
+from broker_config.topics import BY_NAME, filters_for, topic_for
 from edge.config import BrokerAddress, EdgeConfig, load_config
 from edge.events import Announcer
 from edge.health import Health
 from edge.outbox import Outbox
 from edge.outbox_store import DropRange
 from edge.uplink import Handlers, Uplink
-from tests.support.brokers import TestBroker, running_broker
+from tests.support.brokers import ENGINES, TestBroker, running_broker
 from tests.support.edge import ManualClock, a_transition, eventually
 
 MB = 1 << 20
@@ -140,9 +140,9 @@ class World:
     agent: Agent
 
 
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[TestBroker]:
-    async with running_broker(tmp_path / "broker") as broker:
+@pytest.fixture(params=ENGINES)
+async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TestBroker]:
+    async with running_broker(tmp_path / "broker", engine=request.param) as broker:
         yield broker
 
 
@@ -155,11 +155,8 @@ def config_for(broker: TestBroker, folder: Path) -> EdgeConfig:
 async def serving(broker: TestBroker, **how: object) -> AsyncIterator[FakeServer]:
     async with broker.client("server") as client:
         server = FakeServer(client, **how)  # type: ignore[arg-type]
-        for row in BY_NAME.values():
-            if "server" in row.subscribers:
-                await client.subscribe(
-                    f"tacet/1/+/{'/'.join('+' if '{' in p else p for p in row.pattern.split('/'))}", qos=1
-                )
+        _, subscribe = filters_for("server", load_site(broker.site_file))
+        await client.subscribe([(topic, 1) for topic in subscribe])
         listening = asyncio.create_task(server.listen())
         try:
             yield server
@@ -375,7 +372,9 @@ async def test_a_refused_password_is_retried_not_fatal(
     async with serving(broker) as server, Agent(wrong, clock).running() as agent:
         await eventually(lambda: refusals(caplog) >= 2)
         assert (server.last_state(), agent.uplink.delivery.connected) == (None, False)
-    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    warnings = [
+        record for record in caplog.records if record.name == "edge.uplink" and record.levelno >= logging.WARNING
+    ]
     assert len(warnings) == 1, "the same trouble was said twice"
 
 
