@@ -18,7 +18,11 @@ def leaves_nothing_behind() -> Iterator[None]:
 
 
 def open_ptys() -> set[str]:
-    return {f"{link.name} -> {target}" for link in Path("/proc/self/fd").iterdir() if (target := target_of(link)).startswith("/dev/pt")}
+    return {
+        f"{link.name} -> {target}"
+        for link in Path("/proc/self/fd").iterdir()
+        if (target := target_of(link)).startswith("/dev/pt")
+    }
 
 
 def target_of(link: Path) -> str:

@@ -55,7 +55,9 @@ async def shoot_pairing(browser: Browser, store: Store, folder: Path) -> Page:
     code = await page.evaluate("document.querySelector('.code').textContent")
     async with store.client() as owner:
         await owner.post(f"/api/pairings/{code}/approve", headers=store.owner())
-    await page.wait_for("document.body.dataset.link === 'ready' && document.querySelector('.base .say')")
+    await page.wait_for(
+        "document.body.dataset.clock === 'trusted' && document.body.dataset.link === 'ready' && document.querySelector('.base .say')"
+    )
     await asyncio.sleep(0.4)
     await shoot_both(page, folder, "kiosk-base")
     return page

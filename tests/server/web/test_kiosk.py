@@ -17,7 +17,8 @@ pytestmark = pytest.mark.system
 
 SHOES = DisplayId("d-shoes")
 CARD = "document.querySelector('.moment')"
-READY = "document.body.dataset.link === 'ready' && document.querySelector('.base .say')"
+LINKED = "document.body.dataset.link === 'ready' && document.querySelector('.base .say')"
+READY = f"document.body.dataset.clock === 'trusted' && {LINKED}"
 counters = itertools.count(1_000)
 
 
@@ -165,7 +166,7 @@ async def test_without_a_trusted_clock_there_is_only_base(store: Store, receipts
         page = await open_paired(browser, store)
         await page.call("Network.setBlockedURLs", urls=["*/time"])
         await page.call("Page.reload")
-        await page.wait_for("performance.now() < 60000 && " + READY)
+        await page.wait_for("performance.now() < 60000 && " + LINKED)
         store.state.link.send(moment("unseen"), display=SHOES)
         store.state.link.send(clear(), display=SHOES)
         fence = "JSON.parse(localStorage['tacet-fence-d-shoes'] ?? '[0,0]')[1]"

@@ -43,14 +43,14 @@ export class Clock {
       const sample = await measure();
       if (sample) samples.push(sample);
     }
-    const best = samples.sort((a, b) => a.roundTripMs - b.roundTripMs)[0];
-    if (best && best.roundTripMs <= MAX_ROUND_TRIP_MS) {
-      this.#offsetMs = best.offsetMs;
+    const good = samples.filter((sample) => sample.highestMs - sample.lowestMs <= MAX_ROUND_TRIP_MS);
+    if (good.length) {
+      this.#offsetMs = agreed(good);
       this.#goodUntil = performance.now() + GOOD_FOR_MS;
       this.#wall = Date.now() - performance.now();
     }
     this.#tell();
-    return Boolean(best);
+    return samples.length > 0;
   }
 
   /** Wait, but watch: a machine that slept stops performance.now() and not the day. */
@@ -74,13 +74,25 @@ export class Clock {
   }
 }
 
+/**
+ * The server read its clock between question and answer, so each sample bounds the offset, and the bounds of all hold
+ * together.  Where they allow for this machine's own clock, that is taken: no difference can be told.
+ */
+function agreed(samples) {
+  const lowest = Math.max(...samples.map((sample) => sample.lowestMs));
+  const highest = Math.min(...samples.map((sample) => sample.highestMs));
+  const own = performance.timeOrigin;
+  return lowest <= own && own <= highest ? own : (lowest + highest) / 2;
+}
+
+/** One question to the server; null where it does not answer. */
 async function measure() {
   const asked = performance.now();
   try {
     const answer = await fetch("/time", { cache: "no-store", signal: AbortSignal.timeout(WITHIN_MS) });
     const { utc_ms: utcMs } = await answer.json();
     const [sent, came] = onTheWire(answer.url, asked) ?? [asked, performance.now()];
-    return { roundTripMs: came - sent, offsetMs: utcMs - (sent + came) / 2 };
+    return { lowestMs: utcMs - came, highestMs: utcMs - sent };
   } catch {
     return null; // the server is away; the link says so too
   }

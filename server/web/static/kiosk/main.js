@@ -13,7 +13,10 @@ const ASK_MS = 2_000;
 const MAX_BACKOFF_MS = 10_000;
 const MAX_UNSENT = 20;
 
-const clock = new Clock((trusted) => trusted || moment.end("link"));
+const clock = new Clock((trusted) => {
+  document.body.dataset.clock = trusted ? "trusted" : "unknown";
+  if (!trusted) moment.end("link");
+});
 const base = new Base();
 const unsent = []; // receipts made while the link is down: ids and times, no content
 let publish = null;
