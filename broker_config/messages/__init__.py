@@ -1,0 +1,64 @@
+"""Every message on the bus: a CloudEvents 1.0 JSON envelope around one of the `Data` kinds below.
+
+Readers ignore unknown fields, so that a newer edge does not break an older server.  No message holds a card's EPC, a
+member id, an alias or a pseudonym that outlives a visit.
+"""
+
+from broker_config.messages.actuator import ActuatorCommand, ActuatorResult, ActuatorState
+from broker_config.messages.base import Data, Evidence, Instant, Version
+from broker_config.messages.display import BaseItem, BaseSet, DisplayState, MomentClear, MomentSet, MomentShown
+from broker_config.messages.edge import (
+    Device,
+    EdgeAck,
+    EdgeDescription,
+    EdgeDropped,
+    EdgeState,
+    EdgeStats,
+    MembersOffered,
+)
+from broker_config.messages.envelope import BY_TYPE, KINDS, MAX_PAYLOAD_BYTES, Envelope, decode, encode
+from broker_config.messages.server import Bad, DecisionMade, VisitEnded
+from broker_config.messages.shelf import ShelfAnomaly, ShelfPick, ShelfPutback, ShelfState
+from broker_config.messages.zone import ItemArrived, ItemDeparted, ItemMoved, ItemReturned, VisitEntered, VisitLeft
+
+__all__ = [
+    "BY_TYPE",
+    "KINDS",
+    "MAX_PAYLOAD_BYTES",
+    "ActuatorCommand",
+    "ActuatorResult",
+    "ActuatorState",
+    "Bad",
+    "BaseItem",
+    "BaseSet",
+    "Data",
+    "DecisionMade",
+    "Device",
+    "DisplayState",
+    "EdgeAck",
+    "EdgeDescription",
+    "EdgeDropped",
+    "EdgeState",
+    "EdgeStats",
+    "Envelope",
+    "Evidence",
+    "Instant",
+    "ItemArrived",
+    "ItemDeparted",
+    "ItemMoved",
+    "ItemReturned",
+    "MembersOffered",
+    "MomentClear",
+    "MomentSet",
+    "MomentShown",
+    "ShelfAnomaly",
+    "ShelfPick",
+    "ShelfPutback",
+    "ShelfState",
+    "Version",
+    "VisitEnded",
+    "VisitEntered",
+    "VisitLeft",
+    "decode",
+    "encode",
+]

@@ -1,0 +1,91 @@
+"""What an agent says of itself, and what it is told about its events and its member table."""
+
+import msgspec
+
+from broker_config.messages.base import Data, Instant
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """One serial device of an agent; `state` is `ready`, `starting` or `lost`; `reason` says what to do where it is lost."""
+
+    id: str
+    kind: str
+    state: str
+    since: Instant
+    zone: str | None = None
+    reason: str | None = None
+
+
+class EdgeState(Data, frozen=True, kw_only=True):
+    """Birth, life and last will of an agent; retained.
+
+    Args:
+        state: `ready`, `alert` (some device is lost), `disconnected` (said good-bye) or `lost` (last will).
+        session: random per connection; a `lost` of an older session is ignored.
+    """
+
+    type_name = "tacet.edge.state.v1"
+    topic = "edge_state"
+    state: str
+    session: str
+    since: Instant
+    devices: tuple[Device, ...] = ()
+
+
+class EdgeDescription(Data, frozen=True, kw_only=True):
+    """What an agent is and covers; retained."""
+
+    type_name = "tacet.edge.description.v1"
+    topic = "edge_description"
+    software: str
+    zones: tuple[str, ...]
+    devices: tuple[Device, ...]
+
+
+class EdgeStats(Data, frozen=True, kw_only=True):
+    """An agent's counters since start, each minute or so; `outbox` is the number of events not yet acknowledged."""
+
+    type_name = "tacet.edge.stats.v1"
+    topic = "edge_stats"
+    reads: int
+    reads_per_s: float
+    present_items: int
+    present_visits: int
+    strays: int
+    bad_frames: int
+    dropped_reads: int
+    events: int
+    outbox: int
+    dropped_events: int
+    members_version: int
+    member_lease_s: int
+    counters: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class EdgeAck(Data, frozen=True, kw_only=True):
+    """The server has committed every seq of `generation` up to `upto`, but for `missing` ranges ([from, to], at most 100)."""
+
+    type_name = "tacet.edge.ack.v1"
+    topic = "edge_ack"
+    generation: str
+    upto: int
+    missing: tuple[tuple[int, int], ...] = ()
+
+
+class EdgeDropped(Data, frozen=True, kw_only=True):
+    """The outbox will never send these; closes the gap.  `event_class` is A, B or C."""
+
+    type_name = "tacet.edge.dropped.v1"
+    topic = "edge_dropped"
+    generation: str
+    first: int
+    last: int
+    event_class: str
+
+
+class MembersOffered(Data, frozen=True, kw_only=True):
+    """A new member table is ready to be fetched over HTTP."""
+
+    type_name = "tacet.members.offered.v1"
+    topic = "edge_members"
+    version: int

@@ -1,0 +1,41 @@
+"""What the server says of its decisions, of visits that are over, and of messages it could not read."""
+
+from broker_config.messages.base import Data
+
+
+class DecisionMade(Data, frozen=True, kw_only=True):
+    """The outcome of a rule, also when it is no.  `reason` is the gate that stopped it."""
+
+    type_name = "tacet.decision.made.v1"
+    topic = "decision_made"
+    decision: str
+    rule: str
+    rule_version: int
+    outcome: str
+    reason: str | None
+    place: str
+    visit: str | None
+    latency_ms: float
+
+
+class VisitEnded(Data, frozen=True, kw_only=True):
+    """These tokens are dead: displays drop their moments, agents forget them.  `cause` is `left`, `timeout`, `withdrawn` or `erased`."""
+
+    type_name = "tacet.visit.ended.v1"
+    topic = "visit_ended"
+    visits: tuple[str, ...]
+    cause: str
+
+
+class Bad(Data, frozen=True, kw_only=True):
+    """A message that could not be read, set aside.
+
+    Args:
+        payload: base64 of what came, cut at 4 096 bytes.
+    """
+
+    type_name = "tacet.bad.v1"
+    topic = "bad"
+    came_on: str
+    why: str
+    payload: str
