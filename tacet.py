@@ -29,6 +29,7 @@ app = typer.Typer(
     help="Tacet: silent commerce for physical stores.  Start with: tacet demo",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,  # a bug's traceback is for reading and pasting, not for framing
 )
 
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import msgspec
 import typer
 
@@ -66,6 +67,8 @@ def demo(
             summary = asyncio.run(Demo(claimed, seed, quiet=as_json).run(minutes))
     except (StateInUse, ChildDied) as error:
         raise typer.BadParameter(str(error)) from error
+    except httpx.HTTPError as error:
+        raise typer.BadParameter(f"the demo's server does not answer as it should: {error}") from error
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(summary)).decode())
 

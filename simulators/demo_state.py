@@ -52,41 +52,65 @@ def claimed_state(wanted: Path | None) -> Iterator[DemoState]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            yield write_configuration(folder)
+            with claimed_port(PREFERRED_SERVER_PORT) as server_port:
+                yield write_configuration(folder, server_port)
             return
     raise StateInUse(
         f"{candidates[0]} is used by a demo that is running; stop it, or give another folder with --state DIR"
     )
 
 
+def state_home() -> Path:
+    """The user's state directory for Tacet: $XDG_STATE_HOME/tacet."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tacet"
+
+
 def default_folder(number: int) -> Path:
-    """`demo`, `demo-2`, … under $XDG_STATE_HOME/tacet."""
-    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return home / "tacet" / ("demo" if number == 1 else f"demo-{number}")
+    """`demo`, `demo-2`, … in the user's state directory."""
+    return state_home() / ("demo" if number == 1 else f"demo-{number}")
 
 
-def write_configuration(folder: Path) -> DemoState:
+def write_configuration(folder: Path, server_port: int | None = None) -> DemoState:
     """Fill the templates in with free ports; the data of earlier runs stays."""
-    ports = free_ports()
-    names = {"broker_port": str(ports[0]), "server_port": str(ports[1])}
+    state = DemoState(folder, free_port(), server_port or free_port())
+    names = {"broker_port": str(state.broker_port), "server_port": str(state.server_port)}
     for template in files("simulators").joinpath("demo_store").iterdir():
-        (folder / template.name).write_text(
-            Template(template.read_text(encoding="utf-8")).safe_substitute(names), encoding="utf-8"
-        )
-    (folder / "logs").mkdir(mode=0o700, exist_ok=True)
-    return DemoState(folder, *ports)
+        text = Template(template.read_text(encoding="utf-8")).safe_substitute(names)
+        (folder / template.name).write_text(text, encoding="utf-8")
+    state.logs.mkdir(mode=0o700, exist_ok=True)
+    return state
 
 
-def free_ports() -> tuple[int, int]:
-    """A free port for the broker, and the preferred one (or a free one) for the pages."""
-    with socket.socket() as broker, socket.socket() as server:
-        broker.bind(("127.0.0.1", 0))
+@contextmanager
+def claimed_port(wanted: int) -> Iterator[int]:
+    """The wanted port where nobody has it, else any free one.
+
+    A port is only taken when the server binds it, seconds later; a name in the kernel's abstract socket space keeps another
+    demo from choosing it meanwhile, and goes with this process.
+    """
+    with socket.socket(socket.AF_UNIX) as claim:
         try:
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            server.bind(("127.0.0.1", PREFERRED_SERVER_PORT))
+            claim.bind(f"\0tacet-demo-port-{wanted}")
+            port = wanted if is_free(wanted) else free_port()
         except OSError:
-            server.close()
-            with socket.socket() as other:
-                other.bind(("127.0.0.1", 0))
-                return broker.getsockname()[1], other.getsockname()[1]
-        return broker.getsockname()[1], PREFERRED_SERVER_PORT
+            port = free_port()
+        yield port
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could bind the port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
