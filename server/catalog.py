@@ -1,12 +1,15 @@
-"""The articles of the store, by GTIN-14."""
+"""The articles of the store, by GTIN-14, and which of them a shelf's event is about."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from broker_config.errors import ConfigError
+from broker_config.messages import ShelfPick
 from broker_config.site import Strict, Text, load_toml
+from readers.epc import Sgtin96, decode
 
 Gtin = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{14}$")]
 
@@ -23,14 +26,21 @@ class Article(Strict, frozen=True):
     interests: tuple[str, ...] = ()
 
 
-class Catalog(Strict, frozen=True):
-    """All articles."""
+class CatalogFile(Strict, frozen=True):
+    """The file."""
 
     articles: tuple[Article, ...] = ()
 
-    def find(self, gtin: str) -> Article | None:
-        """The article of a GTIN."""
-        return next((article for article in self.articles if article.gtin == gtin), None)
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All articles by their GTIN."""
+
+    articles: dict[str, Article]
+
+    def find(self, gtin: str | None) -> Article | None:
+        """The article of a GTIN; None for one that is not known."""
+        return None if gtin is None else self.articles.get(gtin)
 
 
 def load_catalog(path: Path) -> Catalog:
@@ -39,10 +49,20 @@ def load_catalog(path: Path) -> Catalog:
     Raises:
         ConfigError: as `load_toml`; also for a GTIN used twice.
     """
-    catalog = load_toml(path, Catalog)
-    seen: set[str] = set()
-    for article in catalog.articles:
-        if article.gtin in seen:
+    articles: dict[str, Article] = {}
+    for article in load_toml(path, CatalogFile).articles:
+        if article.gtin in articles:
             raise ConfigError(f"{path}: gtin {article.gtin!r} is used twice")
-        seen.add(article.gtin)
-    return catalog
+        articles[article.gtin] = article
+    return Catalog(articles)
+
+
+def gtin_of(data: ShelfPick) -> str | None:
+    """The article that went or came, as the agent names it, else as the item's EPC does; None where neither tells."""
+    if data.gtin is not None or data.epc is None:
+        return data.gtin
+    try:
+        key = decode(bytes.fromhex(data.epc))
+    except ValueError:  # whatever an agent calls an EPC, it is no hex text
+        return None
+    return key.gtin14 if isinstance(key, Sgtin96) else None

@@ -28,8 +28,10 @@ from broker_config.messages import (
 )
 from broker_config.site import AgentId
 from server import quarantine
+from server.catalog import Catalog, gtin_of
 from server.clock import to_datetime, to_ns
 from server.commands.service import CommandService
+from server.decisions.rules import Trigger
 from server.decisions.service import DecisionService
 from server.decoding import GENERATION, MAX_SEQ, EventRef, Heard, MessageReader
 from server.feed import Happening
@@ -70,6 +72,7 @@ class Effects:
     commands: CommandService
     tables: MemberTables
     telemetry: Telemetry
+    catalog: Catalog
 
 
 class Inbox:
@@ -172,13 +175,20 @@ class Inbox:
 
     def _apply_shelf(self, work: Work, ref: EventRef, data: ShelfPick, *, stale: bool) -> None:
         what = data.type_name.split(".")[2]
-        facts: dict[str, object] = {"epc": data.epc, "quantity": data.quantity, "confidence": data.confidence}
+        gtin = gtin_of(data)
+        article = self._on.catalog.find(gtin)
+        facts: dict[str, object] = {
+            "epc": data.epc,
+            "gtin": gtin,
+            "article": article.name if article is not None else None,
+            "quantity": data.quantity,
+            "confidence": data.confidence,
+        }
         work.happenings.append(Happening("shelf", what, data.detected_at, data.shelf, facts))
         if stale or isinstance(data, ShelfAnomaly):
             return
-        self._on.decisions.on_shelf(
-            work, ref.id, "shelf.putback" if isinstance(data, ShelfPutback) else "shelf.pick", data
-        )
+        trigger: Trigger = "shelf.putback" if isinstance(data, ShelfPutback) else "shelf.pick"
+        self._on.decisions.on_shelf(work, ref.id, trigger, data, gtin)
 
     def _close(self, work: Work, heard: Heard, data: EdgeDropped) -> None:
         if not 1 <= data.first <= data.last <= MAX_SEQ or not GENERATION.fullmatch(data.generation):

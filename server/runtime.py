@@ -84,7 +84,8 @@ def _assemble(
     tables = MemberTables(site, identities, vault, db, link, clock_ns)
     decisions = DecisionService(site, Path(config.rules), commands, db, clock_ns)
     fleet = Fleet(site, feed)
-    effects = Effects(marks, visits, items, decisions, commands, tables, telemetry)
+    catalog = load_catalog(Path(config.catalog))
+    effects = Effects(marks, visits, items, decisions, commands, tables, telemetry, catalog)
     for loader in (marks.load, visits.load, items.load):
         ledger.loads(loader)
     return ServerState(
@@ -97,7 +98,7 @@ def _assemble(
         feed=feed,
         fleet=fleet,
         link=link,
-        catalog=load_catalog(Path(config.catalog)),
+        catalog=catalog,
         decisions=decisions,
         commands=commands,
         visits=visits,

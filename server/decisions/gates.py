@@ -32,6 +32,7 @@ class DecisionData(msgspec.Struct, frozen=True, kw_only=True):
     """What the decision is about.
 
     Args:
+        gtin: the article that a shelf's event is about, where one is known.
         member: None where the event names nobody.
         shown: moments shown in this visit before.
         spoken: this event has already brought a moment to this display.
@@ -40,6 +41,7 @@ class DecisionData(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str
     zone: ZoneId
     shelf: str | None = None
+    gtin: str | None = None
     member: MemberFacts | None = None
     shown: int = 0
     spoken: bool = False

@@ -33,6 +33,7 @@ class Event:
     Args:
         place: the zone or shelf that rules name.
         member: None where it names nobody.
+        gtin: the article, where one is known.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Event:
     zone: str
     shelf: str | None
     at_ns: int
+    gtin: str | None = None
     visit: Visit | None = None
     member: MemberFacts | None = None
     language: str = ""
@@ -86,15 +88,23 @@ class DecisionService:
         """A member's visit entered a zone."""
         at_ns = to_ns(data.detected_at)
         event = Event(
-            event_id, "visit.entered", data.zone, data.zone, None, at_ns, visit, profile.facts, profile.language
+            event_id,
+            "visit.entered",
+            data.zone,
+            data.zone,
+            None,
+            at_ns,
+            visit=visit,
+            member=profile.facts,
+            language=profile.language,
         )
         self._consider(work, event)
 
-    def on_shelf(self, work: Work, event_id: str, trigger: Trigger, data: ShelfPick) -> None:
+    def on_shelf(self, work: Work, event_id: str, trigger: Trigger, data: ShelfPick, gtin: str | None) -> None:
         """Something was taken off a shelf or put back."""
         zone = self._shelf_zones[ShelfId(data.shelf)]
         event = Event(
-            event_id, trigger, data.shelf, zone, data.shelf, to_ns(data.detected_at), language=self._site.language
+            event_id, trigger, data.shelf, zone, data.shelf, to_ns(data.detected_at), gtin, language=self._site.language
         )
         self._consider(work, event)
 
@@ -124,6 +134,7 @@ class DecisionService:
             trigger=event.trigger,
             zone=ZoneId(event.zone),
             shelf=event.shelf,
+            gtin=event.gtin,
             member=event.member,
             shown=event.visit.shown if event.visit else 0,
             spoken=spoken,

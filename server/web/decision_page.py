@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from broker_config.site import Site, Text
+from server.catalog import Catalog
 from server.decisions.model import DecisionRecord, GateResult, Outcome
 from server.web.i18n import Catalogue
 from server.web.visit_label import label_visit
@@ -18,7 +19,16 @@ VERDICTS: dict[Outcome, str] = {
 }
 # Said already by the sentence, the rule or a row of their own.
 LEFT_OUT = frozenset(
-    {"context.rule", "context.content", "context.display", "context.minute", "context.local_time", "data.zone"}
+    {
+        "context.rule",
+        "context.content",
+        "context.display",
+        "context.minute",
+        "context.local_time",
+        "data.zone",
+        "data.shelf",
+        "data.gtin",
+    }
 )
 
 
@@ -56,7 +66,7 @@ class DecisionPage:
     facts: tuple[Fact, ...]
 
 
-def describe(record: DecisionRecord, site: Site, catalogue: Catalogue) -> DecisionPage:
+def describe(record: DecisionRecord, site: Site, articles: Catalog, catalogue: Catalogue) -> DecisionPage:
     """The page of one decision, in the catalogue's language and the store's time."""
     local = record.at.astimezone(ZoneInfo(site.timezone))
     return DecisionPage(
@@ -69,7 +79,7 @@ def describe(record: DecisionRecord, site: Site, catalogue: Catalogue) -> Decisi
         rule_author=record.rule_author,
         why=catalogue.pick(record.rule_why),
         steps=tuple(_step(gate, catalogue) for gate in record.gates),
-        facts=tuple(_facts(record, site, catalogue)),
+        facts=tuple(_facts(record, site, articles, catalogue)),
     )
 
 
@@ -82,13 +92,17 @@ def _step(gate: GateResult, catalogue: Catalogue) -> Step:
     return Step(catalogue.text_or(f"gate.{gate.gate}", gate.gate), mark, catalogue.text(word))
 
 
-def _facts(record: DecisionRecord, site: Site, catalogue: Catalogue) -> Iterator[Fact]:
-    """What it knew: first the places and the visit, then the data and the circumstances, last the cause."""
-    names: dict[str, Text] = {zone.id: zone.name for zone in site.zones} | {
-        screen.id: screen.name for screen in site.displays
-    }
+def _facts(record: DecisionRecord, site: Site, articles: Catalog, catalogue: Catalogue) -> Iterator[Fact]:
+    """What it knew: first the places, the article and the visit, then the data and the circumstances, last the cause."""
+    names: dict[str, Text] = {zone.id: zone.name for zone in site.zones}
+    names |= {screen.id: screen.name for screen in site.displays} | {shelf.id: shelf.name for shelf in site.shelves}
     forgotten = catalogue.text("decision.visit_forgotten")
     yield Fact(catalogue.text("decision.place"), catalogue.pick(names.get(record.place, {"en": record.place})))
+    if isinstance(shelf := record.data.get("shelf"), str):
+        yield Fact(catalogue.text("fact.shelf"), catalogue.pick(names.get(shelf, {"en": shelf})))
+    if isinstance(gtin := record.data.get("gtin"), str):
+        article = articles.find(gtin)
+        yield Fact(catalogue.text("fact.gtin"), f"{catalogue.pick(article.name)} ({gtin})" if article else gtin)
     if record.display is not None:
         yield Fact(
             catalogue.text("decision.display"), catalogue.pick(names.get(record.display, {"en": record.display}))
@@ -106,7 +120,7 @@ def _facts(record: DecisionRecord, site: Site, catalogue: Catalogue) -> Iterator
 def _flatten(values: Mapping[str, object], path: str, catalogue: Catalogue) -> Iterator[Fact]:
     """A row for each plain value, whatever keys a later release adds."""
     for key, value in values.items():
-        if f"{path}.{key}" in LEFT_OUT or (key == "shelf" and value is None):
+        if f"{path}.{key}" in LEFT_OUT:
             continue
         if isinstance(value, Mapping):
             yield from _flatten({str(name): inner for name, inner in value.items()}, f"{path}.{key}", catalogue)

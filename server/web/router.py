@@ -62,4 +62,4 @@ async def get_decision_page(decision: str, request: Request, state: State) -> HT
         record = await state.decisions.get(decision)
     except NotFound:
         return state.pages.render("missing.html", catalogue, 404, line=catalogue.text("missing.decision"))
-    return state.pages.render("decision.html", catalogue, d=describe(record, state.site, catalogue))
+    return state.pages.render("decision.html", catalogue, d=describe(record, state.site, state.catalog, catalogue))

@@ -153,10 +153,11 @@ class Edge:
         data = VisitLeft(zone=zone, visit=visit, detected_at=at, last_read_at=at, dwell_s=3.0, reason=reason)
         return self.event(data, zone=zone)
 
-    def picked(self, shelf: str = "s1") -> Incoming:
+    def picked(self, shelf: str = "s1", **what: object) -> Incoming:
+        """Something taken off a shelf; `what`: its epc, gtin."""
         at = to_datetime(self.clock.now_ns)
-        data = ShelfPick(shelf=shelf, epc=None, quantity=1, delta_g=-300.0, confidence=0.97, detected_at=at)
-        return self.event(data, shelf=shelf)
+        fields = {"epc": None, "quantity": 1, "delta_g": -300.0, "confidence": 0.97} | what
+        return self.event(ShelfPick(shelf=shelf, detected_at=at, **fields), shelf=shelf)
 
     def shown(self, moment: MomentSet, phase: str = "started", after_ms: float = 4.0) -> Incoming:
         """A display's receipt."""

@@ -3,6 +3,7 @@
 import pytest
 
 from broker_config.messages import ActuatorResult, DecisionMade, MomentClear
+from readers.epc import Sgtin96, encode
 from server.decisions.engine import replay
 from server.errors import NotFound
 from server.summary import summary
@@ -85,6 +86,33 @@ async def test_a_pick_lights_the_lamp_and_names_nobody(edge, state):
     result = ActuatorResult(actuator="lamp-s1", version=order.version, decision=order.decision, result="done")
     await edge.deliver(edge.event(result, actuator="lamp-s1"))
     assert (await summary(state)).actuations == 1
+
+
+TRAIL_RUNNER = "00614141008124"
+TRAIL_RUNNER_EPC = encode(Sgtin96(3, "0614141", "000812", 7)).hex()
+
+
+@pytest.mark.parametrize(
+    ("what", "gtin", "name"),
+    [
+        ({"gtin": TRAIL_RUNNER}, TRAIL_RUNNER, "越野跑鞋"),
+        ({"epc": TRAIL_RUNNER_EPC}, TRAIL_RUNNER, "越野跑鞋"),
+        ({"epc": TRAIL_RUNNER_EPC, "gtin": "00614141000913"}, "00614141000913", "高爾夫手套"),
+        ({"gtin": "00000000000000"}, "00000000000000", None),
+        ({"epc": RIVER}, None, None),
+        ({"epc": "not hex"}, None, None),
+        ({}, None, None),
+    ],
+)
+async def test_a_shelfs_event_names_its_article_by_gtin_or_else_by_epc(edge, state, what, gtin, name):
+    async with state.feed.listen() as happenings:
+        await edge.deliver(edge.picked(**what))
+    told = happenings.get_nowait()
+    assert (told.kind, told.what, told.facts["gtin"]) == ("shelf", "pick", gtin)
+    assert (told.facts["article"] or {}).get("zh-Hant") == name
+    (decision,) = await state.decisions.latest(10)
+    assert decision.data["gtin"] == gtin
+    assert replay(decision).outcome == "acted"
 
 
 async def test_a_moment_is_taken_away_when_its_visit_has_gone_to_another_zone(edge, clock):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker_config.messages import ActuatorState, Device, ShelfState
+from broker_config.messages import ActuatorState, Device, ShelfPick, ShelfPutback, ShelfState
 from server.feed import Happening
 from tests.server.web.conftest import DEMO, Store
 from tests.support.chromium import Page, chromium
@@ -65,6 +65,7 @@ async def test_the_floor_through_its_states(store: Store) -> None:
         table = "document.querySelector('.plan tbody tr[data-zone=shoes]').innerText"
         assert "Shelf lamp: on" in str(await page.evaluate(table))
 
+        await name_the_articles(page, agent)
         await pause_and_resume(page, store)
         await trouble_and_relief(page, agent)
         await lose_and_find(page)
@@ -73,6 +74,22 @@ async def test_the_floor_through_its_states(store: Store) -> None:
         await page.evaluate("document.querySelector('[data-outcome=not_shown]').click()")
         await page.wait_for("document.querySelectorAll('.steps .stopped').length === 1")
         assert "quiet" in str(await page.evaluate("document.querySelector('h1').textContent"))
+
+
+async def name_the_articles(page: Page, agent: FakeAgent) -> None:
+    """What was taken and put back is called by its name; what nobody knows is not."""
+    of_trail_runners = {"epc": None, "confidence": 0.9, "detected_at": SINCE, "gtin": "00614141008124"}
+    await agent.say(ShelfPick(shelf="s1", quantity=2, delta_g=-560.0, **of_trail_runners), shelf="s1")
+    await agent.say(ShelfPutback(shelf="s1", quantity=1, delta_g=280.0, **of_trail_runners), shelf="s1")
+    unknown = of_trail_runners | {"gtin": None}
+    await agent.say(ShelfPick(shelf="s1", quantity=1, delta_g=-280.0, **unknown), shelf="s1")
+    story = "[...document.querySelectorAll('.story li p')].map((line) => line.textContent)"
+    for line in (
+        "Taken from Running shoes: 2 × Trail runner",
+        "Put back on Running shoes: Trail runner",
+        "Taken from Running shoes",
+    ):
+        await page.wait_for(f"{story}.includes('{line}')")
 
 
 async def pause_and_resume(page: Page, store: Store) -> None:

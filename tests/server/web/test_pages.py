@@ -113,7 +113,7 @@ def record(outcome: str = "not_shown", **changes: object) -> DecisionRecord:
 
 
 async def test_a_decision_marks_the_step_that_stopped_it(store: Store) -> None:
-    page = describe(record(), store.state.site, load_catalogues("en").choose("en", None))
+    page = describe(record(), store.state.site, store.state.catalog, load_catalogues("en").choose("en", None))
     assert [(step.name, step.mark) for step in page.steps] == [
         ("Consent", "passed"), ("Quiet hours", "stopped"), ("Declared interest", "not-run"),
     ]  # fmt: skip
@@ -124,6 +124,23 @@ async def test_a_decision_marks_the_step_that_stopped_it(store: Store) -> None:
     assert facts["Likes"] == "running"
     assert facts["At most, in a visit"] == "not set"
     assert "x" not in facts.values()
+
+
+@pytest.mark.parametrize(
+    ("language", "article", "shelf"),
+    [("en", "Trail runner (00614141008124)", "Running shoes"), ("zh-Hant", "越野跑鞋 (00614141008124)", "跑鞋")],
+)
+async def test_a_shelf_decision_names_its_article_and_shelf(
+    store: Store, language: str, article: str, shelf: str
+) -> None:
+    catalogue = load_catalogues(language).choose(language, None)
+    about = record("acted", data={"trigger": "shelf.pick", "shelf": "s1", "gtin": "00614141008124"})
+    page = describe(about, store.state.site, store.state.catalog, catalogue)
+    facts = {fact.name: fact.value for fact in page.facts}
+    assert facts[catalogue.text("fact.gtin")] == article
+    assert facts[catalogue.text("fact.shelf")] == shelf
+    unknown = describe(record("acted", data={"gtin": "1" * 14}), store.state.site, store.state.catalog, catalogue)
+    assert {fact.name: fact.value for fact in unknown.facts}[catalogue.text("fact.gtin")] == "1" * 14
 
 
 async def test_the_decision_page_names_the_stop_in_words_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

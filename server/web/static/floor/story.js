@@ -1,6 +1,6 @@
 // The running story: newest first, bounded, and still while somebody reads.
 
-import { clockTime, language, pick, placeName, t } from "./page.js";
+import { clockTime, language, number, pick, placeName, t } from "./page.js";
 import { labelVisit } from "../visit.js";
 
 const MAX_LINES = 80;
@@ -78,11 +78,16 @@ function sayDecision({ decision, outcome, say: words }) {
 
 function say(kind, what, place, facts) {
   const key = kind === "actuator" ? `story.actuator.${actuatorWord(what, facts)}` : `story.${kind}.${what}`;
-  const words = t(key, { place: placeName(place), visit: facts.visit ? labelVisit(facts.visit) : "", result: facts.result ?? "" });
+  const values = { place: placeName(place), visit: facts.visit ? labelVisit(facts.visit) : "", result: facts.result ?? "" };
+  const words = (facts.article && t(`${key}.article`, { ...values, article: articleName(facts) })) || t(key, values);
   if (!words) return null;
   const paragraph = document.createElement("p");
   paragraph.textContent = words;
   return paragraph;
+}
+
+function articleName({ article, quantity }) {
+  return quantity > 1 ? `${number(quantity)} × ${pick(article)}` : pick(article);
 }
 
 function actuatorWord(what, facts) {
