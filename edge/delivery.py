@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from edge.outbox_store import Row
 
 IN_FLIGHT = 200  # published, not yet acknowledged by the broker
-MAX_LIVE = 1000  # live events sent or waiting while the server is silent; beyond it they join the backlog
-MAX_UNACKED = 2000  # events sent, not acknowledged by the server: beyond it the backlog waits
+MAX_LIVE = 1000  # live events sent or waiting, not acknowledged by the server: beyond it they join the backlog
+MAX_BACKLOG = 400  # of the backlog likewise: beyond it the rest waits, so that a live event is soon the server's next
 RESEND_MISSING_S = 1.0  # a gap younger than this may still be under way
 PATIENCE_S = 5.0  # without progress for so long, everything unacknowledged is sent again
 MAX_PATIENCE_S = 60.0
@@ -26,6 +26,7 @@ class Delivery:
         self.resent = 0
         self._live: deque[Row] = deque()
         self._sent_at_s: dict[int, float] = {}  # by seq, in the order of sending
+        self._sent_live: set[int] = set()  # those of them that did not come from the backlog
         self._cursor = 0
         self._acked_upto = 0
         self._progress_s = 0.0
@@ -45,8 +46,7 @@ class Delivery:
     def link_down(self) -> None:
         """Nothing is sent until the next `link_up`."""
         self.connected = self.backlog_due = False
-        self._live.clear()
-        self._sent_at_s.clear()
+        self._forget_sent()
 
     def committed(self, rows: Sequence[Row], now_s: float) -> None:
         """Rows just committed: live while there is room, else backlog."""
@@ -55,11 +55,12 @@ class Delivery:
         if not self._sent_at_s:
             self._progress_s = now_s  # patience begins with the first that waits
         for row in rows:
-            if len(self._sent_at_s) >= MAX_LIVE:
-                self._rewind()
+            if len(self._sent_live) >= MAX_LIVE:
+                self._cursor, self.backlog_due = min(self._cursor, row.seq - 1), True
                 return
             self._live.append(row)
             self._sent_at_s[row.seq] = now_s
+            self._sent_live.add(row.seq)
 
     def next_live(self) -> Row | None:
         """The oldest live event that waits."""
@@ -67,7 +68,7 @@ class Delivery:
 
     def may_send_backlog(self) -> bool:
         """Whether the backlog is due, and the server not too far behind."""
-        return self.connected and self.backlog_due and len(self._sent_at_s) < MAX_UNACKED
+        return self.connected and self.backlog_due and len(self._sent_at_s) - len(self._sent_live) < MAX_BACKLOG
 
     def take_backlog(self, after: int, rows: Sequence[Row], asked: int, now_s: float) -> list[Row]:
         """Of the `asked` rows above `after`, those to send; fewer rows than asked end the backlog.
@@ -93,15 +94,13 @@ class Delivery:
         if fell_back:
             self._start_over(now_s)
             return
-        for seq in [seq for seq in self._sent_at_s if seq <= upto]:
-            del self._sent_at_s[seq]
+        self._forget_each([seq for seq in self._sent_at_s if seq <= upto])
         gone = [
             seq
             for seq, sent_s in self._sent_at_s.items()
             if now_s - sent_s >= RESEND_MISSING_S and any(first <= seq <= last for first, last in missing)
         ]
-        for seq in gone:
-            del self._sent_at_s[seq]
+        self._forget_each(gone)
         if gone:
             self.resent += len(gone)
             self._rewind()
@@ -116,10 +115,19 @@ class Delivery:
         return True
 
     def _start_over(self, now_s: float) -> None:
-        self._live.clear()
-        self._sent_at_s.clear()
+        self._forget_sent()
         self._progress_s = now_s
         self._rewind()
+
+    def _forget_sent(self) -> None:
+        self._live.clear()
+        self._sent_at_s.clear()
+        self._sent_live.clear()
+
+    def _forget_each(self, seqs: Sequence[int]) -> None:
+        for seq in seqs:
+            del self._sent_at_s[seq]
+        self._sent_live.difference_update(seqs)
 
     def _rewind(self) -> None:
         self._cursor, self.backlog_due = self._acked_upto, True

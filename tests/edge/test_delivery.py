@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.delivery import MAX_LIVE, MAX_PATIENCE_S, MAX_UNACKED, PATIENCE_S, RESEND_MISSING_S, Delivery
+from edge.delivery import MAX_BACKLOG, MAX_LIVE, MAX_PATIENCE_S, PATIENCE_S, RESEND_MISSING_S, Delivery
 from edge.outbox_store import Row
 
 
@@ -109,7 +109,33 @@ def test_a_silent_server_bounds_what_is_sent() -> None:
         sent += len(live(delivery))
     assert sent == MAX_LIVE
     sent += len(backlog(delivery, rows(1, 5000), 0))
-    assert MAX_LIVE < sent <= MAX_UNACKED + 50
+    assert MAX_LIVE < sent <= MAX_LIVE + MAX_BACKLOG + 50
+
+
+def test_a_live_event_does_not_wait_behind_a_backlog_that_the_server_is_slow_to_take() -> None:
+    delivery, stored = Delivery(), rows(1, 9000)
+    delivery.link_up(0, 0)
+    for turn in range(1, 6):
+        backlog(delivery, stored, turn)
+        delivery.committed(rows(9000 + turn, 9000 + turn), turn)
+        assert live(delivery) == [9000 + turn]
+        delivery.acknowledged(100 * turn, [], turn)
+
+
+def test_what_was_too_much_to_be_live_is_sent_though_more_keeps_coming() -> None:
+    delivery, stored = Delivery(), rows(1, MAX_LIVE)
+    delivery.link_up(0, 0)
+    assert backlog(delivery, [], 0) == []
+    delivery.committed(stored, 0)
+    assert len(live(delivery)) == MAX_LIVE
+    sent: list[int] = []
+    for seq in range(MAX_LIVE + 1, MAX_LIVE + 100):
+        stored += rows(seq, seq)
+        delivery.committed(stored[-1:], 0)
+        after = delivery.cursor
+        fetched = [row for row in stored if row.seq > after][:50]
+        sent += [row.seq for row in delivery.take_backlog(after, fetched, 50, 0)]
+    assert sent
 
 
 def test_rows_fetched_before_the_cursor_was_put_back_are_not_skipped_over() -> None:
