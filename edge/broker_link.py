@@ -1,7 +1,10 @@
 """How the agent speaks MQTT: the client's settings, and what an incoming message must be."""
 
+import asyncio
 import logging
 import socket
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import aiomqtt
 
@@ -13,8 +16,10 @@ from edge.config import BrokerAddress
 from edge.delivery import IN_FLIGHT
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 KEEPALIVE_S = 15
 TIMEOUT_S = 10.0
+CONNECT_S = 3.0  # for TCP alone; a stop waits for the thread that does it
 MAX_INCOMING = 1000
 NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it p99 is 17 ms instead of 0.7
 
@@ -39,7 +44,20 @@ def make_client(broker: BrokerAddress, credential: Credential, will: aiomqtt.Wil
         logger=log,
     )
     client.pending_calls_threshold = IN_FLIGHT * 4
+    client._client.connect_timeout = CONNECT_S  # noqa: SLF001 - aiomqtt offers no way to set paho's
     return client
+
+
+async def heeded(call: Awaitable[T]) -> T:
+    """The call's result, unless this task was cancelled meanwhile.
+
+    aiomqtt waits by `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes with the answer.
+    """
+    result = await call
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return result
 
 
 def understand(message: aiomqtt.Message) -> tuple[Data, str]:

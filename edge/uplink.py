@@ -27,7 +27,7 @@ from broker_config.messages import (
 )
 from broker_config.topics import BY_NAME, filters_for
 from edge.backoff import Backoff
-from edge.broker_link import make_client, understand
+from edge.broker_link import heeded, make_client, understand
 from edge.clock import to_datetime
 from edge.config import EdgeConfig
 from edge.delivery import IN_FLIGHT, Delivery
@@ -82,8 +82,6 @@ class Uplink:
         self._unsent: dict[str, None] = {}  # their topics, in the order of change
         self._session = self._trouble = ""
         self._wake_live, self._wake_backlog, self._wake_states = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._backlog_slots = asyncio.Semaphore(IN_FLIGHT // 2)
         self._declared: list[DropRange] = []
         outbox.on_commit = self._committed
         health.on_change = self._announce_health
@@ -142,16 +140,18 @@ class Uplink:
             aiomqtt.MqttError: it is lost.
         """
         _, subscribe = filters_for("agent", self._config.site, self._config.agent)
-        await client.subscribe([(topic, 1) for topic in subscribe])
+        await heeded(client.subscribe([(topic, 1) for topic in subscribe]))
         self._introduce()
         self.delivery.link_up(self._outbox.acked_upto, self._now_s())
         self._declared = []
+        # New for each connection: a publisher that is cancelled before its first step gives no slot back.
+        slots, backlog_slots = asyncio.Semaphore(IN_FLIGHT), asyncio.Semaphore(IN_FLIGHT // 2)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._receive(client), name="receive")
                 tasks.create_task(self._send_states(client), name="states")
-                tasks.create_task(self._send_live(client, tasks), name="live")
-                tasks.create_task(self._send_backlog(client, tasks), name="backlog")
+                tasks.create_task(self._send_live(client, tasks, slots), name="live")
+                tasks.create_task(self._send_backlog(client, tasks, slots, backlog_slots), name="backlog")
                 tasks.create_task(self._send_stats(client), name="stats")
                 tasks.create_task(self._check(client), name="check")
         except BaseExceptionGroup as group:
@@ -218,24 +218,29 @@ class Uplink:
         if self.delivery.backlog_due:
             self._wake_backlog.set()
 
-    async def _send_live(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+    async def _send_live(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, slots: asyncio.Semaphore) -> None:
         while True:
             await self._wake_live.wait()
             self._wake_live.clear()
             while (row := self.delivery.next_live()) is not None:
-                await self._slots.acquire()
-                tasks.create_task(self._publish(client, row, [self._slots]), name=f"publish {row.seq}")
+                await slots.acquire()
+                tasks.create_task(self._publish(client, row, [slots]), name=f"publish {row.seq}")
 
-    async def _send_backlog(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+    async def _send_backlog(
+        self,
+        client: aiomqtt.Client,
+        tasks: asyncio.TaskGroup,
+        slots: asyncio.Semaphore,
+        backlog_slots: asyncio.Semaphore,
+    ) -> None:
         while True:
             while self.delivery.may_send_backlog():
                 after = self.delivery.cursor
                 rows = await self._outbox.rows_after(after, BACKLOG_ROWS)
                 for row in self.delivery.take_backlog(after, rows, BACKLOG_ROWS, self._now_s()):
-                    await self._backlog_slots.acquire()
-                    await self._slots.acquire()
-                    slots = [self._slots, self._backlog_slots]
-                    tasks.create_task(self._publish(client, row, slots), name=f"publish {row.seq}")
+                    await backlog_slots.acquire()
+                    await slots.acquire()
+                    tasks.create_task(self._publish(client, row, [slots, backlog_slots]), name=f"publish {row.seq}")
                 await asyncio.sleep(BACKLOG_EVERY_S)
             self._wake_backlog.clear()
             if not self.delivery.may_send_backlog():
@@ -255,13 +260,13 @@ class Uplink:
             while self._unsent:
                 topic = next(iter(self._unsent))
                 del self._unsent[topic]
-                await client.publish(topic, self._states[topic], qos=1, retain=True)
+                await heeded(client.publish(topic, self._states[topic], qos=1, retain=True))
 
     async def _send_stats(self, client: aiomqtt.Client) -> None:
         agent = self._config.agent
         while True:
             topic, payload = self._announcer.passing(self._handlers.stats(), agent, agent=agent)
-            await client.publish(topic, payload, qos=BY_NAME["edge_stats"].qos)
+            await heeded(client.publish(topic, payload, qos=BY_NAME["edge_stats"].qos))
             await asyncio.sleep(STATS_EVERY_S)
 
     async def _check(self, client: aiomqtt.Client) -> None:
@@ -282,5 +287,5 @@ class Uplink:
                 generation=self._outbox.generation, first=drop.first, last=drop.last, event_class=drop.event_class
             )
             topic, payload = self._announcer.passing(data, agent, agent=agent)
-            await client.publish(topic, payload, qos=1)
+            await heeded(client.publish(topic, payload, qos=1))
         self._declared = drops

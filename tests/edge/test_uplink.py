@@ -30,10 +30,11 @@ from broker_config.messages import (
 from broker_config.site import ActuatorId, ShelfId, ZoneId, load_site
 from broker_config.topics import BY_NAME, filters_for, topic_for
 from edge.config import BrokerAddress, EdgeConfig, load_config
+from edge.delivery import IN_FLIGHT
 from edge.events import Announcer
 from edge.health import Health
 from edge.outbox import Outbox
-from edge.outbox_store import DropRange
+from edge.outbox_store import DropRange, Row
 from edge.uplink import Handlers, Uplink
 from tests.support.brokers import ENGINES, TestBroker, running_broker
 from tests.support.edge import ManualClock, a_transition, eventually
@@ -103,7 +104,7 @@ class Agent:
     calls: list[object] = field(default_factory=list)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Agent"]:
+    async def running(self, *, connecting: bool = True) -> AsyncIterator["Agent"]:
         self.announcer = Announcer("demo", "gw-1", (ZoneId("door"),), b"s" * 32, self.clock, simulated=True)
         self.health = Health(self.clock)
         self.health.add("r-door", "magicrf-m100", "door")
@@ -119,7 +120,7 @@ class Agent:
             self.uplink = Uplink(
                 self.config, self.announcer, self.outbox, self.health, handlers, self.clock, check_every_s=0.02
             )
-            task = asyncio.create_task(self.uplink.run())
+            task = asyncio.create_task(self.uplink.run() if connecting else asyncio.Event().wait())
             try:
                 yield self
                 assert not task.done(), task
@@ -380,3 +381,89 @@ async def test_a_refused_password_is_retried_not_fatal(
 
 def refusals(caplog: pytest.LogCaptureFixture) -> int:
     return sum("trying again" in record.getMessage() for record in caplog.records)
+
+
+class StubClient:
+    """A connection that is broken, and deaf to cancellation, when the test says so."""
+
+    def __init__(self) -> None:
+        self.timeout = 10.0
+        self.topics: list[str] = []
+        self.busy = self.deaf = False
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def subscribe(self, topics: object) -> None: ...
+
+    @property
+    async def messages(self) -> AsyncIterator[aiomqtt.Message]:
+        await self.lost
+        yield aiomqtt.Message("never", b"", 0, False, 0, None)
+
+    async def publish(self, topic: str, payload: bytes, **_: object) -> None:
+        self.topics.append(topic)
+        if self.deaf:  # as asyncio.wait_for before 3.12, when the answer comes in the same turn as the cancellation
+            self.busy = True
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            self.deaf = False
+
+
+@asynccontextmanager
+async def unconnected(folder: Path, clock: ManualClock) -> AsyncIterator[Agent]:
+    async with Agent(load_config(folder / "edge.toml"), clock).running(connecting=False) as agent:
+        yield agent
+
+
+async def test_a_stop_in_the_turn_of_an_answer_still_stops(edge_folder: Path, clock: ManualClock) -> None:
+    async with unconnected(edge_folder, clock) as agent:
+        for sends in (agent.uplink._send_states, agent.uplink._send_stats, agent.uplink._check):
+            await agent.outbox._call(lambda: agent.outbox._store.commit([], {}, [DropRange(1, 3, "B")]))
+            client = StubClient()
+            client.deaf = True
+            agent.health.lost("r-door", sends.__name__)  # a state to tell
+            task = asyncio.create_task(sends(client))  # type: ignore[arg-type]
+            await eventually(lambda client=client: client.busy)  # type: ignore[misc]
+            task.cancel()
+            await eventually(task.done, deadline_s=2)
+            assert task.cancelled()
+
+
+async def test_a_stop_in_the_turn_of_the_subscription_still_stops(edge_folder: Path, clock: ManualClock) -> None:
+    class Subscribing(StubClient):
+        async def subscribe(self, topics: object) -> None:
+            self.busy = True
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async with unconnected(edge_folder, clock) as agent:
+        client = Subscribing()
+        task = asyncio.create_task(agent.uplink._serve(client))  # type: ignore[arg-type]
+        await eventually(lambda: client.busy)
+        task.cancel()
+        await asyncio.wait([task], timeout=2)
+        stopped = task.done()
+        task.cancel()
+        await asyncio.wait([task])
+        assert stopped
+
+
+async def test_events_still_go_out_after_a_connection_broke_while_many_were_to_be_sent(
+    edge_folder: Path, clock: ManualClock
+) -> None:
+    async with unconnected(edge_folder, clock) as agent:
+        first, second = StubClient(), StubClient()
+        serving = asyncio.create_task(agent.uplink._serve(first))  # type: ignore[arg-type]
+        await eventually(lambda: agent.uplink.delivery.connected and not agent.uplink.delivery.backlog_due)
+        first.lost.set_exception(aiomqtt.MqttError("gone"))
+        agent.uplink._committed([Row(seq, "B", "event", b"") for seq in range(1, IN_FLIGHT + 1)])  # in the same turn
+        with pytest.raises(aiomqtt.MqttError, match="gone"):
+            await serving
+        agent.uplink.delivery.link_down()
+        serving = asyncio.create_task(agent.uplink._serve(second))  # type: ignore[arg-type]
+        await eventually(lambda: agent.uplink.delivery.connected and not agent.uplink.delivery.backlog_due)
+        agent.happen()
+        try:
+            await eventually(lambda: any("item/arrived" in topic for topic in second.topics), deadline_s=2)
+        finally:
+            serving.cancel()
+            await asyncio.wait([serving])
