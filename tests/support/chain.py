@@ -48,15 +48,15 @@ class Chain:
 
 
 @asynccontextmanager
-async def running_chain(folder: Path, scene: Callable[[str], str] = str) -> AsyncIterator[Chain]:
+async def running_chain(folder: Path, edit: Callable[[Path], None] = lambda _: None) -> AsyncIterator[Chain]:
     """Start everything but the screens, import the demo's members, approve every pairing.
 
     Args:
-        scene: changes the demo's scene file before the store starts.
+        edit: changes the demo's configuration in its folder before anything starts.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = write_configuration(folder)
-    (folder / "scene.toml").write_text(scene((folder / "scene.toml").read_text(encoding="utf-8")), encoding="utf-8")
+    edit(folder)
     children: dict[str, Child] = {}
     async with AsyncExitStack() as stack:
         recorder = await stack.enter_async_context(recording_proxy(state.broker_port))
