@@ -1,5 +1,6 @@
 """Which things explain a change of weight: plain arithmetic over unit weights."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,16 +34,12 @@ def fit_articles(grams: float, articles: Sequence[Article]) -> tuple[Article, ..
     Args:
         grams: positive.
     """
-    for count in _counts(articles):
-        fits = [(error, chosen) for error, chosen in _mixes(grams, articles, count) if error is not None]
-        if fits:
-            return min(fits, key=lambda fit: (fit[0], [article.gtin for article in fit[1]]))[1]
-    return None
+    return _fewest(grams, _mixes(articles))
 
 
 def is_ambiguous(grams: float, articles: Sequence[Article]) -> bool:
     """Whether different mixes of up to `MAX_TOGETHER` articles weigh `grams` within tolerance."""
-    return sum(error is not None for count in _counts(articles) for error, _ in _mixes(grams, articles, count)) > 1
+    return sum(len(mixes.that_weigh(grams)) for mixes in _mixes(articles)) > 1
 
 
 def fit_tags(grams: float, tags: Mapping[bytes, Article]) -> list[tuple[bytes, ...]]:
@@ -57,13 +54,13 @@ def fit_tags(grams: float, tags: Mapping[bytes, Article]) -> list[tuple[bytes, .
 
 def fit_tags_and_more(grams: float, tags: Mapping[bytes, Article], articles: Sequence[Article]) -> TagFit | None:
     """As many of the tags as possible, the rest made up of untagged articles; None when nothing fits."""
-    candidates = sorted(tags)[:MAX_CANDIDATES]
+    candidates, mixes = sorted(tags)[:MAX_CANDIDATES], _mixes(articles)
     for count in range(min(MAX_TOGETHER, len(candidates)), -1, -1):
         for chosen in combinations(candidates, count):
-            left_g = grams - sum(tags[epc].unit_g for epc in chosen)
+            left_g = grams - _unit_g([tags[epc] for epc in chosen])
             if chosen and weighs(grams, [tags[epc] for epc in chosen]):
                 return TagFit(chosen, ())
-            more = fit_articles(left_g, articles) if left_g > 0 else None
+            more = _fewest(left_g, mixes) if left_g > 0 else None
             if more is not None:
                 return TagFit(chosen, more)
     return None
@@ -71,7 +68,7 @@ def fit_tags_and_more(grams: float, tags: Mapping[bytes, Article], articles: Seq
 
 def weighs(grams: float, things: Sequence[Article]) -> bool:
     """Whether these things together may weigh `grams`."""
-    return abs(grams - sum(thing.unit_g for thing in things)) <= sum(thing.tolerance_g for thing in things)
+    return abs(grams - _unit_g(things)) <= sum(thing.tolerance_g for thing in things)
 
 
 def count_by_article(things: Sequence[Article]) -> list[tuple[Article, int]]:
@@ -79,15 +76,37 @@ def count_by_article(things: Sequence[Article]) -> list[tuple[Article, int]]:
     return sorted(Counter(things).items(), key=lambda each: each[0].gtin)
 
 
-def _counts(articles: Sequence[Article]) -> range:
-    """How many things together are worth trying: the mixes of many articles are too many, and tell nothing apart."""
-    return range(1, 1 + (MAX_TOGETHER if len(articles) <= MAX_TOGETHER else 3 if len(articles) <= MAX_LISTED else 1))
+class _Mixes:
+    """All mixes of so many articles in the order of their weight: a weight is looked up, not searched for."""
+
+    def __init__(self, articles: Sequence[Article], count: int) -> None:
+        self._mixes = sorted(_choose(articles, count), key=_unit_g)
+        self._grams = [_unit_g(mix) for mix in self._mixes]
+        self._slack_g = count * max((article.tolerance_g for article in articles), default=0.0)
+
+    def that_weigh(self, grams: float) -> list[tuple[Article, ...]]:
+        """The mixes that may weigh `grams`."""
+        first = bisect_left(self._grams, grams - self._slack_g)
+        last = bisect_right(self._grams, grams + self._slack_g)
+        return [mix for mix in self._mixes[first:last] if weighs(grams, mix)]
 
 
-def _mixes(grams: float, articles: Sequence[Article], count: int) -> Iterator[tuple[float | None, tuple[Article, ...]]]:
-    """Every mix of `count` articles with its error in grams, None where it exceeds the tolerance."""
-    for mix in _choose(articles, count):
-        yield (abs(grams - sum(each.unit_g for each in mix)) if weighs(grams, mix) else None), mix
+def _mixes(articles: Sequence[Article]) -> list[_Mixes]:
+    """By count, as far as is worth trying: the mixes of many articles are too many, and tell nothing apart."""
+    most = MAX_TOGETHER if len(articles) <= MAX_TOGETHER else 3 if len(articles) <= MAX_LISTED else 1
+    return [_Mixes(articles, count) for count in range(1, most + 1)]
+
+
+def _fewest(grams: float, by_count: Sequence[_Mixes]) -> tuple[Article, ...] | None:
+    for mixes in by_count:
+        fits = mixes.that_weigh(grams)
+        if fits:
+            return min(fits, key=lambda mix: (abs(grams - _unit_g(mix)), [article.gtin for article in mix]))
+    return None
+
+
+def _unit_g(things: Sequence[Article]) -> float:
+    return sum(thing.unit_g for thing in things)
 
 
 def _choose(articles: Sequence[Article], count: int) -> Iterator[tuple[Article, ...]]:
