@@ -11,10 +11,15 @@ CHUNK_BYTES = 65_536
 
 @dataclass(slots=True)
 class Recorder:
-    """`port` to connect to, and what crossed it so far, both directions together."""
+    """`port` to connect to, and what crossed it so far: a stream for each direction of each connection."""
 
     port: int = 0
-    crossed: bytearray = field(default_factory=bytearray)
+    streams: list[bytearray] = field(default_factory=list)
+
+    @property
+    def crossed(self) -> bytes:
+        """All streams, one after the other."""
+        return b"".join(self.streams)
 
 
 @asynccontextmanager
@@ -30,7 +35,8 @@ async def recording_proxy(target_port: int) -> AsyncIterator[Recorder]:
             writer.close()
             return
         for source, sink in ((reader, far_writer), (far_reader, writer)):
-            pipe = asyncio.create_task(carry(source, sink, recorder))
+            recorder.streams.append(bytearray())
+            pipe = asyncio.create_task(carry(source, sink, recorder.streams[-1]))
             pipes.add(pipe)
             pipe.add_done_callback(pipes.discard)
 
@@ -45,12 +51,12 @@ async def recording_proxy(target_port: int) -> AsyncIterator[Recorder]:
         await asyncio.gather(*pipes, return_exceptions=True)
 
 
-async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, recorder: Recorder) -> None:
+async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, stream: bytearray) -> None:
     """One direction of one connection, until either side ends."""
     try:
         with contextlib.suppress(ConnectionError):
             while data := await source.read(CHUNK_BYTES):
-                recorder.crossed += data
+                stream += data
                 sink.write(data)
                 await sink.drain()
     finally:

@@ -70,7 +70,7 @@ async def test_nothing_that_names_a_member_crosses_the_broker(warm_folder) -> No
             return chain.rows("SELECT count(*) FROM visit") >= [(2,)]
 
         await chain.until(came_twice)
-        crossed = bytes(chain.recorder.crossed)
+        crossed = chain.recorder.crossed
         for name, secret in identities(chain).items():
             for form in forms(secret):
                 assert form not in crossed, f"{name} crossed the broker as {form!r}"
