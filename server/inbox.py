@@ -37,7 +37,7 @@ from server.decoding import GENERATION, MAX_SEQ, EventRef, Heard, MessageReader
 from server.feed import Happening
 from server.fleet import Fleet
 from server.link import Incoming, Link
-from server.marks import Marks
+from server.marks import Key, Marks
 from server.members.tables import MemberTables
 from server.tables import EventRow
 from server.telemetry import Telemetry
@@ -104,32 +104,35 @@ class Inbox:
                         await self.settle([message])
                     return None
                 async with self._ledger.transaction() as work:
-                    await self._set_aside(work, batch[0], f"refused by the database: {type(error.orig).__name__}")
+                    why = f"refused by the database: {type(error.orig).__name__}"
+                    touched = await self._set_aside(work, batch[0], why)
+                self._on.marks.committed(touched)
                 return None
 
     async def handle(self, batch: list[Incoming]) -> None:
         """One transaction for all of them, and the acknowledgements after it."""
-        touched: set[tuple[AgentId, str]] = set()
-        births: set[AgentId] = set()
+        touched: set[Key] = set()
         heard_all: list[Heard] = []
         async with self._ledger.transaction() as work:
             for incoming in batch:
                 try:
                     heard = self._reader.read(incoming)
-                    if await self._take(work, heard, touched, births):
+                    if await self._take(work, heard, touched):
                         heard_all.append(heard)
                 except MessageError as error:
                     touched.update(await self._set_aside(work, incoming, str(error)))
+        self._on.marks.committed(touched)
         self.counters.batches += 1
+        births = set()
         for heard in heard_all:
             self._on.telemetry.take(heard)
-        for gateway, generation in touched:
-            self._on.marks.owe(gateway, generation)
+            if self._fleet.hear(heard.envelope.data, heard.level, heard.envelope.time):
+                births.add(AgentId(heard.level))
         for agent in births:
             self._on.marks.owe_all()
             await self._on.tables.offer(agent)
 
-    async def _take(self, work: Work, heard: Heard, touched: set[tuple[AgentId, str]], births: set[AgentId]) -> bool:
+    async def _take(self, work: Work, heard: Heard, touched: set[Key]) -> bool:
         """Apply one message; false for a duplicate."""
         data = heard.envelope.data
         if heard.ref is not None:
@@ -142,8 +145,6 @@ class Inbox:
             new = await self._on.commands.take_proof(work, data)
             self.counters.duplicates += not new
             return new
-        elif self._fleet.hear(data, heard.level, heard.envelope.time):
-            births.add(AgentId(heard.level))
         return True
 
     async def _take_event(self, work: Work, heard: Heard, ref: EventRef) -> bool:
@@ -195,7 +196,7 @@ class Inbox:
             raise MessageError(f"a dropped range from {data.first} to {data.last} of {data.generation[:40]!r}")
         self._on.marks.close(work, AgentId(heard.level), data.generation, data.first, data.last)
 
-    async def _set_aside(self, work: Work, incoming: Incoming, why: str) -> set[tuple[AgentId, str]]:
+    async def _set_aside(self, work: Work, incoming: Incoming, why: str) -> set[Key]:
         """Keep a bad message, and count its event as taken, so that its agent does not send it for ever."""
         self.counters.bad += await quarantine.set_aside(work, incoming, why)
         ref = self._reader.read_ref(incoming)

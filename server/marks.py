@@ -1,6 +1,7 @@
 """How far each outbox generation has come in, and the acknowledgements that say so."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -31,12 +32,16 @@ class Mark:
 
 
 class Marks:
-    """The high-water marks of all generations, in memory and in the database."""
+    """The high-water marks of all generations, in memory and in the database.
+
+    The marks move while a transaction is open; an acknowledgement says only what was there after the last commit.
+    """
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._marks: dict[Key, Mark] = {}
-        self._unacknowledged: set[Key] = set()
+        self._acks: dict[Key, EdgeAck] = {}
+        self._due: set[Key] = set()
         self._wake = asyncio.Event()
 
     async def load(self, session: AsyncSession) -> None:
@@ -45,6 +50,7 @@ class Marks:
             (AgentId(row.gateway), row.generation): Mark(SeqSet.from_text(row.upto, row.above), row.stored, row.dropped)
             for row in await session.scalars(select(GenerationRow))
         }
+        self._acks = {key: _ack(key, mark) for key, mark in self._marks.items()}
 
     def take(self, work: Work, ref: EventRef) -> bool:
         """Put an event's number in; false when it was in before."""
@@ -65,27 +71,30 @@ class Marks:
         """Events that were skipped: neither stored nor declared dropped, though later ones have come."""
         return sum(mark.seqs.missing_count() for mark in self._marks.values())
 
-    def owe(self, gateway: AgentId, generation: str) -> None:
-        """An acknowledgement is due; also for a duplicate, whose sender has missed the first."""
-        self._unacknowledged.add((gateway, generation))
-        self._wake.set()
+    def committed(self, keys: Iterable[Key]) -> None:
+        """What came of these generations is on the disk: acknowledge it; also a duplicate, whose sender has missed the first."""
+        for key in keys:
+            self._acks[key] = _ack(key, self._marks[key])
+            self._owe(key)
 
     def owe_all(self) -> None:
         """The broker or an agent has been away: say again how far everything is."""
-        for gateway, generation in self._marks:
-            self.owe(gateway, generation)
+        for key in self._acks:
+            self._owe(key)
 
     async def run(self) -> None:
         """Send what is due, at once when idle, at most every `ACK_PAUSE_S` while busy."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            due, self._unacknowledged = self._unacknowledged, set()
-            for gateway, generation in sorted(due):
-                seqs = self._marks.get((gateway, generation), Mark()).seqs
-                ack = EdgeAck(generation=generation, upto=seqs.upto, missing=seqs.missing(MAX_MISSING))
-                self._link.send(ack, agent=gateway)
+            due, self._due = self._due, set()
+            for key in sorted(due):
+                self._link.send(self._acks[key], agent=key[0])
             await asyncio.sleep(ACK_PAUSE_S)
+
+    def _owe(self, key: Key) -> None:
+        self._due.add(key)
+        self._wake.set()
 
     @staticmethod
     def _save(work: Work, gateway: AgentId, generation: str, mark: Mark) -> None:
@@ -99,3 +108,7 @@ class Marks:
                 dropped=mark.dropped,
             )
         )
+
+
+def _ack(key: Key, mark: Mark) -> EdgeAck:
+    return EdgeAck(generation=key[1], upto=mark.seqs.upto, missing=mark.seqs.missing(MAX_MISSING))

@@ -86,7 +86,7 @@ def _assemble(
     fleet = Fleet(site, feed)
     catalog = load_catalog(Path(config.catalog))
     effects = Effects(marks, visits, items, decisions, commands, tables, telemetry, catalog)
-    for loader in (marks.load, visits.load, items.load):
+    for loader in (marks.load, visits.load, items.load, commands.load):
         ledger.loads(loader)
     return ServerState(
         config=config,

@@ -18,7 +18,7 @@ from broker_config.messages import (
     Version,
 )
 from broker_config.site import ActuatorId, Display, DisplayId, Site
-from server.clock import NS_PER_MS, ClockNs, to_datetime, to_ns
+from server.clock import NS_PER_MS, NS_PER_S, ClockNs, to_datetime, to_ns
 from server.decisions.rules import ActuatorAction, Content, MomentAction, Rule, Rules
 from server.feed import Happening
 from server.tables import CommandRow, DecisionRow, EpochRow, ProofRow
@@ -27,6 +27,8 @@ from server.work import Work
 log = logging.getLogger(__name__)
 
 MAX_COUNTER = 2**63 - 1
+LONGEST_MOMENT_NS = 120 * NS_PER_S
+"""As long as a rule file lets one stand."""
 ACTUATOR_TTL_MS = 2_000
 """An order to a lamp that arrives later than this would surprise."""
 
@@ -70,6 +72,21 @@ class CommandService:
         row = await session.get(EpochRow, True)
         self._epoch = row.epoch + 1 if row is not None else 1
         await session.merge(EpochRow(only=True, epoch=self._epoch))
+
+    async def load(self, session: AsyncSession) -> None:
+        """Read what may stand on the screens: each one's last order, unless it took a moment away or that has ended."""
+        self._standing = {}
+        for display in self._zones:
+            newest = (
+                select(DecisionRow.id, DecisionRow.visit, CommandRow.issued_ns, CommandRow.on)
+                .join(DecisionRow, DecisionRow.id == CommandRow.decision)
+                .where(CommandRow.target == f"display/{display}")
+                .order_by(CommandRow.epoch.desc(), CommandRow.counter.desc())
+                .limit(1)
+            )
+            found = (await session.execute(newest)).one_or_none()
+            if found is not None and found.on and await session.get(ProofRow, (found.id, "ended")) is None:
+                self._standing[display] = Standing(found.id, found.visit, found.issued_ns + LONGEST_MOMENT_NS)
 
     def show(
         self, work: Work, display: Display, content: Content, rule: Rule, action: MomentAction, cause: Cause

@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from broker_config.messages import Bad, EdgeAck, EdgeDropped, ItemArrived, ItemDeparted, ItemMoved, MomentSet, decode
+from broker_config.messages import (
+    Bad,
+    EdgeAck,
+    EdgeDropped,
+    EdgeState,
+    ItemArrived,
+    ItemDeparted,
+    ItemMoved,
+    MembersOffered,
+    MomentClear,
+    MomentSet,
+    decode,
+)
 from broker_config.site import load_site
 from server.config import load_config
 from server.link import Incoming
@@ -144,6 +156,82 @@ async def test_a_failed_commit_leaves_no_trace_in_memory_and_is_tried_again(edge
     assert len(edge.moments()) == 1  # sent once, though decided three times
     assert (await stored(state), state.inbox.counters.duplicates) == (1, 0)
     assert (await summary(state)).decisions == 1
+
+
+@pytest.fixture
+def failing_once(monkeypatch) -> None:
+    """The next transaction fails at its end."""
+    import server.inbox
+    from server.work import Work
+
+    monkeypatch.setattr(server.inbox, "RETRY_S", 0)
+    flush, failures = Work.flush, iter([True])
+
+    async def failing(self):
+        if next(failures, False):
+            raise OperationalError("INSERT", {}, Exception("disk is full"))
+        await flush(self)
+
+    monkeypatch.setattr(Work, "flush", failing)
+
+
+async def test_nothing_is_acknowledged_before_it_is_committed(edge, state, monkeypatch):
+    import asyncio
+
+    from server.work import Work
+
+    await edge.deliver(arrived(edge, 1))
+    await acks(state)
+    flush, begun, go_on = Work.flush, asyncio.Event(), asyncio.Event()
+
+    async def slow(self):
+        begun.set()
+        await go_on.wait()
+        await flush(self)
+
+    monkeypatch.setattr(Work, "flush", slow)
+    delivery = asyncio.create_task(edge.deliver(arrived(edge, 2)))
+    await begun.wait()
+    state.marks.owe_all()  # the broker comes back while the transaction is open
+    assert [ack.upto for ack in await acks(state)] == [1]
+    go_on.set()
+    await delivery
+    assert [ack.upto for ack in await acks(state)] == [2]
+
+
+async def test_an_agent_born_while_the_disk_was_full_is_told_its_table_all_the_same(edge, state, failing_once):
+    born = EdgeState(state="ready", session="s1", since=datetime.fromtimestamp(edge.clock.now_ns / 1e9, UTC))
+    await edge.deliver(edge.said(born, agent="gw-1"))
+    assert len(edge.sent(MembersOffered)) == 1
+
+
+async def test_a_leaver_clears_the_screen_though_the_first_commit_failed(edge, state, request):
+    await edge.visit(RIVER, "door", token(1))
+    (moment,) = edge.moments()
+    request.getfixturevalue("failing_once")
+    await edge.deliver(edge.left("door", token(1)))
+    assert [clear.decision for clear in edge.sent(MomentClear)] == [moment.decision]
+
+
+async def test_a_leaver_clears_the_screen_though_the_server_was_started_again(edge, store, clock):
+    await edge.visit(RIVER, "door", token(1))
+    (moment,) = edge.moments()
+    async with opened(load_config(store / "server.toml"), load_site(store / "site.toml"), clock) as again:
+        survivor = Edge(again, clock, seqs=edge.seqs)
+        await survivor.deliver(survivor.left("door", token(1)))
+        assert [clear.decision for clear in survivor.sent(MomentClear)] == [moment.decision]
+        await survivor.visit(RIVER, "shoes", token(1))
+        assert not survivor.sent(MomentClear), "it is cleared once"
+
+
+async def test_a_moment_that_had_ended_before_a_restart_is_not_cleared_again(edge, store, clock):
+    await edge.visit(RIVER, "door", token(1))
+    (moment,) = edge.moments()
+    await edge.deliver(edge.shown(moment), edge.shown(moment, "ended"))
+    async with opened(load_config(store / "server.toml"), load_site(store / "site.toml"), clock) as again:
+        survivor = Edge(again, clock, seqs=edge.seqs)
+        await survivor.deliver(survivor.left("door", token(1)))
+        assert not survivor.sent(MomentClear)
 
 
 @pytest.mark.parametrize(
