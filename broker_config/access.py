@@ -49,14 +49,15 @@ class Access:
         return True
 
     def has_changed(self) -> bool:
-        """Whether a file was added, removed or written since the last load."""
+        """Whether a file was added, removed, written or given another mode since the last load."""
         return self._signature() != self._seen
 
     def _signature(self) -> Signature:
+        """By the time of the last change of content, name or mode, so that a `chmod 600` we asked for is seen, too."""
         with contextlib.suppress(FileNotFoundError):  # removed between the listing and the look: seen next time
             paths = [self._site_file, *sorted(self._identity.glob("*.toml"))]
             stats = [(str(path), path.stat()) for path in paths]
-            return tuple((name, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
+            return tuple((name, stat.st_ctime_ns, stat.st_ino) for name, stat in stats)
         return ()
 
     @property

@@ -106,8 +106,11 @@ def check_port_is_free(host: str, port: int) -> None:
 
 
 async def _watch(access: Access, broker: RunningBroker) -> None:
-    """Look at the identity folder and the site file, and apply what changed."""
+    """Look at the identity folder and the site file, and apply what changed; what cannot be applied waits for the next change."""
     while True:
         await asyncio.sleep(WATCH_EVERY_S)
-        if access.has_changed() and access.reload():
-            broker.apply(access)
+        try:
+            if access.has_changed() and access.reload():
+                broker.apply(access)
+        except (ConfigError, OSError) as error:
+            log.error("clients stay as they were: %s", error)  # noqa: TRY400  the one line is the whole story

