@@ -3,7 +3,7 @@
 import importlib
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import structlog
 import typer
@@ -15,7 +15,7 @@ COMMANDS = {
     "demo": ("simulators.demo", "demo_app", "A simulated store, live, from serial bytes to screens."),
     "edge": ("edge.cli", "edge_app", "Run the agent of a store gateway."),
     "server": ("server.cli", "server_app", "Run the site server, or pair a display with it."),
-    "broker": ("broker_config.cli", "broker_app", "Run the embedded broker, or make credentials for one more client."),
+    "broker": ("broker_config.cli", "broker_app", "Run the store's broker, or make credentials for one more client."),
     "simulate": ("simulators.cli", "simulate_app", "Run simulated readers, scales, relays and displays."),
     "replay": ("edge.cli", "replay_app", "Run a recorded read log through the presence engine."),
     "decode": ("readers.cli", "decode_app", "Decode raw captures of a serial protocol."),
@@ -35,7 +35,9 @@ app = typer.Typer(
 
 @app.callback()
 def tacet(
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "warning",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="How much to say on stderr.")
+    ] = "warning",
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")] = False,
 ) -> None:
     """Set up what all commands share."""

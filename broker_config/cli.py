@@ -16,7 +16,9 @@ from broker_config.provision import load_credentials, make_private_folder
 from broker_config.site import Site, is_level, load_site
 
 broker_app = typer.Typer()
-Config = Annotated[Path, typer.Option("--config", "-c", help="The broker's TOML file.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The broker's TOML file; otherwise broker.toml here.")
+]
 DEFAULT_CONFIG = Path("broker.toml")
 
 
@@ -29,11 +31,12 @@ class Kind(StrEnum):
 
 
 @broker_app.callback(invoke_without_command=True)
-def run(context: typer.Context, config: Config = DEFAULT_CONFIG) -> None:
-    """Run the broker until Ctrl-C or SIGTERM.
+def run(context: typer.Context, config: Config = None) -> None:
+    """Run the broker until Ctrl-C or SIGTERM: Mosquitto where it is installed, else the embedded one.
 
-    Mosquitto where it is installed, else the embedded one.  At its first start it makes a credential for the server,
-    every agent and every display of the site file.  Clients added meanwhile are let in without a restart.
+    Its first start makes a credential for the server and for every agent and display of the site file.
+
+    Clients added while it runs are let in without a restart.
 
     Examples:
 
@@ -43,8 +46,9 @@ def run(context: typer.Context, config: Config = DEFAULT_CONFIG) -> None:
 
         tacet broker acl --config broker.toml
     """
+    context.obj = config
     if context.invoked_subcommand is None:
-        raise typer.Exit(asyncio.run(serve(load_broker_settings(config))))
+        raise typer.Exit(asyncio.run(serve(load_broker_settings(_path_of(context, config)))))
 
 
 async def serve(settings: BrokerSettings) -> int:
@@ -67,11 +71,12 @@ async def serve(settings: BrokerSettings) -> int:
 
 @broker_app.command()
 def add(
+    context: typer.Context,
     kind: Annotated[Kind, typer.Argument(help="What it is; a client may only watch decisions and bad messages.")],
     name: Annotated[
         str, typer.Argument(help="Its id: lower-case letters, digits, hyphens; a display's as in site.toml.")
     ],
-    config: Config = DEFAULT_CONFIG,
+    config: Config = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the credential if there is one; the old one ends.")
     ] = False,
@@ -84,7 +89,7 @@ def add(
 
         tacet broker add client dashboard --config broker.toml
     """
-    settings = load_broker_settings(config)
+    settings = load_broker_settings(_path_of(context, config))
     site = load_site(settings.site)
     if not is_level(name):
         raise ConfigError(
@@ -118,21 +123,28 @@ def advice(kind: Kind, name: str, site: Site) -> str:
 
 
 @broker_app.command()
-def acl(config: Config = DEFAULT_CONFIG) -> None:
+def acl(context: typer.Context, config: Config = None) -> None:
     """Print the ACL of every credential there is, as a Mosquitto acl_file.
 
     Examples:
 
         tacet broker acl --config broker.toml > acl
     """
-    settings = load_broker_settings(config)
+    path = _path_of(context, config)
+    settings = load_broker_settings(path)
     site = load_site(settings.site)
     rights = {credential.user: rights_of(credential, site) for credential in load_credentials(settings.identity)}
     if not rights:
         raise ConfigError(
-            f"{settings.identity}: no credentials yet; `tacet broker --config {config}` makes them at its first start"
+            f"{settings.identity}: no credentials yet; `tacet broker --config {path}` makes them at its first start"
         )
     typer.echo(render_acl_file(rights), nl=False)
+
+
+def _path_of(context: typer.Context, config: Path | None) -> Path:
+    """The file that `--config` names, after the subcommand or before it."""
+    before = context.obj if isinstance(context.obj, Path) else None
+    return config or before or DEFAULT_CONFIG
 
 
 @broker_app.command()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from broker_config.access import Access
 from broker_config.acl import render_acl_file
+from broker_config.errors import ConfigError
 from broker_config.identity import write_private
 from broker_config.messages import MAX_PAYLOAD_BYTES
 
@@ -36,8 +37,20 @@ def write_files(data: Path, host: str, port: int, access: Access) -> Files:
 
     As root, Mosquitto is run as its own user, so its files are given to that user.  Where that user cannot reach the
     folder (a state folder below /root, say), Mosquitto stays root: opening root's home to it would be the worse trade.
+
+    Raises:
+        ConfigError: the folder cannot be written.
     """
     folder = data / "mosquitto"
+    try:
+        return _write_files(folder, host, port, access)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be written: {error.strerror}; run as the folder's owner, or set another `data`"
+        ) from error
+
+
+def _write_files(folder: Path, host: str, port: int, access: Access) -> Files:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     user = USER if os.geteuid() == 0 and can_reach(folder.parent.resolve(), USER) else None
     files = Files(folder / "mosquitto.conf", folder / "passwords", folder / "acl", folder, user)

@@ -230,6 +230,13 @@ def test_add_says_what_to_do_next(tmp_path: Path) -> None:
     assert "docs/protocol.md" in call("add", "display", "d-door", "--config", config)
 
 
+def test_the_config_named_before_the_subcommand_counts_too(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    call("--config", config, "add", "client", "watch")
+    assert (tmp_path / "identity" / "client-watch.toml").exists()
+    assert "user client-watch" in call("--config", config, "acl")
+
+
 def test_acl_prints_what_mosquitto_reads(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     with pytest.raises(ConfigError, match="no credentials yet"):

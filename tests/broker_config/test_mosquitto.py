@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from broker_config.access import Access
+from broker_config.errors import ConfigError
 from broker_config.mosquitto.files import USER, can_reach, hash_password, render_config, write_files
 from tests.support.brokers import DEMO_SITE, running_broker
 from tests.support.programs import program
@@ -47,6 +48,12 @@ def test_the_configuration_opens_one_listener_and_lets_no_stranger_in(tmp_path: 
     assert "set_tcp_nodelay true" in lines
     assert "sys_interval 0" in lines
     assert not [line for line in lines if "websockets" in line]
+
+
+def test_a_data_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, no folder")
+    with pytest.raises(ConfigError, match="data"):
+        write_files(tmp_path / "data", "127.0.0.1", 1883, Access(DEMO_SITE, tmp_path / "identity"))
 
 
 def test_no_file_holds_a_password_or_can_be_read_by_others(tmp_path: Path) -> None:
