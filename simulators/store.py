@@ -5,6 +5,7 @@ import fcntl
 import os
 import random
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -46,18 +47,17 @@ class StoreRig:
         self._cables = dict.fromkeys(self.lines, True)
 
     def __enter__(self) -> "StoreRig":
-        self._lock = _lock_folder(self.out)
-        self.truth.__enter__()
-        try:
+        with ExitStack() as undo:
+            undo.callback(os.close, _lock_folder(self.out))
+            undo.enter_context(self.truth)
             for line in self.lines.values():
+                undo.callback(line.unplug)
                 line.plug()
-        except SimulatorError:
-            self._close()
-            raise
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._close()
+        self._undo.close()
 
     def step(self, now_ns: int) -> None:
         """Move the store and all devices up to `now_ns`."""
@@ -125,12 +125,6 @@ class StoreRig:
     def _tell_counts(self) -> None:
         for name, antenna in self.antennas.items():
             self.truth.tell(truth.ReadsEmitted(at=truth.utc(self._now_ns), reader=name, **antenna.emitted))
-
-    def _close(self) -> None:
-        for line in self.lines.values():
-            line.unplug()
-        self.truth.__exit__()
-        os.close(self._lock)
 
 
 async def run_store(

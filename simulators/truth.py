@@ -13,6 +13,8 @@ from typing import TypedDict
 
 import msgspec
 
+from simulators.errors import SimulatorError
+
 
 def _kebab(name: str) -> str:
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")
@@ -156,7 +158,10 @@ class TruthFile:
         self._encoder = msgspec.json.Encoder()
 
     def __enter__(self) -> "TruthFile":
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise SimulatorError(f"{self.path}: cannot be written: {error.strerror}; give another --out") from error
         os.fchmod(descriptor, 0o600)  # an earlier run's file may be wider
         self._file = os.fdopen(descriptor, "wb")
         return self

@@ -115,6 +115,19 @@ def test_two_simulators_never_share_a_folder(scene, zones, tmp_path):
         pass
 
 
+def test_a_truth_that_cannot_be_written_is_one_line_and_leaves_the_folder_free(scene, zones, tmp_path):
+    (tmp_path / "truth.jsonl").mkdir()
+    with (
+        pytest.raises(SimulatorError, match="cannot be written"),
+        StoreRig(scene, zones, tmp_path, seed=1, start_ns=START_NS),
+    ):
+        pass
+    assert not any(link.is_symlink() for link in tmp_path.iterdir())
+    (tmp_path / "truth.jsonl").rmdir()
+    with StoreRig(scene, zones, tmp_path, seed=1, start_ns=START_NS):
+        pass
+
+
 def test_cables_are_pulled_and_put_back_as_planned(scene, zones, tmp_path):
     broken = msgspec.structs.replace(scene, faults={"w-1": FaultPlan(unplug=(Unplug(at_s=1.0, for_s=2.0),))})
     with StoreRig(broken, zones, tmp_path, seed=1, start_ns=START_NS) as rig:
