@@ -5,6 +5,7 @@ understands; both are checked here.  Paths are relative to the file's folder.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from readers.registry import check_reader, check_scale
 
 S = TypeVar("S", bound=Strict)
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+HOST = r"^(([0-9A-Za-z_-]{1,63}\.)*[0-9A-Za-z_-]{1,63}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$"
+"""A name or an address; what else there is ends in an error of the resolver that no retry mends."""
 
 
 class BrokerAddress(Strict, frozen=True):
@@ -43,7 +46,7 @@ class Antenna(Strict, frozen=True):
 
     number: Annotated[int, msgspec.Meta(ge=1, le=255)]
     zone: Level
-    floor_dbm: float = -128.0
+    floor_dbm: Annotated[float, msgspec.Meta(ge=-200, le=100)] = -128.0
 
 
 class ShelfItem(Strict, frozen=True):
@@ -173,7 +176,7 @@ def load_config(path: Path) -> EdgeConfig:
         credential=_credential(path, file.credential, file.agent),
         data=file.data,
         server=_server(path, file.server),
-        broker=file.broker,
+        broker=_broker(path, file.broker),
         simulated=file.simulated,
         outbox=file.outbox,
         presence=file.presence,
@@ -258,9 +261,19 @@ def _credential(path: Path, credential_path: Path, agent: str) -> Credential:
     return credential
 
 
+def _broker(path: Path, address: BrokerAddress) -> BrokerAddress:
+    if not re.match(HOST, address.host):
+        raise ConfigError(f"{path}: [broker] host {address.host!r} is no name or address; write it as 127.0.0.1")
+    return address
+
+
 def _server(path: Path, address: str) -> str:
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(address)
+        sound = parts.scheme in ("http", "https") and re.match(HOST, parts.hostname or "") and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        sound = False
+    if not sound:
         raise ConfigError(f"{path}: server {address!r} is no address; write it as http://127.0.0.1:8080")
     return address.rstrip("/")
 

@@ -1,5 +1,6 @@
 """The engine's memory for one layout: settings turned into the rows that the kernels read, tables allocated."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ EVENT_ROWS = 4096
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
+LONGEST_S = 315_360_000  # ten years; so many ns fit into 64 bits beside any time
 
 
 def make_state(
@@ -25,6 +27,9 @@ def make_state(
     """
     if not 1 <= capacity < 1 << 30:
         raise ValueError(f"capacity {capacity} is not between 1 and 2^30 tags")
+    forgotten_s = settings.person_forgotten_s, settings.item_forgotten_days * 86_400
+    if not all(0 < each <= LONGEST_S for each in forgotten_s):
+        raise ValueError(f"presence: what is departed is forgotten after more than 0 and at most {LONGEST_S} s")
     state = allocate(
         capacity,
         seed,
@@ -61,19 +66,21 @@ def _zone_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void]:
 
 
 def _check(own: ZoneSettings, where: str) -> None:
-    positive = (
+    counts_and_times = (
         own.confirm_reads, own.confirm_window_ms, own.person_departs_s, own.item_departs_s, own.exit_departs_s,
         own.move_min_reads, own.sample_age_ms,
     )  # fmt: skip
-    if min(positive) <= 0:
-        raise ValueError(f"{where}: counts and times must be above 0")
+    if not all(0 < each <= LONGEST_S for each in counts_and_times):
+        raise ValueError(f"{where}: counts and times must be above 0 and at most {LONGEST_S}")
     for profile in (own.person, own.item, own.garment):
         _check_profile(profile, where)
 
 
 def _check_profile(profile: Profile, where: str) -> None:
-    if profile.holdoff_ms < 0 or profile.slope_db_per_ms > 0:
-        raise ValueError(f"{where}: a profile's holdoff is at least 0 and its slope at most 0")
+    if not 0 <= profile.holdoff_ms <= LONGEST_S or not profile.slope_db_per_ms <= 0:
+        raise ValueError(f"{where}: a profile's holdoff is 0 to {LONGEST_S} ms and its slope at most 0")
+    if not math.isfinite(profile.threshold_db) or not math.isfinite(profile.slope_db_per_ms):
+        raise ValueError(f"{where}: a profile's threshold and slope must be numbers")
 
 
 def _antenna_rows(layout: Layout) -> NDArray[np.void]:

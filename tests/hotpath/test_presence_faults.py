@@ -5,7 +5,17 @@ from dataclasses import fields, replace
 import pytest
 
 from edge.columns import ColumnBuffer
-from edge.presence import Antenna, Counters, Layout, PresenceSettings, Tracker, Transition, ZoneSettings, ZoneSpec
+from edge.presence import (
+    Antenna,
+    Counters,
+    Layout,
+    PresenceSettings,
+    Profile,
+    Tracker,
+    Transition,
+    ZoneSettings,
+    ZoneSpec,
+)
 from hotpath import record
 from readers.model import Epc, Read, ReaderId
 from tests.hotpath.oracle import OracleRead
@@ -331,3 +341,20 @@ def test_a_buffer_turns_reads_into_columns_and_counts_what_does_not_fit() -> Non
     buffer.take()
     buffer.append(Read(Epc(b"\x01"), reader, 1, -50, 9), 0)
     assert not buffer.take().epc[0, 1:].any(), "a short EPC keeps nothing of the longer one before it"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        PresenceSettings(floor=ZoneSettings(confirm_window_ms=10**20)),
+        PresenceSettings(floor=ZoneSettings(person_departs_s=float("inf"))),
+        PresenceSettings(floor=ZoneSettings(item_departs_s=float("nan"))),
+        PresenceSettings(floor=ZoneSettings(person=Profile(float("nan"), 0, -0.008))),
+        PresenceSettings(floor=ZoneSettings(item=Profile(6.0, 10**20, -0.008))),
+        PresenceSettings(item_forgotten_days=float("inf")),
+        PresenceSettings(person_forgotten_s=0.0),
+    ],
+)
+def test_a_setting_that_is_no_time_is_refused_not_an_overflow(settings: PresenceSettings) -> None:
+    with pytest.raises(ValueError, match=r"must be|is 0 to|forgotten after"):
+        Tracker(Layout((), (ZoneSpec("a", "floor"),)), settings, seed=1, own_goods=None)
