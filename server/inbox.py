@@ -86,6 +86,7 @@ class Inbox:
         """Work until cancelled."""
         while True:
             batch = [await self._link.incoming.get()]
+            await asyncio.sleep(0)  # what came with it (an entry follows each leaving) is still on its way here
             while len(batch) < MAX_BATCH and not self._link.incoming.empty():
                 batch.append(self._link.incoming.get_nowait())
             await self.settle(batch)

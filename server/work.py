@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import aiosqlite
 from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -100,9 +101,16 @@ def _table(row: Base) -> Table:
 
 
 async def _upsert(session: AsyncSession, table: Table, rows: list[Base]) -> None:
+    """Hand the rows to the driver itself, inside the session's transaction.
+
+    SQLAlchemy's own way makes four round trips to the driver's thread per statement, this makes one: a third of the time.
+    It holds for aiosqlite, which begins the transaction with the first write on the connection, whoever makes it.
+    """
     connection = await session.connection()
     sql, columns = _upsert_statement(table, connection.dialect)
-    await connection.exec_driver_sql(sql, [tuple(getattr(row, name) for name in columns) for row in rows])
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(driver, aiosqlite.Connection)
+    await driver.executemany(sql, [tuple(getattr(row, name) for name in columns) for row in rows])
 
 
 @functools.cache
