@@ -72,7 +72,7 @@ class Patience:
         answer_s: for the answer to a command.
         order_ended_s: of silence, once a poll order may have run out, before the next.
         rearm_s: of silence in the middle of an order before ordering anew.
-        dead_s: without a sign of life before giving up.
+        dead_s: without a sign of life, although it answers, before giving up.
     """
 
     answer_s: float = 0.5
@@ -132,7 +132,7 @@ class M100Reader:
         Raises:
             ReaderDisconnected: the port is gone.
             ReaderTimeout: no sign of life although the order was repeated.
-            ReaderRefused: the module refuses to poll.
+            ReaderRefused: the module refuses to poll, or, after a restart, to be set up again.
         """
         while True:
             frames = await self._receive_alive()
@@ -174,9 +174,7 @@ class M100Reader:
         elif loop.time() - self._alive_at_s >= self._patience.dead_s:
             raise ReaderTimeout(f"no sign of life for {self._patience.dead_s:g} s; check power and baud rate")
         elif loop.time() >= self._rearm_at_s:
-            self.health.rearms += 1
-            await self._port.send(commands.stop_multi_poll().to_bytes())
-            await self._arm()
+            await self._rearm()
         return frames
 
     async def _receive_until(self, deadline_s: float) -> list[Frame]:
@@ -193,6 +191,13 @@ class M100Reader:
         self.health.discarded_bytes = self._decoder.discarded_bytes
         self.health.overrun_bytes = self._port.overrun_bytes
         return frames
+
+    async def _rearm(self) -> None:
+        """Order anew, set up from scratch: a module that lost its power says nothing and is back in its default region."""
+        self.health.rearms += 1
+        await self._order("the stop", commands.stop_multi_poll())
+        await self._set_up()
+        await self._arm()
 
     async def _arm(self) -> None:
         await self._port.send(commands.multi_poll(self._settings.poll_count).to_bytes())

@@ -97,6 +97,18 @@ async def test_silence_in_the_middle_of_an_order_is_answered_by_a_new_one():
         assert reader.health.rearms == 1
 
 
+async def test_a_module_that_lost_power_does_not_go_on_in_its_default_region():
+    """Brown-out: the port stays, the module is silent, and knows nothing any more of region and power."""
+    module = FakeM100()
+    set_up_as = []
+    module.on_poll = lambda _: set_up_as.append((module.region, module.power)) or [TAG]
+    async with opened(module) as (reader, _):
+        assert await take(reader, 1) == [READ]
+        module.region, module.power = b"\x01", (2000).to_bytes(2, "big")
+        assert await take(reader, 1) == [READ]
+        assert set_up_as == [(b"\x02", (2600).to_bytes(2, "big"))] * 2
+
+
 async def test_a_dead_module_is_a_timeout_although_the_port_is_open():
     async with opened(FakeM100(lambda _: [])) as (reader, _):
         with pytest.raises(ReaderTimeout, match="no sign of life"):
