@@ -74,7 +74,9 @@ class Service:
         if response.status_code == httpx.codes.NOT_FOUND:
             raise SimulatorError(f"{self._http.base_url}: the site has no display {self._display!r}; see its site.toml")
         response.raise_for_status()
-        if cookie := self._http.cookies.get(self._cookie_name):
+        if cookie := response.cookies.get(self._cookie_name):
+            self._http.cookies.clear()  # a kept one that the server no longer honours would stand beside it
+            self._http.cookies.set(self._cookie_name, cookie)
             self._cookies.keep(self._display, cookie)
         return msgspec.json.decode(response.content, type=Pairing)
 

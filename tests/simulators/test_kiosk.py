@@ -83,6 +83,16 @@ async def test_a_kept_cookie_needs_no_second_pairing(server, tmp_path):
     assert server.codes_given == 0
 
 
+async def test_a_cookie_that_the_server_no_longer_honours_is_replaced(server, tmp_path):
+    path = tmp_path / "cookies.json"
+    Cookies(path).keep("d-door", "of-an-earlier-server")
+    async with running(server, Cookies(path)) as news:
+        await server.until(lambda: any(item.what == "code" for item in news))
+        await ready(server)
+    assert server.handshake["cookie"] == f"tacet-display-d-door={server.secret}"
+    assert Cookies(path).get("d-door") == server.secret
+
+
 async def test_a_moment_is_proven_from_start_to_end_of_its_time(server):
     async with running(server) as news:
         await ready(server)
