@@ -1,7 +1,7 @@
 """The running server without its HTTP side: opens everything in order, and closes it in the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -34,6 +34,8 @@ from server.visits.service import VisitService
 from server.web.pages import make_pages
 from server.work import Ledger
 
+CANCEL_AGAIN_S = 1.0
+
 
 @asynccontextmanager
 async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[ServerState]:
@@ -51,8 +53,19 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
             tasks.create_task(keep_house(state.ledger, state.visits, state.member_tables), name="housekeeping"),
         ]
         yield state
-        for task in background:
+        await end(background)
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended.
+
+    Once is not enough: aiomqtt waits by `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that comes in the
+    same instant as what it waits for.
+    """
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
             task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 @asynccontextmanager

@@ -192,7 +192,8 @@ class MqttProxy:
                 self.counters.taken_over += 1
                 older.taken_over.set()
                 with suppress(TimeoutError):  # then the broker itself ends the older one: same client id
-                    await asyncio.wait_for(older.ended.wait(), HAND_OVER_WITHIN_S)
+                    async with asyncio.timeout(HAND_OVER_WITHIN_S):
+                        await older.ended.wait()
             yield link
         finally:
             link.ended.set()
@@ -212,8 +213,9 @@ class MqttProxy:
             yield reader, writer
         finally:
             writer.close()
-            with suppress(OSError, TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), HAND_OVER_WITHIN_S)
+            with suppress(OSError):  # TimeoutError is one
+                async with asyncio.timeout(HAND_OVER_WITHIN_S):
+                    await writer.wait_closed()
 
     async def _run_pipe(self, pipe: Pipe, link: Link) -> Closing:
         """Both ways until one of them ends; a taken-over link says good-bye, so that its will stays unsaid."""
@@ -231,20 +233,22 @@ class MqttProxy:
         in_packets = Allowance(UP_PACKETS_PER_S, UP_PACKETS_BURST, self._clock_ns)
         try:
             while True:
-                data = await asyncio.wait_for(pipe.channel.receive(), pipe.silence_s)
+                async with asyncio.timeout(pipe.silence_s):  # `wait_for` may swallow the cancellation that ends us
+                    data = await pipe.channel.receive()
                 packets = pipe.browser_packets.feed(data)
                 self.counters.bytes_up += len(data)
                 if not (in_bytes.spend(len(data)) and in_packets.spend(len(packets))):
                     self.counters.rate_limited += 1
                     return Closing(POLICY, "too much at once")
                 pipe.writer.write(b"".join(packets))
-                await asyncio.wait_for(pipe.writer.drain(), BROKER_WITHIN_S)
+                async with asyncio.timeout(BROKER_WITHIN_S):
+                    await pipe.writer.drain()
         except TimeoutError:
             self.counters.idle += 1
             return Closing(POLICY, "silent for too long")
         except PacketError as error:
             return self._broken(error).closing
-        except ConnectionError:
+        except OSError:
             return Closing(NORMAL, "an end is gone")
 
     async def _down(self, pipe: Pipe) -> Closing:

@@ -1,5 +1,6 @@
 """Pairing over HTTP, and the WebSocket that a paired browser speaks MQTT on."""
 
+import asyncio
 from contextlib import suppress
 from functools import partial
 
@@ -15,6 +16,7 @@ from server.state import Owner, State
 
 COOKIE_LIFE_S = 365 * 24 * 3600
 SUBPROTOCOL = "mqtt"
+CLOSE_WITHIN_S = 5.0
 
 router = APIRouter()
 
@@ -68,8 +70,10 @@ async def mqtt(websocket: WebSocket, state: State) -> None:
         await websocket.accept(SUBPROTOCOL)
         may_be = partial(state.pairing.is_one_of, websocket.cookies)
         closing = await state.proxy.run(WebSocketChannel(websocket), may_be)
-        with suppress(WebSocketDisconnect, RuntimeError):  # Starlette's two ways to say that it is closed already
-            await websocket.close(closing.code, closing.reason)
+        # Starlette has two ways to say that it is closed already; and a browser that reads nothing would be waited for.
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await websocket.close(closing.code, closing.reason)
 
 
 class WebSocketChannel:

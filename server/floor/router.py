@@ -33,7 +33,8 @@ async def stream_happenings(feed: Feed) -> AsyncIterator[bytes]:
         yield HEARTBEAT
         while not feed.closed:
             try:
-                happening = await asyncio.wait_for(happenings.get(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    happening = await happenings.get()
             except TimeoutError:
                 yield HEARTBEAT
                 continue

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
+import server.runtime
 from broker_config.messages import (
     BaseSet,
     DisplayState,
@@ -20,6 +21,7 @@ from broker_config.messages import (
 )
 from server.clock import to_datetime
 from server.config import load_config
+from server.link import Link
 from server.runtime import running
 from server.state import ServerState
 from tests.server.harness import RIVER, Clock, Edge, token, write_store
@@ -138,6 +140,20 @@ async def test_a_broker_that_comes_late_goes_and_comes_again_is_found(tmp_path, 
             offer, _ = await first(agent, MembersOffered)
             while offer.version != 4712:
                 offer, _ = await first(agent, MembersOffered)
+
+
+async def test_a_server_ends_though_a_wait_swallows_its_cancellation(store, monkeypatch):
+    async def deaf_once(_link):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(Link, "run", deaf_once)
+    monkeypatch.setattr(server.runtime, "CANCEL_AGAIN_S", 0.01)
+    async with asyncio.timeout(WAIT_S / 3):
+        async with running(load_config(store / "server.toml"), Clock()):
+            await asyncio.sleep(0)
 
 
 async def test_what_waits_longer_than_it_is_worth_is_dropped_and_counted(edge, state, clock):

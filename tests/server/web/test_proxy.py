@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from server.displays import proxy
+from server.displays import router as displays
 from server.displays.mqtt_packets import Connect, Will, encode_length
 from server.displays.proxy import MAX_PACKET_BYTES, POLICY, TAKEN_OVER, TOO_BIG, TRY_LATER
 from server.link import Incoming
@@ -197,3 +200,65 @@ def spy_on_incoming(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[tuple
 
     monkeypatch.setattr(store.state.link.incoming, "put", take_and_note)
     return heard
+
+
+class Trickle:
+    """A browser that says one thing when told to, and then nothing."""
+
+    def __init__(self) -> None:
+        self.speak, self.spoken = asyncio.Event(), False
+
+    async def receive(self) -> bytes:
+        await (asyncio.Event() if self.spoken else self.speak).wait()
+        self.spoken = True
+        return PINGREQ
+
+    async def send(self, data: bytes) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_link_ends_though_its_browser_speaks_in_the_same_instant(store: Store, turns: int) -> None:
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        channel = Trickle()
+        pipe = proxy.Pipe(channel, reader, writer, proxy.PacketSplitter(MAX_PACKET_BYTES), 60.0)
+        up = asyncio.create_task(store.state.proxy._up(pipe))
+        await asyncio.sleep(0)
+        channel.speak.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        up.cancel()
+        done, _ = await asyncio.wait([up], timeout=2)
+        up.cancel()
+        await asyncio.wait([up])
+        writer.close()
+        assert done, "the cancellation was swallowed"
+
+
+async def test_a_browser_that_reads_nothing_is_not_waited_for_at_its_close(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stalled(WebSocket):
+        async def close(self, code: int = 1000, reason: str | None = None) -> None:
+            await asyncio.Event().wait()
+
+    async def gone() -> Message:
+        return {"type": "websocket.disconnect", "code": 1006}
+
+    async def sent(_message: Message) -> None:
+        pass
+
+    headers = {"origin": store.url, "host": store.host, "cookie": await store.pair("d-door")}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "websocket", "subprotocols": ["mqtt"], "headers": raw, "path": "/mqtt"}
+    monkeypatch.setattr(displays, "CLOSE_WITHIN_S", 0.05)
+    websocket = Stalled(scope, gone, sent)
+    websocket.client_state = WebSocketState.CONNECTED
+    async with asyncio.timeout(5):
+        await displays.mqtt(websocket, store.state)
+    assert store.state.proxy.counters.opened == 1
