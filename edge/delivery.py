@@ -7,7 +7,7 @@ here: only the server's word after its commit moves the cursor.
 from collections import deque
 from collections.abc import Sequence
 
-from edge.outbox_store import Row
+from edge.outbox_rows import Row
 
 IN_FLIGHT = 200  # published, not yet acknowledged by the broker
 MAX_LIVE = 1000  # live events sent or waiting, not acknowledged by the server: beyond it they join the backlog

@@ -17,7 +17,8 @@ from typing import Self, TypeVar
 
 from broker_config.errors import ConfigError
 from broker_config.messages import EdgeAck
-from edge.outbox_store import DropRange, EventClass, OutboxStore, Row, as_ranges
+from edge.outbox_rows import DropRange, EventClass, Row, as_ranges, join_ranges
+from edge.outbox_store import OutboxStore
 from readers.model import ClockNs
 
 log = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ class Outbox:
             self._next_seq = upto + 1
         if upto != self._store.acked_upto:
             now_ns = self._clock_ns()
-            await self._call(lambda: self._store.acknowledge(upto, now_ns))
+            await self._note(lambda: self._store.acknowledge(upto, now_ns))
         return True
 
     async def run(self) -> None:
@@ -171,7 +172,7 @@ class Outbox:
         """
         while True:
             now_ns = self._clock_ns()
-            await self._call(lambda: self._store.purge(now_ns))  # noqa: B023 - awaited in the same turn
+            await self._note(lambda: self._store.purge(now_ns))  # noqa: B023 - awaited in the same turn
             done, _ = await asyncio.wait([self._failed], timeout=PURGE_EVERY_S)
             if done:
                 self._failed.result()
@@ -188,7 +189,7 @@ class Outbox:
             kept = self._store.commit(rows, {**self._unsaved, **state}, self._lost)
         except sqlite3.OperationalError as error:
             log.error("outbox %s: %s; %s events could not be kept", self._path, error, len(rows))  # noqa: TRY400 - one line
-            self._lost += as_ranges(rows)
+            self._lost = join_ranges([*self._lost, *as_ranges(rows)])
             self._unsaved |= state
             return []
         self._lost, self._unsaved = [], {}
@@ -207,6 +208,13 @@ class Outbox:
         self._waiters = [each for each in self._waiters if each[0] > self._finished]
         if error is None and self.on_commit is not None and future.result():
             self.on_commit(future.result())
+
+    async def _note(self, work: Callable[[], None]) -> None:
+        """Write what may as well be written later: a full disk is no reason to stop."""
+        try:
+            await self._call(work)
+        except sqlite3.OperationalError as error:
+            log.error("outbox %s: %s; free some space on its disk", self._path, error)  # noqa: TRY400 - one line
 
     def _call(self, work: Callable[[], T]) -> Awaitable[T]:
         return self._loop.run_in_executor(self._thread, work)

@@ -9,15 +9,14 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+
+from edge.outbox_rows import DropRange, EventClass, Row, as_ranges
 
 log = logging.getLogger(__name__)
 
-EventClass = Literal["A", "B", "C"]
-"""A: members, transactions, results of commands.  B: goods and shelves.  C: health.  When space runs out, C goes first."""
 CLASSES: tuple[EventClass, ...] = ("A", "B", "C")
 PAGE_BYTES = 4096
 MIN_QUOTA_PAGES = 64
@@ -27,28 +26,6 @@ SPARE_PAGES = 16  # what SQLite needs beside the rows: inner pages of the trees,
 DROP_ROWS = 64  # rows given up at a time
 LOCK_WAIT_S = 5.0  # an agent that is just stopping may still hold the file
 WAL_PAGES = 1000  # the log is written back to the file beyond this
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One event as it will be published."""
-
-    seq: int
-    event_class: EventClass
-    topic: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DropRange:
-    """Seqs that will never be sent, all of one class."""
-
-    first: int
-    last: int
-    event_class: EventClass
-
-    def __len__(self) -> int:
-        return self.last - self.first + 1
 
 
 class OutboxStore:
@@ -79,21 +56,18 @@ class OutboxStore:
         drops = list(drops)
         last_seq = max([self.last_seq, *(row.seq for row in rows), *(drop.last for drop in drops)])
         before = self.dropped_events
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            kept = self._make_room(list(rows))
-            for row in kept:
-                self._db.execute(_INSERT[row.event_class], (row.seq, row.topic, row.payload))
-            stored = {row.seq for row in kept}
-            self._declare([*drops, *as_ranges(row for row in rows if row.seq not in stored)])
-            self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", list(state.items()))
-            self._set("last_seq", last_seq)
-            self._set("acked_upto", self.acked_upto)
-            self._db.execute("COMMIT")
+            with self._transaction():
+                kept = self._make_room(list(rows))
+                for row in kept:
+                    self._db.execute(_INSERT[row.event_class], (row.seq, row.topic, row.payload))
+                stored = {row.seq for row in kept}
+                self._declare([*drops, *as_ranges(row for row in rows if row.seq not in stored)])
+                self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", list(state.items()))
+                self._set("last_seq", last_seq)
+                self._set("acked_upto", self.acked_upto)
         except sqlite3.Error:
             self.dropped_events = before
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             raise
         self.last_seq = last_seq
         return kept
@@ -127,7 +101,8 @@ class OutboxStore:
         server drops.
         """
         if upto < self.acked_upto:
-            self._server_fell_back(upto)
+            with self._transaction():
+                self._server_fell_back(upto)
         self.acked_upto = upto
         last_mark = self._db.execute("SELECT max(at_ns) FROM ack_mark").fetchone()[0]
         if last_mark is None or now_ns - last_mark >= ACK_MARK_EVERY_NS:
@@ -140,17 +115,29 @@ class OutboxStore:
         upto = self._db.execute(old, (now_ns - KEEP_ACKED_NS,)).fetchone()[0]
         if upto is None:
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        for event_class in CLASSES:
-            self._db.execute(_DELETE_UPTO[event_class], (min(upto, self.acked_upto),))
-        self._db.execute("DELETE FROM dropped WHERE last <= ?", (min(upto, self.acked_upto),))
-        self._db.execute("DELETE FROM ack_mark WHERE upto < ?", (upto,))
-        self._db.execute("COMMIT")
+        with self._transaction():
+            for event_class in CLASSES:
+                self._db.execute(_DELETE_UPTO[event_class], (min(upto, self.acked_upto),))
+            self._db.execute("DELETE FROM dropped WHERE last <= ?", (min(upto, self.acked_upto),))
+            self._db.execute("DELETE FROM ack_mark WHERE upto < ?", (upto,))
 
     def close(self) -> None:
-        """Write the last acknowledgement and close the file."""
-        self._set("acked_upto", self.acked_upto)
+        """Write the last acknowledgement, where there is room for it, and close the file."""
+        with suppress(sqlite3.OperationalError):
+            self._set("acked_upto", self.acked_upto)
         self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing, and never left open."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     def _server_fell_back(self, upto: int) -> None:
         """Declare what the server lacks and we have deleted since; the rest is sent again."""
@@ -212,17 +199,6 @@ class OutboxStore:
 
     def _set(self, key: str, value: int) -> None:
         self._db.execute("UPDATE meta SET value = ? WHERE key = ?", (str(value), key))
-
-
-def as_ranges(rows: Iterable[Row]) -> list[DropRange]:
-    """Rows in the order of seq as the fewest ranges of one class each."""
-    ranges: list[DropRange] = []
-    for row in rows:
-        if ranges and ranges[-1].last == row.seq - 1 and ranges[-1].event_class == row.event_class:
-            ranges[-1] = DropRange(ranges[-1].first, row.seq, row.event_class)
-        else:
-            ranges.append(DropRange(row.seq, row.seq, row.event_class))
-    return ranges
 
 
 def _pages_for(rows: Sequence[Row]) -> int:

@@ -34,7 +34,7 @@ from edge.delivery import IN_FLIGHT, Delivery
 from edge.events import Announcer
 from edge.health import Health
 from edge.outbox import Outbox
-from edge.outbox_store import DropRange, Row
+from edge.outbox_rows import DropRange, Row
 from readers.model import ClockNs
 
 log = logging.getLogger(__name__)

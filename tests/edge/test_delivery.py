@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.delivery import MAX_BACKLOG, MAX_LIVE, MAX_PATIENCE_S, PATIENCE_S, RESEND_MISSING_S, Delivery
-from edge.outbox_store import Row
+from edge.outbox_rows import Row
 
 
 def rows(first: int, last: int) -> list[Row]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import edge.outbox_store
 from broker_config.errors import ConfigError
 from broker_config.messages import EdgeAck
 from edge.outbox import EventId, Outbox, PendingEvent
-from edge.outbox_store import DropRange, Row
+from edge.outbox_rows import DropRange, Row, join_ranges
 from tests.support.edge import ManualClock, eventually
 
 MB = 1 << 20
@@ -162,3 +163,49 @@ async def test_a_folder_that_cannot_be_used_is_one_clear_line(tmp_path: Path, cl
     with pytest.raises(ConfigError, match=r"outbox\.sqlite"):
         async with make(tmp_path, clock):
             pass
+
+
+async def test_a_full_disk_does_not_end_the_agent_when_the_server_acknowledges(
+    tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event()] * 3)
+        await outbox.flush()
+        store = outbox._store
+
+        def refuse(*_: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(store, "_set", refuse)
+            patched.setattr(store, "_server_fell_back", refuse)
+            for upto in (3, 1):
+                assert await outbox.acknowledge(ack(outbox, upto))
+        assert "free some space" in caplog.text
+        assert outbox.append([event()]) == [4]
+        await outbox.flush()
+        assert [row.seq for row in await outbox.rows_after(0, 9)] == [1, 2, 3, 4]
+
+
+async def test_a_purge_that_a_full_disk_breaks_off_does_not_stop_events_from_being_kept(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event()] * 3)
+        await outbox.flush()
+        await outbox.acknowledge(ack(outbox, 3))
+        clock.forward_s(49 * 3600)
+        broken = {**edge.outbox_store._DELETE_UPTO, "C": "DELETE FROM a_full_disk WHERE seq <= ?"}
+        monkeypatch.setattr(edge.outbox_store, "_DELETE_UPTO", broken)
+        await outbox._note(lambda: outbox._store.purge(clock()))
+        outbox.append([event()])
+        await outbox.flush()
+        assert [row.seq for row in await outbox.rows_after(0, 9)] == [1, 2, 3, 4]
+
+
+def test_what_a_dead_disk_lost_stays_few_ranges() -> None:
+    lost: list[DropRange] = []
+    for seq in range(1, 1000):
+        lost = join_ranges([*lost, DropRange(seq, seq, "B")])
+    assert lost == [DropRange(1, 999, "B")]
+    assert len(join_ranges([*lost, DropRange(1000, 1000, "A"), DropRange(1002, 1002, "A")])) == 3

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.outbox_store import KEEP_ACKED_NS, DropRange, EventClass, OutboxStore, Row
+from edge.outbox_rows import DropRange, EventClass, Row
+from edge.outbox_store import KEEP_ACKED_NS, OutboxStore
 
 MB = 1 << 20
 HOUR_NS = 3600 * 1_000_000_000
@@ -219,7 +220,8 @@ def test_any_order_of_events_keeps_seqs_whole_and_loses_nothing(
 WRITER = """
 import sys
 from pathlib import Path
-from edge.outbox_store import OutboxStore, Row
+from edge.outbox_rows import Row
+from edge.outbox_store import OutboxStore
 store = OutboxStore(Path(sys.argv[1]), 64 << 20)
 seq = store.last_seq + 1
 while True:

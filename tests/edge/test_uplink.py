@@ -34,7 +34,7 @@ from edge.delivery import IN_FLIGHT
 from edge.events import Announcer
 from edge.health import Health
 from edge.outbox import Outbox
-from edge.outbox_store import DropRange, Row
+from edge.outbox_rows import DropRange, Row
 from edge.uplink import Handlers, Uplink
 from tests.support.brokers import ENGINES, TestBroker, running_broker
 from tests.support.edge import ManualClock, a_transition, eventually

@@ -1,0 +1,46 @@
+"""What the outbox holds: rows, and the ranges of those it had to drop."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+EventClass = Literal["A", "B", "C"]
+"""A: members, transactions, results of commands.  B: goods and shelves.  C: health.  When space runs out, C goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event as it will be published."""
+
+    seq: int
+    event_class: EventClass
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DropRange:
+    """Seqs that will never be sent, all of one class."""
+
+    first: int
+    last: int
+    event_class: EventClass
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+
+def as_ranges(rows: Iterable[Row]) -> list[DropRange]:
+    """Rows in the order of seq as the fewest ranges of one class each."""
+    return join_ranges(DropRange(row.seq, row.seq, row.event_class) for row in rows)
+
+
+def join_ranges(ranges: Iterable[DropRange]) -> list[DropRange]:
+    """Ranges in order, neighbours of one class made one."""
+    joined: list[DropRange] = []
+    for each in ranges:
+        if joined and (joined[-1].last, joined[-1].event_class) == (each.first - 1, each.event_class):
+            joined[-1] = DropRange(joined[-1].first, each.last, each.event_class)
+        else:
+            joined.append(each)
+    return joined
