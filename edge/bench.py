@@ -31,13 +31,13 @@ bench_app = typer.Typer(context_settings={"allow_interspersed_args": True}, subc
 def bench(
     name: Annotated[
         Literal["presence", "match", "all"],
-        typer.Argument(help="Which one: presence, match, or all.", metavar="[NAME]"),
+        typer.Argument(help="Which one: presence, match, or all.", metavar="NAME"),
     ] = "all",
     *,
     reads: Annotated[
-        Path | None, typer.Option(help="Reads from outside: .npz with t_ns, antenna, epc [n, 12], rssi_cdbm.")
+        Path | None, typer.Option(help="Reads from outside: .npz with t_ns, antenna, epc \\[n, 12], rssi_cdbm.")
     ] = None,
-    members: Annotated[Path | None, typer.Option(help="Their members: .npy, uint8 [m, 12].")] = None,
+    members: Annotated[Path | None, typer.Option(help="Their members: .npy, uint8 \\[m, 12].")] = None,
     read_count: Annotated[int, typer.Option(min=1000, help="Reads of the built-in workload.")] = 1_000_000,
     member_count: Annotated[int, typer.Option(min=1000, help="Members of the built-in workload.")] = 100_000,
     batch: Annotated[int, typer.Option(min=1, help="Reads per call of the engine.")] = 4096,

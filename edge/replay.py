@@ -26,7 +26,7 @@ EXAMPLES = """Examples:
   zcat *.csv.gz | tacet replay - --emit summary
 
 The header names t (seconds, UTC), reader, antenna, epc, rssi_dbm; other columns are ignored.  A zones file has one table
-per zone: [[zones]], id = "door", kind = "door", antennas = ["r-door/1"].
+per zone: [\\[zones]], id = "door", kind = "door", antennas = ["r-door/1"].
 """
 
 replay_app = typer.Typer(context_settings={"allow_interspersed_args": True}, subcommand_metavar="")
@@ -46,11 +46,12 @@ def replay(
         Path | None, typer.Option(help="File of card EPCs, one per line; all other tags are items.")
     ] = None,
     confirm_reads: Annotated[
-        int | None, typer.Option(min=1, help="Reads that make a tag present [default: 2].")
+        int | None, typer.Option(min=1, help="Reads that make a tag present; 2 by default.")
     ] = None,
-    confirm_window_ms: Annotated[int | None, typer.Option(min=1, help="... within so long [default: 1500].")] = None,
+    confirm_window_ms: Annotated[int | None, typer.Option(min=1, help="... within so long; 1500 by default.")] = None,
     depart_after_s: Annotated[
-        float | None, typer.Option(help="Unseen for more than this, a tag departs [default: items 600, persons 8].")
+        float | None,
+        typer.Option(help="Unseen for more than this, a tag departs; by default 600 for items, 8 for persons."),
     ] = None,
     profile: Annotated[
         Literal["person", "item", "garment"], typer.Option(help="How readily items change place.")

@@ -11,7 +11,12 @@ import typer
 from broker_config.errors import ConfigError
 
 server_app = typer.Typer()
-members_app = typer.Typer(no_args_is_help=True)
+members_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Import members, show and change their consent.  The server must be running.
+
+    Example: tacet members import members.csv --config server.toml""",
+)
 Config = Annotated[Path, typer.Option("--config", "-c", help="The server's TOML file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 DEFAULT_CONFIG = Path("server.toml")
@@ -88,7 +93,7 @@ def reload(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
 
 @members_app.command("import")
 def import_members(
-    file: Annotated[Path, typer.Argument(help="CSV; its header is that of the example below.")],
+    file: Annotated[Path, typer.Argument(help="CSV, with the header that stands above.")],
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:

@@ -1,15 +1,22 @@
-"""The one door: what is mistyped there is one line and exit code 2."""
+"""The one door: what is mistyped is one line and exit code 2, and help is whole."""
 
+import importlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from rich.text import Text
 
-pytestmark = pytest.mark.system
+import tacet
+
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -24,3 +31,30 @@ def test_a_mistyped_word_is_one_line_and_exit_code_2(arguments: list[str], says:
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert says in done.stderr
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    """Each command and subcommand with its name."""
+    for name, (module, attribute, _) in tacet.COMMANDS.items():
+        command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+        yield name, command
+        for own, subcommand in getattr(command, "commands", {}).items():
+            yield f"{name} {own}", subcommand
+
+
+COMMANDS = dict(every_command())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_swallows_no_word_in_square_brackets(name: str) -> None:
+    """rich takes `[n]` for markup, unless it is written `\\[n]`."""
+    command = COMMANDS[name]
+    for text in [command.help, command.epilog, *(getattr(parameter, "help", None) for parameter in command.params)]:
+        shown = Text.from_markup(text or "").plain
+        assert shown == (text or "").replace("\\[", "[")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example(name: str) -> None:
+    command = COMMANDS[name]
+    assert f"tacet {name}" in f"{command.help} {command.epilog}"
