@@ -55,7 +55,7 @@ def run(context: typer.Context, config: Config = DEFAULT_CONFIG) -> None:
     from server.config import load_config
     from server.serving import serve
 
-    asyncio.run(serve(load_config(config)))
+    asyncio.run(serve(load_config(config), typer.echo))
 
 
 @server_app.command()

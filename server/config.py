@@ -2,18 +2,21 @@
 
 import ipaddress
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from broker_config.errors import ConfigError
 from broker_config.site import Strict, load_toml
 
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+
 
 class BrokerAddress(Strict, frozen=True):
     """Where the MQTT broker listens."""
 
     host: str
-    port: int
+    port: Port
 
 
 class InfluxTarget(Strict, frozen=True):
@@ -39,7 +42,7 @@ class ServerConfig(Strict, frozen=True):
     """
 
     host: str
-    port: int
+    port: Port
     site: str
     rules: str
     catalog: str

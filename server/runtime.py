@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy.exc import DatabaseError
+
+from broker_config.errors import ConfigError
 from broker_config.site import DisplayId, Site, load_site
 from server.catalog import load_catalog
 from server.clock import ClockNs
@@ -73,7 +76,13 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
     """The state with nothing at work yet."""
     folder = Path(config.data)
     secrets = load_secrets(folder)
-    async with open_database(config.database) as db, open_telemetry(config.influx, site) as telemetry:
+    async with AsyncExitStack() as stack:
+        try:
+            db = await stack.enter_async_context(open_database(config.database))
+        except DatabaseError as error:
+            why = f"{config.database}: cannot be used ({error.orig}); restore it from its backup, or move it away"
+            raise ConfigError(why) from error
+        telemetry = await stack.enter_async_context(open_telemetry(config.influx, site))
         state = _assemble(config, site, db, telemetry, clock_ns, CardVault(secrets))
         async with db.write() as session:
             await state.commands.start_epoch(session)

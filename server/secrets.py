@@ -34,11 +34,16 @@ def load_secrets(data: Path) -> Secrets:
     """The secrets in the data folder, made now where they are not there yet.
 
     Raises:
-        ConfigError: a file that others can read, or that was cut short.
+        ConfigError: a folder that cannot be made or used, a file that others can read, or that was cut short.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    token = _read_or_make(data / OWNER_FILE, secrets.token_urlsafe(32).encode())
-    keys = _read_or_make(data / CARD_KEYS_FILE, secrets.token_bytes(2 * KEY_BYTES).hex().encode())
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        token = _read_or_make(data / OWNER_FILE, secrets.token_urlsafe(32).encode())
+        keys = _read_or_make(data / CARD_KEYS_FILE, secrets.token_bytes(2 * KEY_BYTES).hex().encode())
+    except OSError as error:
+        raise ConfigError(
+            f"{data}: the data folder cannot be used ({error.strerror}); set data to another one"
+        ) from error
     try:
         raw = bytes.fromhex(keys.decode())
     except ValueError as error:

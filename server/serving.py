@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -27,9 +27,11 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-async def serve(config: ServerConfig) -> None:
+async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM.
 
+    Args:
+        say: is told the address once the server is up.
     Raises:
         ConfigError: the port is taken, or a file is missing or wrong.
     """
@@ -41,6 +43,7 @@ async def serve(config: ServerConfig) -> None:
             state: ServerState = app.state.tacet
             server = QuietServer(_settings(app))
             _stop_on_signals(server, state)
+            say(f"Tacet serves {config.origin}/ (Ctrl-C ends it)")
             await server.serve(sockets=[listener])
 
 
@@ -55,6 +58,7 @@ def take_port(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen()  # only now is it ours alone; who calls before we are ready waits
     except OSError as error:
         listener.close()
         raise ConfigError(

@@ -68,7 +68,8 @@ async def test_a_signal_ends_it_cleanly_even_with_a_page_open(tmp_path, number):
         assert page.status_code == 200
         os.kill(child.pid, number)
         async with asyncio.timeout(WAIT_S):
-            _, err = await child.communicate()
+            out, err = await child.communicate()
+    assert out.decode() == f"Tacet serves {url}/ (Ctrl-C ends it)\n"
     assert child.returncode == 0
     assert "Traceback" not in err.decode()
 
@@ -81,6 +82,33 @@ async def test_a_port_in_use_is_one_line_and_exit_code_2(tmp_path):
         code, _, err = await run("server", "--config", str(config))
     assert (code, err.count("\n")) == (2, 1)
     assert "in use" in err
+
+
+def damage_database(folder: Path) -> None:
+    (folder / "server").mkdir(mode=0o700)
+    (folder / "server" / "tacet.db").write_text("this is no database, and it is long enough to be read as one" * 20)
+
+
+def put_a_file_in_the_way(folder: Path) -> None:
+    (folder / "server").touch()
+
+
+def name_an_impossible_port(folder: Path) -> None:
+    path = folder / "server.toml"
+    path.write_text(path.read_text().replace("port = 18080", "port = 99999"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [(damage_database, "tacet.db"), (put_a_file_in_the_way, "data folder"), (name_an_impossible_port, "65535")],
+)
+async def test_what_it_cannot_start_with_is_one_line_and_exit_code_2(tmp_path, spoil, word):
+    config = write_store(tmp_path)
+    spoil(tmp_path)
+    code, _, err = await run("server", "--config", str(config))
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert word in err
 
 
 async def test_a_missing_broker_credential_says_what_to_start(tmp_path):
