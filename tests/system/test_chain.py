@@ -31,7 +31,7 @@ async def test_a_moment_comes_to_a_browser_says_why_and_goes_by_itself(warm_fold
         said = str(await page.wait_for(f"{CARD}?.innerText", 60))
         assert re.search("Trail runners|Rain jackets|越野跑鞋|防水外套", said)
         assert re.search("because you like|因為您喜歡", said)
-        assert not re.search("River|Ash|Wren|Sky|Moss|小雨|阿松", said)
+        assert not re.search("River|Ash|Wren|Sky|Moss|Fern|Reed|Brook|Clay|小雨|阿松|小禾|阿海", said)
         await page.wait_for(f"!{CARD}", 60)
         started, ended = await proofs(chain)
         assert 0 < ended - started <= (TTL_S + 1) * 1e9
