@@ -76,7 +76,7 @@ class Tracker:
     def set_members(self, match_key: bytes, table: MemberTable | None) -> list[Transition]:
         """Match cards against this table from now on; None: nobody is a member.
 
-        Present persons that it no longer holds depart with the reason `withdrawn`.
+        Present persons that it no longer holds, or holds under another handle, depart with the reason `withdrawn`.
         The lease is compared with the times of the reads: later reads of a card are those of a stray.
 
         Args:

@@ -276,12 +276,14 @@ def tick(state: State, now_ns: int) -> int:
 
 @entry_kernel
 def recheck_person(state: State, tag: int) -> None:
-    """After a change of the member table: a person who is no member any more departs (`withdrawn`) and is forgotten."""
+    """After a change of the member table: a person whose card is no member's any more, or another member's, departs
+    (`withdrawn`) and is forgotten.
+    """
     record = state.tags[tag]
     h0, h1 = siphash(state.member_key[0], state.member_key[1], record["epc"], record["epc_len"])
     row = find_row(state.member_rows, state.member_slots, h0, h1)
-    if row != NO_ROW:
-        record["handle"][0], record["handle"][1] = state.member_rows[row, 2], state.member_rows[row, 3]
+    handle = record["handle"]
+    if row != NO_ROW and state.member_rows[row, 2] == handle[0] and state.member_rows[row, 3] == handle[1]:
         return
     if record["state"] == PRESENT or record["state"] == EXITING:
         depart(state, tag, max(state.numbers[NOW], record["last_ns"]), WITHDRAWN)

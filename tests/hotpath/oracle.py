@@ -303,8 +303,7 @@ class Oracle:
         for tag in sorted(self.tags.values(), key=lambda each: each.serial):
             if tag.kind != "person":
                 continue
-            if tag.epc in members:
-                tag.handle = members[tag.epc]
+            if members.get(tag.epc) == tag.handle:
                 continue
             if tag.state == "present":
                 assert self.now_ns is not None

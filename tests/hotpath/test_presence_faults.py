@@ -240,6 +240,16 @@ def test_when_the_lease_is_over_a_member_is_a_stranger() -> None:
     assert told(events) == [("departed", A, 9.0)]
 
 
+def test_a_card_that_stands_for_somebody_else_now_ends_the_first_ones_visit() -> None:
+    tracker, other = make_tracker(), b"\x77" * 16
+    feed(tracker, at(0, A, CARD), at(0.1, A, CARD))
+    (event,) = tracker.set_members(KEY, table_of({CARD: other}, FOREVER_NS))
+    assert (event.kind, event.reason, event.handle) == ("departed", "withdrawn", MEMBERS[CARD])
+    (event,) = feed(tracker, at(0.2, A, CARD), at(0.3, A, CARD))
+    assert (event.kind, event.handle) == ("arrived", other)
+    assert tracker.set_members(KEY, table_of({CARD: other}, FOREVER_NS)) == []
+
+
 def test_a_withdrawn_member_departs_at_once() -> None:
     tracker = make_tracker()
     feed(tracker, at(0, epc=CARD), at(1, epc=CARD))
