@@ -5,6 +5,9 @@ from typing import Literal
 
 from broker_config.site import ZoneKind
 
+LONGEST_S = 315_360_000
+"""Ten years: no setting is longer, and its nanoseconds fit into 64 bits beside any time."""
+
 TransitionKind = Literal["arrived", "moved", "departed", "returned"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.presence_model import Layout, PresenceSettings, Profile, ZoneSettings
+from edge.presence_model import LONGEST_S, Layout, PresenceSettings, Profile, ZoneSettings
 from hotpath import record
 from hotpath.memory import allocate
 
@@ -14,7 +14,6 @@ EVENT_ROWS = 4096
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
-LONGEST_S = 315_360_000  # ten years; so many ns fit into 64 bits beside any time
 
 
 def make_state(

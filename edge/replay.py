@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 import typer
 
+from edge.presence_model import LONGEST_S
+
 if TYPE_CHECKING:
     from edge.recording import Recording
 
@@ -46,9 +48,11 @@ def replay(
         Path | None, typer.Option(help="File of card EPCs, one per line; all other tags are items.")
     ] = None,
     confirm_reads: Annotated[
-        int | None, typer.Option(min=1, help="Reads that make a tag present; 2 by default.")
+        int | None, typer.Option(min=1, max=LONGEST_S, help="Reads that make a tag present; 2 by default.")
     ] = None,
-    confirm_window_ms: Annotated[int | None, typer.Option(min=1, help="... within so long; 1500 by default.")] = None,
+    confirm_window_ms: Annotated[
+        int | None, typer.Option(min=1, max=LONGEST_S, help="... within so long; 1500 by default.")
+    ] = None,
     depart_after_s: Annotated[
         float | None,
         typer.Option(help="Unseen for more than this, a tag departs; by default 600 for items, 8 for persons."),
@@ -56,7 +60,9 @@ def replay(
     profile: Annotated[
         Literal["person", "item", "garment"], typer.Option(help="How readily items change place.")
     ] = "item",
-    window_s: Annotated[float, typer.Option(min=0, help="With --emit reads: the re-report window.")] = 2.0,
+    window_s: Annotated[
+        float, typer.Option(min=0, max=LONGEST_S, help="With --emit reads: the re-report window.")
+    ] = 2.0,
     by: Annotated[Literal["epc", "epc-antenna"], typer.Option(help="With --emit reads: what is a repeat.")] = "epc",
 ) -> None:
     """Run a recorded read log through the presence engine: arrivals, moves, departures, as they would have come live."""
@@ -65,8 +71,8 @@ def replay(
     from edge.replay_layout import members_from_file, zone_per_antenna, zones_from_file
     from edge.replay_run import PROFILES, Overrides, make_settings, replay_events, replay_reads
 
-    if depart_after_s is not None and not 0 < depart_after_s < float("inf"):
-        raise typer.BadParameter("--depart-after-s is a time above 0")
+    if depart_after_s is not None and not 0 < depart_after_s <= LONGEST_S:
+        raise typer.BadParameter(f"--depart-after-s is a time above 0 and at most {LONGEST_S} s")
     with open_log(log) as lines:
         recording = read_recording(lines, log)
     _name_bad_rows(recording)

@@ -238,3 +238,19 @@ def test_a_real_recording_gives_the_reference_numbers(replay: Replay) -> None:
         for by, name in (("epc", "dedup_by_epc"), ("epc-antenna", "dedup_by_epc_antenna")):
             for window_s, kept in wanted[name].items():
                 assert len(lines(replay(text, "--emit", "reads", "--window-s", window_s, "--by", by))) == kept, trial
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--depart-after-s", "1e12"],
+        ["--depart-after-s", "nan"],
+        ["--confirm-window-ms", "99999999999999999999"],
+        ["--confirm-reads", "99999999999999999999"],
+        ["--emit", "reads", "--window-s", "1e300"],
+        ["--emit", "reads", "--window-s", "nan"],
+    ],
+)
+def test_a_number_that_no_time_can_be_is_refused_not_an_overflow(replay: Replay, options: list[str]) -> None:
+    result = replay(rows((0, 1, TAG, -50), (1, 1, TAG, -50)), *options)
+    assert (result.exit_code, options[-2] in result.stderr) == (2, True), result.stderr
