@@ -88,7 +88,8 @@ def main() -> None:
     except (typer.TyperException, ConfigError, ReaderError) as error:
         if "--debug" in sys.argv:
             raise
-        sys.stderr.write(f"tacet: {' '.join(str(error).split())}\n")
+        words = error.format_message() if isinstance(error, typer.TyperException) else str(error)  # names the option
+        sys.stderr.write(f"tacet: {' '.join(words.split())}\n")
         sys.exit(2)
 
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
         (["--log-level", "loud", "decode", "--list"], "'warning'"),
         (["brokr"], "broker"),
         (["decode", "--lst"], "--lst"),
+        (["replay", "-", "--confirm-reads", "0"], "--confirm-reads"),
     ],
 )
 def test_a_mistyped_word_is_one_line_and_exit_code_2(arguments: list[str], says: str) -> None:
