@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal, NewType, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -83,7 +84,7 @@ class Site(Strict, frozen=True):
     shelves: tuple[Shelf, ...] = ()
     displays: tuple[Display, ...] = ()
     actuators: tuple[Actuator, ...] = ()
-    visit_gap_s: int = 600
+    visit_gap_s: Annotated[int, msgspec.Meta(ge=1)] = 600
 
     @property
     def agents(self) -> tuple[AgentId, ...]:
@@ -126,7 +127,7 @@ def load_site(path: Path) -> Site:
     """Read and check a site file.
 
     Raises:
-        ConfigError: as `load_toml`; also for an id used twice or a zone that is not there.
+        ConfigError: as `load_toml`; also for an id used twice, a zone that is not there, or an unknown time zone.
     """
     site = load_toml(path, Site)
     named = {
@@ -141,6 +142,7 @@ def load_site(path: Path) -> Site:
                 raise ConfigError(
                     f"{path}: {kind} id {thing_id!r} is used twice; ids name topics, so each must be its own"
                 )
+    _check_timezone(path, site.timezone)
     places = [(shelf.id, shelf.zone) for shelf in site.shelves]
     places += [(display.id, display.zone) for display in site.displays]
     places += [(actuator.id, actuator.zone) for actuator in site.actuators]
@@ -151,3 +153,12 @@ def load_site(path: Path) -> Site:
         if not re.fullmatch(r"([0-9a-fA-F]{2})+", prefix):
             raise ConfigError(f"{path}: own_goods prefix {prefix!r} is not whole bytes of hex text")
     return site
+
+
+def _check_timezone(path: Path, name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder of zones, as "Asia"
+        raise ConfigError(
+            f"{path}: there is no time zone {name!r}; write it as Asia/Taipei or Europe/Berlin"
+        ) from error

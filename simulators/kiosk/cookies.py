@@ -24,7 +24,7 @@ class Cookies:
             raise SimulatorError(f"{path}: other users can read these secrets; run: chmod 600 {path}")
         try:
             self._values = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
             raise SimulatorError(f"{path}: {error}; remove it, and the displays ask to be paired again") from error
 
     def get(self, display: str) -> str | None:

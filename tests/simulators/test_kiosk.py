@@ -221,3 +221,9 @@ def test_cookies_that_others_can_read_are_refused(tmp_path):
     path.write_text("no json")
     with pytest.raises(SimulatorError, match="paired again"):
         Cookies(path)
+
+
+def test_a_folder_where_the_cookie_file_should_be_is_one_line(tmp_path):
+    tmp_path.chmod(0o700)
+    with pytest.raises(SimulatorError, match="Is a directory"):
+        Cookies(tmp_path)
