@@ -62,12 +62,14 @@ async def examine_broker(host: str, port: int) -> Finding:
 async def examine_server(url: str) -> tuple[list[Finding], dict[str, Any] | None]:
     """Whether the server is up and has its broker; its own view of the store, None when it does not answer."""
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=PROBE_S) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=PROBE_S, trust_env=False) as http:
             ready = (await http.get("/readyz")).is_success
             status: dict[str, Any] = (await http.get("/api/status")).raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
         step = "start it: tacet server --config server.toml"
         return [Finding(2, f"server {url}: does not answer ({error or type(error).__name__})", step)], None
+    if not isinstance(status, dict) or "agents" not in status:
+        return [Finding(2, f"server {url}: what answers there is no Tacet server", "check server in edge.toml")], None
     if not ready:
         return [
             Finding(

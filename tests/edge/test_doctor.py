@@ -61,6 +61,26 @@ async def test_a_server_that_is_not_there_is_wrong_and_says_how_to_start_it() ->
     assert status is None
 
 
+def http(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"null"])
+async def test_another_program_on_the_servers_port_is_said_not_a_crash(body: bytes) -> None:
+    async with answering(http(body)) as port:
+        findings, status = await examine_server(f"http://127.0.0.1:{port}")
+    assert ([finding.level for finding in findings], status) == ([2], None)
+    assert "no Tacet server" in findings[0].what
+
+
+async def test_a_proxy_for_the_web_is_not_asked_for_the_stores_own_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    async with answering(http(b'{"agents":[]}')) as port:
+        findings, _ = await examine_server(f"http://127.0.0.1:{port}")
+    assert [finding.level for finding in findings] == [0]
+
+
 def test_a_missing_port_is_named(tmp_path: Path) -> None:
     finding = examine_port("r-door", tmp_path / "gone")
     assert finding is not None
