@@ -23,6 +23,7 @@ WAIT_NS = 1500 * NS_PER_MS  # for the tags' word, after the weight is stable
 REMEMBER_NS = 10_000 * NS_PER_MS  # a tag that left the zone's list is still a suspect for so long
 LIES_HERE_NS = 60_000 * NS_PER_MS  # a picked tag read here for so long without a pause was not carried off after all
 MAX_NAMELESS = 64
+MAX_AWAY = 1000  # what was sold never comes back; without a bound a year of sales would be remembered
 
 SURE, MIXED, WEIGHT_ONLY, GUESS = 0.97, 0.85, 0.7, 0.5
 
@@ -93,7 +94,7 @@ class ShelfFusion:
         self._moving_since_ns: int | None = None
         self._swing: _Swing | None = None
         self._tags: dict[bytes, _Sighting] = {}
-        self._away: set[bytes] = set()  # picked, not put back
+        self._away: dict[bytes, None] = {}  # picked, not put back; the newest of them, in the order of picking
         self._nameless: list[Article] = []  # picked, no tag told which
 
     @property
@@ -143,7 +144,9 @@ class ShelfFusion:
                 since_ns = tag.last_read_ns if paused else before.since_ns
             seen[tag.epc] = _Sighting(article, since_ns, tag.last_read_ns, silence_ns)
         self._tags = seen
-        self._away -= {e for e in self._away & seen.keys() if seen[e].last_read_ns - seen[e].since_ns > LIES_HERE_NS}
+        for epc in self._away.keys() & seen.keys():
+            if seen[epc].last_read_ns - seen[epc].since_ns > LIES_HERE_NS:
+                del self._away[epc]
 
     def tick(self, now_ns: int) -> list[ShelfChange]:
         """What can be said by now about a change of weight: at once when one set of tags explains it, else after a wait."""
@@ -199,7 +202,8 @@ class ShelfFusion:
         self, delta_g: float, things: Sequence[tuple[bytes, Article]], confidence: float, now_ns: int
     ) -> list[ShelfChange]:
         epcs = {epc for epc, _ in things}
-        self._away = self._away | epcs if delta_g < 0 else self._away - epcs
+        away = [epc for epc in self._away if epc not in epcs] + ([epc for epc, _ in things] if delta_g < 0 else [])
+        self._away = dict.fromkeys(away[-MAX_AWAY:])
         total_g = sum(article.unit_g for _, article in things)
         kind: ChangeKind = "pick" if delta_g < 0 else "putback"
         return [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import edge.shelf_fit
 from edge.presence_model import PresentTag
-from edge.shelf import ShelfChange, ShelfFusion
+from edge.shelf import MAX_AWAY, ShelfChange, ShelfFusion
 from edge.shelf_fit import Article, fit_articles, fit_tags, fit_tags_and_more, is_ambiguous, weighs
 from edge.shelf_watch import gtin_of
 
@@ -348,6 +348,16 @@ def test_noise_never_invents_an_event_nor_hides_one(seed: int, noise_g: float) -
     shelf.on_pan_g += grams(epc)
     shelf.run(3000)
     assert [(each.kind, each.epc) for each in shelf.changes[1:]] == [("putback", epc)]
+
+
+def test_a_year_of_sales_is_not_remembered() -> None:
+    shelf = stocked()
+    article = Article("0" * 14, 300.0, 15.0)
+    for n in range(MAX_AWAY + 50):
+        shelf.fusion._tagged(-300.0, [(n.to_bytes(12), article)], 1.0, 0)
+    assert len(shelf.fusion._away) == MAX_AWAY
+    shelf.fusion._tagged(300.0, [((MAX_AWAY + 49).to_bytes(12), article)], 1.0, 0)
+    assert len(shelf.fusion._away) == MAX_AWAY - 1
 
 
 @given(counts=st.tuples(st.integers(0, 3), st.integers(0, 3)), off=st.floats(-1, 1))
