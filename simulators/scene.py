@@ -16,7 +16,7 @@ from simulators.scene_shelf import LoadCell, StockedShelf
 
 STEP_NS = 50_000_000
 ARM_M = 2.5  # how far from a shelf one can act on it
-REST_NS = 2_500_000_000  # people leave a shelf alone for so long after a change, and the stock clerk twice as long
+REST_NS = 2_500_000_000  # people, and the stock clerk, leave a shelf alone for so long after a change
 SERIAL_BITS = 38  # of an SGTIN-96
 
 
@@ -119,7 +119,7 @@ class Store:
         if not self._to_restock or self._to_restock[0][0] > self._now_ns:
             return
         shelf = self._shelf(self._to_restock[0][1].shelf)
-        if self._now_ns - shelf.changed_ns < 2 * REST_NS:
+        if self._now_ns - shelf.changed_ns < REST_NS:
             return
         _, sold = self._to_restock.pop(0)
         self._serial += 1

@@ -101,6 +101,18 @@ def test_a_restocked_item_has_a_serial_of_its_own(scene, zones):
     assert all(epc.startswith("3034257bf400cb00") for epc in epcs)
 
 
+def test_the_demos_shelf_does_not_run_empty():
+    """The clerk must get a turn between shoppers who take things faster than one comes by."""
+    store = Store(load_scene(DEMO / "scene.toml"), load_zones(DEMO / "site.toml"),
+                  start_ns=START_NS, seed=1, tell=lambda _: None)  # fmt: skip
+    stock = []
+    for now_ns in range(START_NS, START_NS + 900 * SECOND_NS, SECOND_NS):
+        store.advance(now_ns)
+        stock.append(len(store.shelves[0].goods))
+    assert sum(count == 0 for count in stock) < 0.05 * len(stock)
+    assert sum(stock[300:]) / len(stock[300:]) > 2
+
+
 def test_a_picked_item_leaves_the_antenna_at_once(scene, zones):
     facts: list[truth.Fact] = []
     store = Store(scene, zones, start_ns=START_NS, seed=1, tell=facts.append)
