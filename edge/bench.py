@@ -49,6 +49,8 @@ def bench(
     from edge.bench_workload import load_workload, make_workload
     from edge.kernels import warm_up_kernels
 
+    if name == "match" and reads is not None and members is None:
+        raise ConfigError("match looks members up; give them by --members FILE.npy")
     if members is not None and reads is None:
         raise ConfigError("--members goes with --reads; --member-count sizes the built-in workload")
     warm_up_kernels()

@@ -56,3 +56,8 @@ def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
         run("presence", "--reads", str(tmp_path / "missing.npz"))
     with pytest.raises(ConfigError, match="--members goes with --reads"):
         run("presence", "--members", str(reads))
+
+
+def test_a_match_without_members_is_refused_not_silent(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--members"):
+        run("match", "--reads", str(tmp_path / "reads.npz"))
