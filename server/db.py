@@ -38,7 +38,8 @@ class Database:
 
 @asynccontextmanager
 async def open_database(path: Path) -> AsyncIterator[Database]:
-    """The database at `path`, made or brought up to date first."""
+    """The database at `path`, made or brought up to date first; for its owner's eyes only, as it knows the members."""
+    _make_private(path)
     engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     try:
@@ -47,6 +48,12 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
         yield Database(engine)
     finally:
         await engine.dispose()
+
+
+def _make_private(path: Path) -> None:
+    """The file, empty, if there is none; SQLite gives the mode of this one to those it puts beside it."""
+    if not path.exists():
+        path.touch(mode=0o600)
 
 
 def migrate(connection: Connection) -> None:

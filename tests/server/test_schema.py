@@ -34,3 +34,9 @@ async def test_opening_again_migrates_nothing_and_keeps_all(tmp_path):
             pass
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+
+
+async def test_only_the_owner_can_read_what_is_known_of_members(tmp_path):
+    async with open_database(tmp_path / "t.db"):
+        assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+        assert len(list(tmp_path.iterdir())) == 3  # with the write-ahead log and its index
