@@ -15,6 +15,9 @@ from server.tables import ConsentRow, InterestRow, MemberRow, PreferenceRow
 from server.visits.service import VisitService
 from server.work import Ledger, Work
 
+AT_ONCE = 50
+"""Members in one transaction of an import: some 0.3 s of updates, while everything else waits."""
+
 
 class MemberService:
     """What the owner can do with members."""
@@ -35,23 +38,27 @@ class MemberService:
     async def import_csv(self, text: str) -> ImportReport:
         """Take members in; a card that is known updates its member.
 
+        A few at a time, so that events and withdrawals get their turn between; where it is interrupted, import it again.
+
         Raises:
             Unprocessable: not our CSV at all.
         """
         records, bad = parse_members(text, self._own_goods)
         imported = updated = 0
-        async with self._ledger.transaction() as work:
-            changed = False
-            for record in records:
-                member = await store.find_card_owner(work.session, self._vault.find(record.card))
-                if member is None:
-                    await self._add(work, record)
-                    imported += 1
-                    changed = True
-                else:
-                    changed |= await self._update(work, member, record, bad)
-                    updated += 1
-            if changed:
+        changed = False
+        for start in range(0, len(records), AT_ONCE):
+            async with self._ledger.transaction() as work:
+                for record in records[start : start + AT_ONCE]:
+                    member = await store.find_card_owner(work.session, self._vault.find(record.card))
+                    if member is None:
+                        self._add(work, record)
+                        imported += 1
+                        changed = True
+                    else:
+                        changed |= await self._update(work, member, record, bad)
+                        updated += 1
+        if changed:
+            async with self._ledger.transaction() as work:
                 await self._tables.renew(work)
         rows = [BadRow(row=error.row, why=error.why) for error in sorted(bad, key=lambda error: error.row)]
         return ImportReport(imported=imported, updated=updated, bad_rows=rows)
@@ -92,15 +99,17 @@ class MemberService:
                 await self._record(work, member, change.purpose, change.granted, "owner")
                 await self._tables.renew(work)
 
-    async def _add(self, work: Work, record: MemberRecord) -> None:
-        member = store.new_member_id()
-        row = MemberRow(id=member, alias=record.alias, language=record.language, created_ns=self._clock_ns())
-        work.session.add(row)
-        await work.session.flush()  # the rows below refer to it
-        work.session.add(self._vault.row(member, record.card))
-        await store.write_wishes(work.session, member, record)
-        for purpose in sorted(record.purposes):
-            await self._record(work, member, purpose, True, "import")
+    def _add(self, work: Work, record: MemberRecord) -> None:
+        member, now_ns = store.new_member_id(), self._clock_ns()
+        work.rows += [
+            MemberRow(id=member, alias=record.alias, language=record.language, created_ns=now_ns),
+            self._vault.row(member, record.card),
+            *store.wishes(member, record),
+            *(
+                ConsentRow(member=member, purpose=purpose, granted=True, at_ns=now_ns, source="import")
+                for purpose in sorted(record.purposes)
+            ),
+        ]
 
     async def _update(self, work: Work, member: str, record: MemberRecord, bad: list[RowError]) -> bool:
         """Bring a known member up to date; true when consent changed, which is all that an agent's table shows."""

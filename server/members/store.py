@@ -16,7 +16,7 @@ from broker_config.site import AgentId
 from server.decisions.gates import MemberFacts
 from server.members.importer import MemberRecord
 from server.secrets import Secrets
-from server.tables import CardRow, ConsentRow, HandleRow, InterestRow, MemberRow, PreferenceRow
+from server.tables import Base, CardRow, ConsentRow, HandleRow, InterestRow, MemberRow, PreferenceRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,17 @@ async def load_profile(session: AsyncSession, member: str) -> Profile | None:
 async def write_wishes(session: AsyncSession, member: str, record: MemberRecord) -> None:
     """Set a member's interests and preferences to what the record says."""
     await session.execute(delete(InterestRow).where(InterestRow.member == member))
-    session.add_all(InterestRow(member=member, tag=tag, liked=True) for tag in sorted(record.interests))
-    session.add_all(InterestRow(member=member, tag=tag, liked=False) for tag in sorted(record.disinterests))
-    await session.merge(PreferenceRow(member=member, quiet=record.quiet, cap=record.cap))
+    await session.execute(delete(PreferenceRow).where(PreferenceRow.member == member))
+    session.add_all(wishes(member, record))
+
+
+def wishes(member: str, record: MemberRecord) -> list[Base]:
+    """The rows of a member's interests and preferences."""
+    return [
+        *(InterestRow(member=member, tag=tag, liked=True) for tag in sorted(record.interests)),
+        *(InterestRow(member=member, tag=tag, liked=False) for tag in sorted(record.disinterests)),
+        PreferenceRow(member=member, quiet=record.quiet, cap=record.cap),
+    ]
 
 
 async def member_of_handle(session: AsyncSession, agent: AgentId, handle: bytes) -> str | None:

@@ -15,7 +15,7 @@ from server.errors import NotFound
 from server.identities import Identities
 from server.link import Link
 from server.members.store import CardVault, handles_for, latest_consents
-from server.tables import CardRow, MemberTableRow
+from server.tables import CardRow, ConsentRow, MemberTableRow
 from server.work import Work
 
 log = logging.getLogger(__name__)
@@ -39,10 +39,12 @@ class MemberTables:
             await self._renew_one(work, agent)
 
     async def renew_aged(self, work: Work) -> None:
-        """Renew the tables whose lease is half over."""
+        """Renew the tables whose lease is half over, and those older than the newest consent: an import goes on, or was cut short."""
+        newest_ns = await work.session.scalar(select(ConsentRow.at_ns).order_by(ConsentRow.id.desc()).limit(1)) or 0
+        half_over_ns = self._clock_ns() - LEASE_NS // 2
         for agent in self._site.agents:
             row = await work.session.get(MemberTableRow, agent)
-            if row is None or self._clock_ns() - row.leased_from_ns >= LEASE_NS // 2:
+            if row is None or row.leased_from_ns <= half_over_ns or row.leased_from_ns < newest_ns:
                 await self._renew_one(work, agent)
 
     async def offer(self, agent: AgentId) -> None:

@@ -1,14 +1,19 @@
 """Import, consent, tables, and a withdrawal that reaches every screen."""
 
+import asyncio
 import sqlite3
 
 import pytest
+from sqlalchemy import func, select
 
 from broker_config.member_table import unpack_members
 from broker_config.messages import MembersOffered, MomentClear, MomentSet, VisitEnded, decode
 from server.errors import NotFound, Unprocessable
+from server.members import service
 from server.members.importer import parse_members
 from server.members.schemas import ConsentChange
+from server.members.tables import MemberTables
+from server.tables import MemberRow
 from tests.server.harness import ASH, ASONG, MOSS, RIVER, SKY, WREN, XIAOYU, token
 
 HEADER = "card,alias,language,interests,disinterests,purposes,quiet,cap\n"
@@ -67,6 +72,36 @@ async def test_a_lease_is_renewed_half_way_and_announced(edge, state, clock):
         await state.member_tables.renew_aged(work)
     assert [offer.version for offer in edge.sent(MembersOffered)] == [version + 1]
     assert unpack_members((await state.member_tables.table("gw-1"))[1]).leased_until_ns > before
+
+
+async def test_a_table_older_than_an_import_that_was_cut_short_is_renewed(edge, state, clock, monkeypatch):
+    version, _ = await state.member_tables.table("gw-1")
+    clock.pass_s(1)
+
+    async def cut_short(_tables, _work):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MemberTables, "renew", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        await state.members.import_csv(HEADER + "ab" * 12 + ",Zoe,en,,,recognise,,\n")
+    clock.pass_s(1)
+    for _ in range(2):
+        async with state.ledger.transaction() as work:
+            await state.member_tables.renew_aged(work)
+    assert [offer.version for offer in edge.sent(MembersOffered)] == [version + 1]
+    assert await edge.handle_of("ab" * 12) is not None
+
+
+async def test_a_large_import_lets_events_and_withdrawals_through(edge, state, monkeypatch):
+    monkeypatch.setattr(service, "AT_ONCE", 2)
+    rows = [f"{number:024x},Guest {number},en,running,,recognise,," for number in range(1, 10)]
+    importing = asyncio.create_task(state.members.import_csv(HEADER + "\n".join(rows)))
+    counts = []
+    while not importing.done():
+        async with state.ledger.transaction() as work:
+            counts.append(await work.session.scalar(select(func.count()).select_from(MemberRow)))
+    assert importing.result().imported == 9
+    assert len(set(counts)) > 2, "it was let in between"
 
 
 async def test_withdrawal_ends_the_visit_on_screens_and_at_agents_in_one_pass(edge, state):
