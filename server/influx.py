@@ -17,6 +17,7 @@ import msgspec
 from influxdb_client import InfluxDBClient, WriteOptions
 from reactivex.scheduler import ThreadPoolScheduler
 
+from broker_config.errors import MessageError
 from broker_config.site import Site
 from server.clock import to_ns
 from server.config import InfluxTarget
@@ -85,12 +86,21 @@ class InfluxSink:
             return
         for _ in batch:
             self._waiting.popleft()
-        lines = [to_line(heard, self._site) for heard in batch]
+        lines = [line for heard in batch if (line := self._line(heard)) is not None]
+        if not lines:
+            return
         if self._unsettled + len(lines) > MAX_UNSETTLED:
             self.counters.dropped += len(lines)
             return
         self._unsettled += len(lines)
         await asyncio.to_thread(self._writer.write, self._target.bucket, self._target.org, lines)
+
+    def _line(self, heard: Heard) -> str | None:
+        try:
+            return to_line(heard, self._site)
+        except (MessageError, OverflowError):  # a time of another age, a number beyond any float
+            self.counters.dropped += 1
+            return None
 
     def _on_success(self, _key: object, data: object) -> None:
         self._loop.call_soon_threadsafe(self._settle, _points(data), False)

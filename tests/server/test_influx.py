@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from broker_config.messages import EdgeStats
 from broker_config.site import load_site
 from server.config import load_config
 from server.decoding import MessageReader
+from server.link import Incoming
 from server.runtime import opened
 from tests.server.harness import DEMO, RIVER, Clock, Edge, token, write_store
 from tests.support.brokers import free_port
@@ -136,6 +138,17 @@ async def test_a_full_buffer_drops_the_oldest_and_counts_it(tmp_path, monkeypatc
     async with store_with(tmp_path, f"http://127.0.0.1:{free_port()}") as edge:
         await edge.deliver(*(edge.picked() for _ in range(5)))
         assert edge.state.telemetry.counters.dropped == 2
+
+
+async def test_a_number_or_time_that_no_series_holds_does_not_end_the_series(tmp_path):
+    async with store_with(tmp_path, f"http://127.0.0.1:{free_port()}") as edge:
+        sink = edge.state.telemetry
+        ancient = msgspec.json.decode(edge.said(stats(), agent="gw-1").payload) | {"time": "1900-01-01T00:00:00Z"}
+        said = edge.said(msgspec.structs.replace(stats(), reads=10**400), agent="gw-1")
+        await edge.deliver(said, Incoming(said.topic, msgspec.json.encode(ancient), said.received_ns))
+        await until(lambda: sink.counters.dropped == 2)
+        await edge.deliver(edge.picked())
+        await until(lambda: not sink._waiting)
 
 
 def test_a_line_has_numbers_and_places_and_no_names(tmp_path, store, clock):
