@@ -74,13 +74,14 @@ class Visits:
             return []
         if transition.kind == "departed":
             return self._left(handle, transition, transition.zone, transition.reason)
-        changes: list[VisitChange] = []
+        left: list[VisitChange] = []
         if transition.kind == "moved" and transition.from_zone is not None:
-            changes += self._left(handle, transition, transition.from_zone, "moved")
+            left = self._left(handle, transition, transition.from_zone, "moved")
         visit = self._live(handle, transition)
         visit.entered_ns[transition.epc] = transition.t_ns
         visit.last_read_ns = max(visit.last_read_ns, transition.last_read_ns)
-        return [*changes, VisitChange("entered", visit.token, handle, transition.zone, 0.0, None, transition)]
+        entered = VisitChange("entered", visit.token, handle, transition.zone, 0.0, None, transition)
+        return [entered, *left]  # a screen waits for the entry; the leaving, of the same moment, only tidies up
 
     def expire(self, now_ns: int) -> None:
         """End the visits of those who are in no zone and unseen for longer than the gap."""

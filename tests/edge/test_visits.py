@@ -46,7 +46,7 @@ def test_a_move_is_left_and_entered_under_one_token() -> None:
     visits = make()
     assert said(visits.apply(arrives(1))) == [("entered", "token-1", DOOR, None)]
     moved = a_transition("moved", CARD, SHOES, 5 * S, handle=ANN, from_zone=DOOR)
-    left, entered = visits.apply(moved)
+    entered, left = visits.apply(moved)  # the entry first: a screen waits for it
     assert said([left, entered]) == [("left", "token-1", DOOR, "moved"), ("entered", "token-1", SHOES, None)]
     assert (left.dwell_s, left.handle, entered.handle) == (4.0, None, ANN)
 
