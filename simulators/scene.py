@@ -56,6 +56,7 @@ class Store:
             self._step()
 
     def _step(self) -> None:
+        self._restock()  # before anybody acts: at a busy shelf the clerk would never find it at rest
         newcomer = self._crowd.let_in(STEP_NS / 1e9, self.shoppers)
         if newcomer is not None:
             self.shoppers.append(newcomer)
@@ -67,7 +68,6 @@ class Store:
             self._note_zone(shopper)
         for shopper in [shopper for shopper in self.shoppers if shopper.gone]:
             self._leave(shopper)
-        self._restock()
         self._list_spots()
 
     def _act(self, shopper: Shopper) -> bool:
