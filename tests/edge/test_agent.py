@@ -119,7 +119,7 @@ async def test_a_member_is_a_token_and_a_seal_only_the_server_opens(world: World
         a_transition("moved", CARD, SHOES, now_ns + 2_500_000_000, handle=HANDLE, from_zone=DOOR),
     ]
     world.scripts["r-door"].say(a_read(CARD, "r-door", now_ns))
-    entered, left, again = await world.stored(3)
+    entered, again, left = await world.stored(3)
     assert isinstance(entered.data, VisitEntered)
     assert isinstance(left.data, VisitLeft)
     assert isinstance(again.data, VisitEntered)
