@@ -89,7 +89,8 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         words = error.format_message() if isinstance(error, typer.TyperException) else str(error)  # names the option
-        sys.stderr.write(f"tacet: {' '.join(words.split())}\n")
+        if words:  # no arguments at all: the help has been shown, and says enough
+            sys.stderr.write(f"tacet: {' '.join(words.split())}\n")
         sys.exit(2)
 
 

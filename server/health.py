@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from server.clock import NS_PER_MS
 from server.state import State
@@ -30,13 +31,17 @@ async def get_health() -> Health:
 
 @router.get("/readyz")
 async def get_ready(state: State, response: Response) -> Health:
-    """Database and broker are there; 503 where the broker is not."""
-    async with state.db.session() as session:
-        await session.execute(text("SELECT 1"))
-    if state.link.connected:
-        return Health(status="ok")
+    """Database and broker are there; 503 where one is not."""
     response.status_code = 503
-    return Health(status="broker lost")
+    try:
+        async with state.db.session() as session:
+            await session.execute(text("SELECT 1"))
+    except DBAPIError:
+        return Health(status="database lost")
+    if not state.link.connected:
+        return Health(status="broker lost")
+    response.status_code = 200
+    return Health(status="ok")
 
 
 @router.get("/time")

@@ -16,7 +16,7 @@ from server.tables import CommandRow, EventRow, ProofRow
 
 router = APIRouter(prefix="/api")
 
-LATENCY_SAMPLES = 10_000
+LATENCY_SAMPLES = 1_000
 _PHASES = select(ProofRow.phase, func.count()).group_by(ProofRow.phase)
 _DONE = select(func.count()).where(CommandRow.result == "done")
 

@@ -156,7 +156,7 @@ class DecisionRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     at_ns: Mapped[int] = mapped_column(index=True)
     rule: Mapped[str]
-    outcome: Mapped[str]
+    outcome: Mapped[str] = mapped_column(index=True)
     visit: Mapped[str | None] = mapped_column(index=True)
     body: Mapped[bytes]
 
@@ -169,7 +169,7 @@ class ProofRow(Base):
     phase: Mapped[str] = mapped_column(primary_key=True)
     display: Mapped[str]
     content: Mapped[str]
-    at_ns: Mapped[int]
+    at_ns: Mapped[int] = mapped_column(index=True)
     cause_ns: Mapped[int]
     ended_by: Mapped[str | None]
 

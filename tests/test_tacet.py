@@ -59,3 +59,12 @@ def test_help_swallows_no_word_in_square_brackets(name: str) -> None:
 def test_help_shows_an_example(name: str) -> None:
     command = COMMANDS[name]
     assert f"tacet {name}" in f"{command.help} {command.epilog}"
+
+
+def test_a_command_without_arguments_shows_its_help_and_no_empty_complaint() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tacet", "members"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "import" in done.stdout
+    assert done.stderr == ""

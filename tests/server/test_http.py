@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from broker_config.errors import ConfigError
 from broker_config.member_table import unpack_members
 from broker_config.messages import BaseSet, decode
 from server.app import create_app
 from server.config import load_config
+from server.db import Database
 from server.guard import MAX_BODY_BYTES
 from server.secrets import load_secrets
 from server.state import ServerState
@@ -179,6 +181,17 @@ async def test_without_its_broker_it_is_alive_and_not_ready(api, clock):
     assert (await client.get("/readyz")).status_code == 503
     assert (await client.get("/api/status")).json()["broker"] == "lost"
     assert (await client.get("/time")).json() == {"utc_ms": clock.now_ns / 1e6}
+
+
+async def test_without_its_database_it_is_alive_and_not_ready(api, monkeypatch):
+    def broken(_: Database) -> None:
+        raise OperationalError("SELECT 1", {}, OSError("disk I/O error"))
+
+    client, _ = api
+    monkeypatch.setattr(Database, "session", broken)
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "database lost"})
+    assert (await client.get("/healthz")).status_code == 200
 
 
 async def test_decisions_and_figures_are_answered_as_json(api, store, clock):

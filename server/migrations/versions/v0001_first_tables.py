@@ -49,6 +49,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_decision_at_ns"), ["at_ns"], unique=False)
+        batch_op.create_index(batch_op.f("ix_decision_outcome"), ["outcome"], unique=False)
         batch_op.create_index(batch_op.f("ix_decision_visit"), ["visit"], unique=False)
 
     op.create_table(
@@ -177,6 +178,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["decision"], ["decision.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("decision", "phase"),
     )
+    with op.batch_alter_table("proof", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_proof_at_ns"), ["at_ns"], unique=False)
+
     op.create_table(
         "visit",
         sa.Column("id", sa.String(), nullable=False),
@@ -217,6 +221,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_visit_member"))
 
     op.drop_table("visit")
+    with op.batch_alter_table("proof", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_proof_at_ns"))
+
     op.drop_table("proof")
     op.drop_table("preference")
     op.drop_table("member_handle")
@@ -242,6 +249,7 @@ def downgrade() -> None:
     op.drop_table("epoch")
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_decision_visit"))
+        batch_op.drop_index(batch_op.f("ix_decision_outcome"))
         batch_op.drop_index(batch_op.f("ix_decision_at_ns"))
 
     op.drop_table("decision")
