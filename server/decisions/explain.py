@@ -8,63 +8,63 @@ from server.decisions.rules import LANGUAGES, Rule
 SENTENCES: dict[str, dict[str, str]] = {
     "shown": {
         "en": "Shown on {place}: “{text}” Reason given: {why}.",
-        "zh-Hant": "已在{place}顯示「{text}」,說明的理由:{why}。",
+        "zh-Hant": "已在{place}顯示「{text}」，說明的理由：{why}。",
     },
     "acted.on": {
         "en": "{place} was switched on. Reason: {why}.",
-        "zh-Hant": "已打開{place},理由:{why}。",
+        "zh-Hant": "已打開{place}，理由：{why}。",
     },
     "acted.off": {
         "en": "{place} was switched off. Reason: {why}.",
-        "zh-Hant": "已關閉{place},理由:{why}。",
+        "zh-Hant": "已關閉{place}，理由：{why}。",
     },
     "shadow": {
         "en": "Rehearsed only: every condition was met, but this rule is still on trial, so nothing happened on {place}.",
-        "zh-Hant": "僅試行:所有條件都符合,但這條規則仍在試用,所以{place}沒有任何動作。",
+        "zh-Hant": "僅試行：所有條件都符合，但這條規則仍在試用，所以{place}沒有任何動作。",
     },
     "purpose.recognise": {
         "en": "Stayed silent: the member has not agreed to be recognised.",
-        "zh-Hant": "保持安靜:會員未同意被認出。",
+        "zh-Hant": "保持安靜：會員未同意被認出。",
     },
     "purpose.recommend": {
         "en": "Stayed silent: the member has not agreed to recommendations.",
-        "zh-Hant": "保持安靜:會員未同意接收推薦。",
+        "zh-Hant": "保持安靜：會員未同意接收推薦。",
     },
     "screen_class.semi": {
         "en": "Stayed silent: this is not meant for a screen that everybody sees, and {place} is one.",
-        "zh-Hant": "保持安靜:這則內容不適合在人人看得到的螢幕顯示,而{place}正是這種螢幕。",
+        "zh-Hant": "保持安靜：這則內容不適合在人人看得到的螢幕顯示，而{place}正是這種螢幕。",
     },
     "screen_class.private": {
         "en": "Stayed silent: this is for a private screen only, and {place} is not private.",
-        "zh-Hant": "保持安靜:這則內容只能在私人螢幕顯示,而{place}不是私人螢幕。",
+        "zh-Hant": "保持安靜：這則內容只能在私人螢幕顯示，而{place}不是私人螢幕。",
     },
     "quiet_hours": {
         "en": "Stayed silent: at {time} the member wants quiet ({window}).",
-        "zh-Hant": "保持安靜:{time}屬於會員希望安靜的時段({window})。",
+        "zh-Hant": "保持安靜：{time}屬於會員希望安靜的時段（{window}）。",
     },
     "frequency_cap.spoken": {
         "en": "Stayed silent: another message had just been chosen for {place}.",
-        "zh-Hant": "保持安靜:{place}剛選定了另一則訊息。",
+        "zh-Hant": "保持安靜：{place}剛選定了另一則訊息。",
     },
     "frequency_cap.never": {
         "en": "Stayed silent: the member wants to be shown nothing at all.",
-        "zh-Hant": "保持安靜:會員不希望看到任何訊息。",
+        "zh-Hant": "保持安靜：會員不希望看到任何訊息。",
     },
     "frequency_cap.default": {
         "en": "Stayed silent: {shown} messages in this visit already, and {cap} is as many as we show unasked.",
-        "zh-Hant": "保持安靜:這次來店已顯示{shown}則訊息,而未設定時最多{cap}則。",
+        "zh-Hant": "保持安靜：這次來店已顯示{shown}則訊息，而未設定時最多{cap}則。",
     },
     "frequency_cap.own": {
         "en": "Stayed silent: {shown} messages in this visit already, and the member wants no more than {cap}.",
-        "zh-Hant": "保持安靜:這次來店已顯示{shown}則訊息,而會員希望最多{cap}則。",
+        "zh-Hant": "保持安靜：這次來店已顯示{shown}則訊息，而會員希望最多{cap}則。",
     },
     "interest.vetoed": {
         "en": "Stayed silent: the member has said no to this subject ({tags}).",
-        "zh-Hant": "保持安靜:會員表示對這個主題沒有興趣({tags})。",
+        "zh-Hant": "保持安靜：會員表示對這個主題沒有興趣（{tags}）。",
     },
     "interest.none": {
         "en": "Stayed silent: the member has not declared an interest in this subject ({tags}).",
-        "zh-Hant": "保持安靜:會員未表示對這個主題有興趣({tags})。",
+        "zh-Hant": "保持安靜：會員未表示對這個主題有興趣（{tags}）。",
     },
 }
 
