@@ -78,6 +78,7 @@ class Uplink:
         self._config, self._announcer, self._outbox = config, announcer, outbox
         self._health, self._handlers, self._clock_ns, self._check_every_s = health, handlers, clock_ns, check_every_s
         self._now_s = asyncio.get_running_loop().time
+        self._started_at = to_datetime(clock_ns())
         self._states: dict[str, bytes] = {}  # retained messages by topic, the newest of each
         self._unsent: dict[str, None] = {}  # their topics, in the order of change
         self._session = self._trouble = ""
@@ -177,7 +178,7 @@ class Uplink:
 
     def _state(self, state: str) -> EdgeState:
         since, devices = to_datetime(self._clock_ns()), self._health.devices
-        return EdgeState(state=state, session=self._session, since=since, devices=devices)
+        return EdgeState(state=state, session=self._session, since=since, devices=devices, started=self._started_at)
 
     async def _say_goodbye(self, client: aiomqtt.Client) -> None:
         """Leave `disconnected` behind; a broker that does not answer must not hold up the stop."""

@@ -16,6 +16,7 @@ from broker_config.errors import MessageError
 from broker_config.messages import (
     ActuatorResult,
     EdgeDropped,
+    EdgeState,
     ItemArrived,
     ItemDeparted,
     ItemMoved,
@@ -142,11 +143,18 @@ class Inbox:
         if isinstance(data, EdgeDropped):
             self._close(work, heard, data)
             touched.add((AgentId(heard.level), data.generation))
+        elif isinstance(data, EdgeState):
+            self._see_restart(work, AgentId(heard.level), data)
         elif isinstance(data, MomentShown):
             new = await self._on.commands.take_proof(work, data)
             self.counters.duplicates += not new
             return new
         return True
+
+    def _see_restart(self, work: Work, agent: AgentId, said: EdgeState) -> None:
+        if said.state in ("ready", "alert") and said.started is not None:
+            self._on.visits.agent_started(work, agent, to_ns(said.started))
+            self._on.items.agent_started(work, agent, to_ns(said.started))
 
     async def _take_event(self, work: Work, heard: Heard, ref: EventRef) -> bool:
         if not self._on.marks.take(work, ref):

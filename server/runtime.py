@@ -101,7 +101,7 @@ def _assemble(
     link = Link(config.broker, identities.own(), site, clock_ns)
     ledger = Ledger(db, link, feed, clock_ns)
     commands = CommandService(site, clock_ns)
-    marks, items = Marks(link), ItemService()
+    marks, items = Marks(link), ItemService(site)
     visits = VisitService(site, identities, commands, clock_ns)
     tables = MemberTables(site, identities, vault, db, link, clock_ns)
     decisions = DecisionService(site, Path(config.rules), commands, db, clock_ns)

@@ -22,6 +22,7 @@ class EdgeState(Data, frozen=True, kw_only=True):
     Args:
         state: `ready`, `alert` (some device is lost), `disconnected` (said good-bye) or `lost` (last will).
         session: random per connection; a `lost` of an older session is ignored.
+        started: when its process began; who was where before that, it no longer knows.
     """
 
     type_name = "tacet.edge.state.v1"
@@ -30,6 +31,7 @@ class EdgeState(Data, frozen=True, kw_only=True):
     session: str
     since: Instant
     devices: tuple[Device, ...] = ()
+    started: Instant | None = None
 
 
 class EdgeDescription(Data, frozen=True, kw_only=True):

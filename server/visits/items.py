@@ -4,17 +4,19 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from broker_config.messages import ItemArrived, ItemDeparted, ItemMoved
+from broker_config.site import AgentId, Site
 from server.clock import to_ns
 from server.feed import Happening
 from server.tables import ItemRow
-from server.visits.model import Place
+from server.visits.model import Place, Restarts
 from server.work import Work
 
 
 class ItemService:
     """The place of each item, by its latest event."""
 
-    def __init__(self) -> None:
+    def __init__(self, site: Site) -> None:
+        self._restarts = Restarts(site)
         self._places: dict[str, Place] = {}
 
     async def load(self, session: AsyncSession) -> None:
@@ -29,13 +31,22 @@ class ItemService:
                 found[place.zone] = found.get(place.zone, 0) + 1
         return found
 
+    def agent_started(self, work: Work, agent: AgentId, started_ns: int) -> None:
+        """What an agent's earlier process had seen is nowhere until its new one sees it."""
+        self._restarts.take(agent, started_ns)
+        for epc, place in self._places.items():
+            if place.zone is not None and self._restarts.forgotten(place.zone, place.as_of_ns):
+                self._places[epc] = Place(None, place.as_of_ns)
+                work.rows.append(ItemRow(epc=epc, zone=None, as_of_ns=place.as_of_ns))
+
     def apply(self, work: Work, data: ItemArrived | ItemMoved | ItemDeparted) -> None:
         """Take note of an event; one that is older than what we know changes nothing."""
         at_ns = to_ns(data.detected_at)
         known = self._places.get(data.epc)
         if known is not None and known.as_of_ns > at_ns:
             return
-        place = Place(None if isinstance(data, ItemDeparted) else data.zone, at_ns)
+        gone = isinstance(data, ItemDeparted) or self._restarts.forgotten(data.zone, at_ns)
+        place = Place(None if gone else data.zone, at_ns)
         self._places[data.epc] = place
         work.rows.append(ItemRow(epc=data.epc, zone=place.zone, as_of_ns=at_ns))
         facts: dict[str, object] = {"epc": data.epc}

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from broker_config.site import AgentId, Site
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -33,3 +35,19 @@ class Visit:
     def zones(self) -> set[str]:
         """Where the member is now."""
         return {place.zone for place in self.tokens.values() if place.zone is not None}
+
+
+class Restarts:
+    """When each agent's process began.  An agent that starts anew no longer knows who was where, and will never say that they left."""
+
+    def __init__(self, site: Site) -> None:
+        self._agents = {zone.id: zone.agent for zone in site.zones}
+        self._started_ns: dict[str, int] = {}
+
+    def take(self, agent: AgentId, started_ns: int) -> None:
+        """Take note of a start."""
+        self._started_ns[agent] = max(started_ns, self._started_ns.get(agent, 0))
+
+    def forgotten(self, zone: str, as_of_ns: int) -> bool:
+        """Whether what was so in a zone then was seen by an earlier process."""
+        return as_of_ns < self._started_ns.get(self._agents.get(zone, ""), 0)

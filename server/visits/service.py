@@ -16,7 +16,7 @@ from server.identities import Identities
 from server.members import store
 from server.members.store import Profile
 from server.tables import DecisionRow, VisitRow, VisitTokenRow
-from server.visits.model import Place, Visit
+from server.visits.model import Place, Restarts, Visit
 from server.work import Work
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class VisitService:
         self._identities, self._commands, self._clock_ns = identities, commands, clock_ns
         self._gap_ns = site.visit_gap_s * NS_PER_S
         self._slack_ns = min(MAX_SLACK_NS, self._gap_ns // 2)
+        self._restarts = Restarts(site)
         self._by_token: dict[str, Visit] = {}
         self._by_member: dict[str, Visit] = {}
         self._profiles: dict[str, Profile] = {}
@@ -78,12 +79,27 @@ class VisitService:
             return None
         at_ns = to_ns(data.detected_at)
         if at_ns >= visit.tokens[data.visit].as_of_ns:
-            visit.tokens[data.visit] = Place(data.zone, at_ns)
+            gone = self._restarts.forgotten(data.zone, at_ns)
+            visit.tokens[data.visit] = Place(None if gone else data.zone, at_ns)
         visit.seen_ns = max(visit.seen_ns, at_ns)
         self.save(work, visit)
         self._commands.clear_elsewhere(work, visit.id, visit.zones)
         work.happenings.append(Happening("visit", "entered", data.detected_at, data.zone, {"visit": visit.id}))
         return visit
+
+    def agent_started(self, work: Work, agent: AgentId, started_ns: int) -> None:
+        """An agent's earlier tokens are dead: whoever held one is seen nowhere until the agent says so under a new one."""
+        self._restarts.take(agent, started_ns)
+        for visit in self._by_member.values():
+            dead = [
+                t
+                for t, place in visit.tokens.items()
+                if place.zone and self._restarts.forgotten(place.zone, place.as_of_ns)
+            ]
+            for token in dead:
+                visit.tokens[token] = Place(None, visit.tokens[token].as_of_ns)
+            if dead:
+                self.save(work, visit)
 
     def leave(self, work: Work, data: VisitLeft) -> None:
         """Take note that a visit is no longer in a zone."""

@@ -1,7 +1,8 @@
 """One member, one visit, whichever agents see it; and its end."""
 
-from broker_config.messages import MomentClear, MomentSet, VisitEnded, decode
+from broker_config.messages import EdgeState, Evidence, ItemArrived, MomentClear, MomentSet, VisitEnded, decode
 from broker_config.site import load_site
+from server.clock import to_datetime
 from server.config import load_config
 from server.runtime import opened
 from server.tables import VisitRow
@@ -111,3 +112,51 @@ async def test_two_members_have_two_visits(edge, state):
     await edge.visit(XIAOYU, "door", token(2))
     assert state.visits.counts() == {"door": 2}
     edge.sent(MomentClear)
+
+
+def born(edge: Edge, started_ns: int):
+    return edge.said(
+        EdgeState(state="ready", session="s", since=to_datetime(started_ns), started=to_datetime(started_ns)),
+        agent="gw-1",
+    )
+
+
+def arrived(edge: Edge, at_ns: int):
+    seen = to_datetime(at_ns)
+    evidence = Evidence(reads=2, rssi_dbm=-50.0)
+    return edge.event(
+        ItemArrived(zone="shoes", epc="3034", detected_at=seen, last_read_at=seen, evidence=evidence), zone="shoes"
+    )
+
+
+async def test_an_agent_that_starts_anew_leaves_no_ghosts_in_the_store(edge, state, clock):
+    await edge.visit(RIVER, "door", token(1))
+    await edge.deliver(arrived(edge, clock()))
+    clock.pass_s(1)
+    await edge.deliver(born(edge, clock()))
+    assert (state.visits.counts(), state.items.counts()) == ({}, {})
+    clock.pass_s(1)
+    await edge.deliver(arrived(edge, clock()))  # what it sees now counts again
+    await edge.visit(RIVER, "shoes", token(2))
+    assert (state.visits.counts(), state.items.counts()) == ({"shoes": 1}, {"shoes": 1})
+    await edge.deliver(born(edge, clock() - 1_000_000_000))  # the same start, told again
+    assert (state.visits.counts(), state.items.counts()) == ({"shoes": 1}, {"shoes": 1})
+
+
+async def test_after_an_agents_restart_and_the_gap_a_member_has_a_new_visit_and_cap(edge, state, clock):
+    for zone in ("door", "shoes", "fitting"):
+        await edge.visit(RIVER, zone, token(1))
+    clock.pass_s(1)
+    await edge.deliver(born(edge, clock()))
+    clock.pass_s(state.site.visit_gap_s)
+    edge.outgoing()
+    await edge.visit(RIVER, "door", token(2))
+    assert [moment.visit for moment in edge.moments()] == [token(2)]
+
+
+async def test_what_an_earlier_process_saw_and_sends_late_puts_nobody_in_the_store(edge, state, clock):
+    old = arrived(edge, clock())
+    clock.pass_s(1)
+    await edge.deliver(born(edge, clock()))
+    await edge.deliver(old)
+    assert state.items.counts() == {}
