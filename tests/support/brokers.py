@@ -7,6 +7,7 @@ async with running_broker(tmp_path, site) as broker:
 
 import asyncio
 import json
+import secrets
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -112,8 +113,12 @@ def toml_value(value: object) -> str:
 
 
 def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that is free now, and that the kernel gives to no outgoing connection before it is used (Linux: 32768 and up)."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
