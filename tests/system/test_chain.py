@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from broker_config.topics import parse_topic
 from server.displays.mqtt_packets import PacketSplitter
 from tests.support.chain import Chain, running_chain
 from tests.support.chromium import Page, chromium
+from tests.support.programs import program
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.xdist_group("system")]
 
@@ -61,8 +63,16 @@ async def test_the_floor_page_lives_and_a_lost_reader_is_named_with_what_to_do(w
         assert page.console_errors == []
 
 
-async def test_all_that_is_said_is_in_the_topic_table_and_only_state_is_retained(warm_folder) -> None:
-    async with running_chain(warm_folder("table")) as chain:
+@pytest.mark.parametrize("engine", ["mosquitto", "amqtt"])
+async def test_all_that_is_said_is_in_the_topic_table_and_only_state_is_retained(warm_folder, engine: str) -> None:
+    if engine == "mosquitto":
+        program(engine)
+
+    def choose(folder: Path) -> None:
+        settings = folder / "broker.toml"
+        settings.write_text(settings.read_text().replace('engine = "auto"', f'engine = "{engine}"'))
+
+    async with running_chain(warm_folder("table"), choose) as chain:
 
         async def lamp_has_been_on() -> bool:
             return (await chain.client.summary())["actuations"] >= 1
