@@ -20,10 +20,11 @@ import msgspec
 
 from broker_config.config import BrokerSettings, Engine
 from broker_config.engine import run_broker
-from broker_config.identity import Credential, load_credential
+from broker_config.identity import Credential, load_credential, make_credential, write_credential
 from broker_config.site import Site, load_site
 from tests.support.programs import program
 
+PROBE = "client-probe"
 DEMO_SITE = Path(__file__).parents[2] / "simulators" / "demo_store" / "site.toml"
 ENGINES: tuple[Engine, ...] = ("amqtt", "mosquitto")
 NODELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
@@ -85,9 +86,11 @@ async def running_broker(
         identity=folder / "identity",
         data=folder / "data",
     )
+    if not (settings.identity / f"{PROBE}.toml").exists():
+        write_credential(settings.identity, make_credential("client", PROBE.removeprefix("client-")))
     async with run_broker(settings) as broker:
         running = TestBroker(settings.host, settings.port, settings.identity, site_file, broker.engine)
-        async with running.client("server"):
+        async with running.client(PROBE):  # a client of our own: as `server` it would push out the one under test
             pass  # only the broker we spawned knows this password
         ended = asyncio.create_task(broker.ended())
         try:
