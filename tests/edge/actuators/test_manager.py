@@ -142,6 +142,7 @@ async def test_a_command_that_waited_too_long_is_expired(bench: Bench) -> None:
         )
         bench.line.command(late)
         await bench.results("expired")
+        assert True not in bench.relay.told
 
 
 async def test_a_hold_ends_by_itself_in_the_safe_state(bench: Bench) -> None:
