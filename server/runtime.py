@@ -1,7 +1,7 @@
 """The running server without its HTTP side: opens everything in order, and closes it in the other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -49,26 +49,27 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
     """
     site = load_site(Path(config.site))
     async with opened(config, site, clock_ns) as state, asyncio.TaskGroup() as tasks:
-        background = [
-            tasks.create_task(state.link.run(), name="link"),
+        link = tasks.create_task(state.link.run(), name="link")
+        others = [
             tasks.create_task(state.inbox.run(), name="inbox"),
             tasks.create_task(state.marks.run(), name="acknowledgements"),
             tasks.create_task(keep_house(state.ledger, state.visits, state.member_tables), name="housekeeping"),
         ]
         yield state
-        await end(background)
+        for task in others:
+            task.cancel()  # just once: aiosqlite waits for ever if the closing of its connection is cancelled
+        await end(link)
 
 
-async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel until all have ended.
+async def end(link: asyncio.Task[None]) -> None:
+    """Cancel until it has ended.
 
     Once is not enough: aiomqtt waits by `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that comes in the
     same instant as what it waits for.
     """
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+    while not link.done():
+        link.cancel()
+        await asyncio.wait([link], timeout=CANCEL_AGAIN_S)
 
 
 @asynccontextmanager

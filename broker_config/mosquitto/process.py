@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 READY_WITHIN_S = 10.0
 STOP_WITHIN_S = 5.0
 RUNNING = re.compile(r"mosquitto version (\S+) running")
+ANONYMOUS_CONNECT = bytes.fromhex("100c 0004 4d515454 04 02 000a 0000")
+"""An MQTT 3.1.1 CONNECT of nobody, which is refused."""
 
 
 def find_mosquitto() -> str | None:
@@ -58,7 +60,7 @@ async def run_mosquitto(settings: BrokerSettings, program: str, access: Access) 
     )
     listener: asyncio.Task[None] | None = None
     try:
-        version = await _wait_until_ready(process)
+        version = await _wait_until_ready(process, settings)
         listener = asyncio.create_task(_log_lines(process), name="mosquitto log")
         yield MosquittoBroker(process, files, version)
     finally:
@@ -67,21 +69,33 @@ async def run_mosquitto(settings: BrokerSettings, program: str, access: Access) 
             await listener
 
 
-async def _wait_until_ready(process: Process) -> str:
-    """Mosquitto's version, once it says that it runs: a port that answers could be another program's."""
+async def _wait_until_ready(process: Process, settings: BrokerSettings) -> str:
+    """Mosquitto's version, once it says that it runs (a port that answers could be another program's) and has answered.
+
+    It says so a moment before its main loop begins, and a signal to end that comes in between is lost for good.
+    """
     assert process.stderr is not None, "stderr is a pipe"
     last_words = "nothing"
     try:
         async with asyncio.timeout(READY_WITHIN_S):
             while line := (await process.stderr.readline()).decode(errors="replace").strip():
                 if running := RUNNING.search(line):
+                    await _have_an_answer(settings.host, settings.port)
                     return running.group(1)
                 last_words = line
-    except TimeoutError as error:
+    except (TimeoutError, ConnectionError) as error:
         raise ConfigError(
-            f"mosquitto is not ready after {READY_WITHIN_S:.0f} s; its last words: {last_words}"
+            f"mosquitto is not ready within {READY_WITHIN_S:.0f} s; its last words: {last_words}"
         ) from error
     raise ConfigError(f"mosquitto did not start; its last words: {last_words}")
+
+
+async def _have_an_answer(host: str, port: int) -> None:
+    """Return once the main loop has refused somebody, or hung up on them."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(ANONYMOUS_CONNECT)
+    await reader.read(1)
+    writer.close()
 
 
 async def _log_lines(process: Process) -> None:
