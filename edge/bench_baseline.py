@@ -19,7 +19,9 @@ def watch_with_dicts(columns: Columns, members: set[bytes]) -> tuple[int, int, i
     kept: dict[tuple[bytes, int], int] = {}
     arrivals = moves = departures = hits = 0
     sweep_at = int(columns.t_ns[0]) + SWEEP_NS
-    rows = zip(columns.t_ns.tolist(), columns.antenna.tolist(), columns.epc, columns.rssi_cdbm.tolist(), strict=True)
+    rows = zip(
+        columns.t_ns.tolist(), columns.antenna.tolist(), columns.epc_bytes, columns.rssi_cdbm.tolist(), strict=True
+    )
     for t_ns, zone, row, cdbm in rows:
         epc = row[:12].tobytes()
         if t_ns >= sweep_at:

@@ -134,7 +134,7 @@ def make_table(cards: NDArray[np.uint8], key: bytes) -> MemberTable:
 
     rows = np.zeros((len(cards), 4), np.uint64)
     hashes = np.zeros((len(cards), 2), np.uint64)
-    hash_cards(np.frombuffer(key, "<u8").astype(np.uint64), pad_epcs(cards), _lengths(cards), hashes)
+    hash_cards(np.frombuffer(key, "<u8").astype(np.uint64), pad_epcs(cards).view(np.uint8), _lengths(cards), hashes)
     rows[:, :2] = hashes
     rows[:, 2] = np.arange(len(cards), dtype=np.uint64)
     return MemberTable(1, FOREVER_NS, rows.tobytes())
@@ -156,7 +156,7 @@ def bench_match(cards: NDArray[np.uint8], passes: int) -> MatchResult:
     ready_s = time.perf_counter() - start_s
     asked = cards[np.random.default_rng(2).integers(0, len(cards), LOOK_UPS)]
     asked[::2, 11] ^= 0xA5  # no member's, but for chance
-    epc, lengths, found = pad_epcs(asked), _lengths(asked), np.zeros(LOOK_UPS, np.int64)
+    epc, lengths, found = pad_epcs(asked).view(np.uint8), _lengths(asked), np.zeros(LOOK_UPS, np.int64)
     words = np.frombuffer(key, "<u8").astype(np.uint64)
     each_ns, hits = [], 0
     for _ in range(passes):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_config.errors import ConfigError
-from edge.columns import CRC_UNKNOWN, MAX_EPC_BYTES, Columns
+from edge.columns import CRC_UNKNOWN, Columns
 
 NS_PER_S = 1_000_000_000
 EPC_BYTES = 12
@@ -96,8 +96,8 @@ def _columns(t_ns: NDArray[np.int64], antenna: NDArray[np.int64], epc: Epcs, rss
     )
 
 
-def pad_epcs(epcs: Epcs) -> Epcs:
-    """EPCs of 12 bytes as the rows that kernels take."""
-    padded = np.zeros((len(epcs), MAX_EPC_BYTES), np.uint8)
-    padded[:, : epcs.shape[1]] = epcs
+def pad_epcs(epcs: Epcs) -> NDArray[np.uint64]:
+    """EPCs of 12 bytes as the words that kernels take, two each."""
+    padded = np.zeros((len(epcs), 2), np.uint64)
+    padded.view(np.uint8)[:, : epcs.shape[1]] = epcs
     return padded

@@ -10,6 +10,8 @@ from readers.model import Read
 MAX_EPC_BYTES = 62
 """496 bits, the longest EPC that a Gen2 tag's PC word can announce."""
 
+MAX_EPC_WORDS = 8
+
 CRC_RIGHT, CRC_WRONG, CRC_UNKNOWN = 1, 0, -1
 
 _LOWEST_CDBM, _HIGHEST_CDBM = -32768, 32767
@@ -22,7 +24,8 @@ class Columns:
     Args:
         t_ns: int64, UTC.
         antenna: uint16, index into `Layout.antennas`.
-        epc: uint8[n, 62], zero-padded.
+        epc: uint64[n, w], zero-padded, as little-endian words: `epc_bytes` shows the bytes.  `w` is 1 to 8, enough for the
+            longest EPC of the batch: the fewer, the less memory there is to read.
         epc_len: uint8, bytes.
         rssi_cdbm: int16, hundredths of a dBm.
         crc_ok: int8, the tag's own CRC: 1 right, 0 wrong, -1 unknown.
@@ -30,13 +33,18 @@ class Columns:
 
     t_ns: NDArray[np.int64]
     antenna: NDArray[np.uint16]
-    epc: NDArray[np.uint8]
+    epc: NDArray[np.uint64]
     epc_len: NDArray[np.uint8]
     rssi_cdbm: NDArray[np.int16]
     crc_ok: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.t_ns)
+
+    @property
+    def epc_bytes(self) -> NDArray[np.uint8]:
+        """The EPCs as uint8[n, 8 * w], the same memory."""
+        return self.epc.view(np.uint8)
 
     def part(self, start: int, stop: int) -> "Columns":
         """Rows `start` to `stop`, without copying."""
@@ -46,12 +54,16 @@ class Columns:
         )
 
 
-def make_columns(capacity: int) -> Columns:
-    """Zeroed columns of `capacity` rows, for a caller who fills them itself; every CRC unknown."""
+def make_columns(capacity: int, words: int = MAX_EPC_WORDS) -> Columns:
+    """Zeroed columns of `capacity` rows, for a caller who fills them itself; every CRC unknown.
+
+    Args:
+        words: of an EPC; 2 hold EPCs of up to 16 bytes.
+    """
     return Columns(
         np.zeros(capacity, np.int64),
         np.zeros(capacity, np.uint16),
-        np.zeros((capacity, MAX_EPC_BYTES), np.uint8),
+        np.zeros((capacity, words), np.uint64),
         np.zeros(capacity, np.uint8),
         np.zeros(capacity, np.int16),
         np.full(capacity, CRC_UNKNOWN, np.int8),
@@ -93,8 +105,7 @@ class ColumnBuffer:
             raise ValueError("the buffer is full; take it first")
         columns.t_ns[row] = read.read_at_ns
         columns.antenna[row] = antenna_index
-        columns.epc[row, :size] = np.frombuffer(read.epc, np.uint8)
-        columns.epc[row, size:] = 0
+        columns.epc[row] = np.frombuffer(read.epc.ljust(8 * MAX_EPC_WORDS, b"\0"), np.uint64)
         columns.epc_len[row] = size
         columns.rssi_cdbm[row] = to_cdbm(read.rssi_dbm)
         columns.crc_ok[row] = CRC_UNKNOWN if read.crc_ok is None else int(read.crc_ok)

@@ -110,7 +110,7 @@ class Tracker:
         limit_ns = FAR_FUTURE_NS if received_ns is None else received_ns
         while outcome != record.DONE:
             row, outcome = presence.feed(
-                self._state, columns.t_ns, columns.antenna, columns.epc, columns.epc_len, columns.rssi_cdbm, columns.crc_ok,
+                self._state, columns.t_ns, columns.antenna, columns.epc_bytes, columns.epc_len, columns.rssi_cdbm, columns.crc_ok,
                 row, limit_ns,
             )  # fmt: skip
             if outcome == record.CROWDED:

@@ -8,7 +8,9 @@ from broker_config.site import ZoneKind
 LONGEST_S = 315_360_000
 """Ten years: no setting is longer, and its nanoseconds fit into 64 bits beside any time."""
 
-TransitionKind = Literal["arrived", "moved", "departed", "returned"]
+TransitionKind = Literal["arrived", "moved", "departed", "returned", "dwelled", "coverage_lost", "coverage_restored"]
+Side = Literal["", "outside", "inside"]
+Direction = Literal["in", "out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class ZoneSettings:
         move_min_reads: so many fresh reads here before a tag can move here.
         sample_age_ms: a challenger's reads are fresh for max(this, holdoff).
         creates_items: whether an item may arrive here that was not known before.
+        dwell_s: a person seen for so long at this place has `dwelled`; 0: never.
+        sold_after_s: an item seen for so long at this place is sold; 0: never.
         person, item, garment: how readily a tag leaves this zone for another.
     """
 
@@ -55,6 +59,8 @@ class ZoneSettings:
     move_min_reads: int = 3
     sample_age_ms: int = 2000
     creates_items: bool = True
+    dwell_s: float = 20.0
+    sold_after_s: float = 0.0
     person: Profile = PERSON
     item: Profile = ITEM
     garment: Profile = GARMENT
@@ -67,19 +73,21 @@ class PresenceSettings:
     Args:
         person_forgotten_s: a departed person is forgotten when unseen for so long: the visit's end.
         item_forgotten_days: a departed item likewise.
+        late_limit_s: a read that is late by more than this is ignored and counted.
         garment_prefixes: EPC prefixes of goods that follow the garment profile instead of the item profile.
     """
 
-    door: ZoneSettings = ZoneSettings()
+    door: ZoneSettings = ZoneSettings(dwell_s=0.0)
     floor: ZoneSettings = ZoneSettings()
     shelf: ZoneSettings = ZoneSettings()
     fitting_room: ZoneSettings = ZoneSettings()
     till: ZoneSettings = ZoneSettings(creates_items=False)
-    exit: ZoneSettings = ZoneSettings()
+    exit: ZoneSettings = ZoneSettings(dwell_s=0.0)
     desk: ZoneSettings = ZoneSettings()
     stock: ZoneSettings = ZoneSettings()
     person_forgotten_s: float = 600.0
     item_forgotten_days: float = 14.0
+    late_limit_s: float = 3600.0
     garment_prefixes: tuple[bytes, ...] = ()
 
     def of_kind(self, kind: ZoneKind) -> ZoneSettings:
@@ -96,12 +104,14 @@ class Antenna:
         number: counted from 1, as in `Read.antenna`.
         zone: index into `Layout.zones`.
         floor_dbm: weaker reads are ignored and counted.
+        side: of a door; the order of the two sides gives the direction of who passes.
     """
 
     reader_id: str
     number: int
     zone: int
     floor_dbm: float = -327.0
+    side: Side = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +140,13 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One change of a tag's presence.  `EXITING` is silent and shows only as the reason of a departure.
+    """One change of a tag's presence, or of a zone's coverage (`epc` empty, `serial` -1, `reads` 0).
+
+    `EXITING` is silent and shows only as the reason of a departure.
 
     Args:
         person: a member's card; False: an item.
-        epc: RAM only for persons: never stored, published or logged.
+        epc: RAM only for persons: never stored, published or logged; empty for one who was not read again since a restart.
         handle: the member's 16-byte handle; None for items.
         zone: index; the zone left, for `departed`.
         from_zone: for `moved`.
@@ -144,6 +156,8 @@ class Transition:
         rssi_dbm: mean signal at the place.
         margin_db: by how much the place won over the next best; None when there was no other.
         reason: of a departure: `timeout`, `exit`, or `withdrawn` (the card is no longer in the member table).
+        serial: names the tag's record for as long as it is remembered, also over a restart; in order of creation.
+        direction: of one who leaves a door zone with antennas on both sides.
     """
 
     kind: TransitionKind
@@ -159,6 +173,8 @@ class Transition:
     rssi_dbm: float
     margin_db: float | None
     reason: str | None
+    serial: int = -1
+    direction: Direction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +204,8 @@ class Counters:
         candidates: candidacies begun; of these `strays` by tags that are neither member, staff nor own goods.
         strays_forgotten: candidacies that ended unconfirmed.
         evicted, refused: strays thrown out of a full table; newcomers that found no room.
+        bad_time, rssi_clamped, stale: absurd times; absurd signals; late by more than `late_limit_s`.
+        sold, sold_ignored: items that became sold; reads of these where goods are sold no more.
     """
 
     reads: int = 0
@@ -214,3 +232,8 @@ class Counters:
     present_people: int = 0
     tags: int = 0
     rebuilds: int = 0
+    bad_time: int = 0
+    rssi_clamped: int = 0
+    stale: int = 0
+    sold: int = 0
+    sold_ignored: int = 0

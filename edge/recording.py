@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_config.errors import ConfigError
-from edge.columns import CRC_UNKNOWN, MAX_EPC_BYTES, Columns
+from edge.columns import CRC_UNKNOWN, MAX_EPC_BYTES, MAX_EPC_WORDS, Columns
 
 COLUMNS = ("t", "reader", "antenna", "epc", "rssi_dbm")
 NS_PER_S = 1_000_000_000
@@ -75,8 +75,8 @@ class Recording:
 
     def batches(self, t_ns: NDArray[np.int64], size: int = 1 << 16) -> Iterator[Columns]:
         """The rows as the engine takes them, `size` at a time, with the times that are believed."""
-        padded = b"".join(epc.ljust(MAX_EPC_BYTES, b"\0") for epc in self.epcs)
-        table = np.frombuffer(padded, np.uint8).reshape(-1, MAX_EPC_BYTES)
+        padded = b"".join(epc.ljust(8 * MAX_EPC_WORDS, b"\0") for epc in self.epcs)
+        table = np.frombuffer(padded, np.uint64).reshape(-1, MAX_EPC_WORDS)
         lengths = np.array([len(epc) for epc in self.epcs], np.uint8)
         for start in range(0, len(self), size):
             rows = slice(start, start + size)

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -43,6 +46,33 @@ def _compile(function: Function, **options: bool) -> Function:
         return plain  # type: ignore[return-value]
     compiled: Function = numba.njit(nogil=True, _nrt=False, **options)(function)
     return compiled
+
+
+def _prefetch(_typing_context: Any, array: Any, index: Any) -> Any:  # noqa: ANN401 - numba's types
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - llvmlite's
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        stride = builder.extract_value(view.strides, 0)
+        address = builder.gep(builder.bitcast(view.data, byte), [builder.mul(index, stride)])
+        hint = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, word, word, word]), "llvm.prefetch.p0i8"
+        )
+        builder.call(hint, [address, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+def _no_prefetch(array: Any, index: int) -> None:  # noqa: ANN401
+    """What a prefetch is to an interpreter."""
+
+
+prefetch: Callable[[Any, int], None] = _no_prefetch if numba.config.DISABLE_JIT else intrinsic(_prefetch)
+"""Hint, in a kernel, that `array[index]` (of its first axis; the cache line it begins in) will be wanted soon.
+
+An index out of range is harmless.  Source: LLVM language reference, llvm.prefetch (read, high locality, data).
+"""
 
 
 class CacheFolderError(ValueError):

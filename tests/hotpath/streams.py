@@ -69,7 +69,7 @@ def to_columns(reads: Sequence[OracleRead]) -> Columns:
     columns = make_columns(len(reads))
     for row, read in enumerate(reads):
         columns.t_ns[row], columns.antenna[row], columns.crc_ok[row] = read.t_ns, read.antenna, read.crc_ok
-        columns.epc[row, : len(read.epc)] = np.frombuffer(read.epc, np.uint8)
+        columns.epc_bytes[row, : len(read.epc)] = np.frombuffer(read.epc, np.uint8)
         columns.epc_len[row], columns.rssi_cdbm[row] = len(read.epc), read.rssi_cdbm
     return columns
 

@@ -327,7 +327,8 @@ def test_counters_are_named_in_the_order_in_which_the_kernels_count() -> None:
     assert [each.name for each in fields(Counters)] == [
         "reads", "below_floor", "late", "clamped", "bad_epc", "bad_antenna", "crc_wrong", "till_ignored", "lease_ignored",
         "candidates", "strays", "strays_forgotten", "staff", "evicted", "refused", "arrived", "moved", "departed",
-        "returned", "forgotten", "present_items", "present_people", "tags", "rebuilds",
+        "returned", "forgotten", "present_items", "present_people", "tags", "rebuilds", "bad_time", "rssi_clamped",
+        "stale", "sold", "sold_ignored",
     ]  # fmt: skip
     assert len(fields(Counters)) == record.COUNTERS
 
@@ -346,7 +347,7 @@ def test_a_buffer_turns_reads_into_columns_and_counts_what_does_not_fit() -> Non
     assert buffer.bad_epc == 2
     assert columns.rssi_cdbm.tolist() == [-32768, 32767]
     assert (columns.crc_ok.tolist(), columns.antenna.tolist(), columns.t_ns.tolist()) == ([0, -1], [3, 4], [5, 6])
-    assert columns.epc[0, : len(ITEM)].tobytes() == ITEM
+    assert columns.epc_bytes[0, : len(ITEM)].tobytes() == ITEM
     buffer.append(Read(Epc(b"\x01"), reader, 1, -50, 8), 0)
     buffer.take()
     buffer.append(Read(Epc(b"\x01"), reader, 1, -50, 9), 0)
