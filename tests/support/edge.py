@@ -91,7 +91,7 @@ class ScriptedEngine:
         return []
 
     def feed(self, columns: object, received_ns: int | None = None) -> list[Transition]:
-        epcs = [bytes(columns.epc[i, : columns.epc_len[i]]) for i in range(len(columns))]  # type: ignore[attr-defined]
+        epcs = [bytes(columns.epc_bytes[i, : columns.epc_len[i]]) for i in range(len(columns))]  # type: ignore[attr-defined]
         self.fed += len(epcs)
         self.batches.append(len(epcs))
         return [each for epc in epcs for each in self.answers.pop(epc, [])]
