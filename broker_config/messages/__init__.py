@@ -5,7 +5,7 @@ member id, an alias or a pseudonym that outlives a visit.
 """
 
 from broker_config.messages.actuator import ActuatorCommand, ActuatorResult, ActuatorState
-from broker_config.messages.base import Data, Evidence, Instant, Version
+from broker_config.messages.base import MIN_GROUP, Data, Direction, Evidence, Instant, Version, group_safe
 from broker_config.messages.display import BaseItem, BaseSet, DisplayState, MomentClear, MomentSet, MomentShown
 from broker_config.messages.edge import (
     Device,
@@ -17,14 +17,25 @@ from broker_config.messages.edge import (
     MembersOffered,
 )
 from broker_config.messages.envelope import BY_TYPE, KINDS, MAX_PAYLOAD_BYTES, Envelope, decode, encode
-from broker_config.messages.server import Bad, DecisionMade, VisitEnded
+from broker_config.messages.server import Bad, DecisionMade, TransactionSettled, VisitEnded
 from broker_config.messages.shelf import ShelfAnomaly, ShelfPick, ShelfPutback, ShelfState
-from broker_config.messages.zone import ItemArrived, ItemDeparted, ItemMoved, ItemReturned, VisitEntered, VisitLeft
+from broker_config.messages.zone import (
+    ItemArrived,
+    ItemDeparted,
+    ItemMoved,
+    ItemReturned,
+    VisitDwelled,
+    VisitEntered,
+    VisitLeft,
+    ZoneCount,
+    ZoneCoverage,
+)
 
 __all__ = [
     "BY_TYPE",
     "KINDS",
     "MAX_PAYLOAD_BYTES",
+    "MIN_GROUP",
     "ActuatorCommand",
     "ActuatorResult",
     "ActuatorState",
@@ -34,6 +45,7 @@ __all__ = [
     "Data",
     "DecisionMade",
     "Device",
+    "Direction",
     "DisplayState",
     "EdgeAck",
     "EdgeDescription",
@@ -55,10 +67,15 @@ __all__ = [
     "ShelfPick",
     "ShelfPutback",
     "ShelfState",
+    "TransactionSettled",
     "Version",
+    "VisitDwelled",
     "VisitEnded",
     "VisitEntered",
     "VisitLeft",
+    "ZoneCount",
+    "ZoneCoverage",
     "decode",
     "encode",
+    "group_safe",
 ]

@@ -22,7 +22,8 @@ class EdgeState(Data, frozen=True, kw_only=True):
     Args:
         state: `ready`, `alert` (some device is lost), `disconnected` (said good-bye) or `lost` (last will).
         session: random per connection; a `lost` of an older session is ignored.
-        started: when its process began; who was where before that, it no longer knows.
+        started: since when it knows who is where.  A restart from its snapshot keeps this time; one without begins anew, and
+            what the agent had said before that no longer holds.
     """
 
     type_name = "tacet.edge.state.v1"

@@ -9,16 +9,27 @@ from broker_config.messages.actuator import ActuatorCommand, ActuatorResult, Act
 from broker_config.messages.base import Data, Instant
 from broker_config.messages.display import BaseSet, DisplayState, MomentClear, MomentSet, MomentShown
 from broker_config.messages.edge import EdgeAck, EdgeDescription, EdgeDropped, EdgeState, EdgeStats, MembersOffered
-from broker_config.messages.server import Bad, DecisionMade, VisitEnded
+from broker_config.messages.server import Bad, DecisionMade, TransactionSettled, VisitEnded
 from broker_config.messages.shelf import ShelfAnomaly, ShelfPick, ShelfPutback, ShelfState
-from broker_config.messages.zone import ItemArrived, ItemDeparted, ItemMoved, ItemReturned, VisitEntered, VisitLeft
+from broker_config.messages.zone import (
+    ItemArrived,
+    ItemDeparted,
+    ItemMoved,
+    ItemReturned,
+    VisitDwelled,
+    VisitEntered,
+    VisitLeft,
+    ZoneCount,
+    ZoneCoverage,
+)
 
 MAX_PAYLOAD_BYTES = 64 * 1024
 
 KINDS: tuple[type[Data], ...] = (
-    ItemArrived, ItemReturned, ItemMoved, ItemDeparted, VisitEntered, VisitLeft, ShelfState, ShelfPick, ShelfPutback, ShelfAnomaly,
+    ItemArrived, ItemReturned, ItemMoved, ItemDeparted, VisitEntered, VisitLeft, VisitDwelled, ZoneCoverage, ZoneCount,
+    ShelfState, ShelfPick, ShelfPutback, ShelfAnomaly,
     EdgeState, EdgeDescription, EdgeStats, EdgeAck, EdgeDropped, MembersOffered, DisplayState, BaseSet, MomentSet, MomentClear,
-    MomentShown, ActuatorCommand, ActuatorResult, ActuatorState, DecisionMade, VisitEnded, Bad,
+    MomentShown, ActuatorCommand, ActuatorResult, ActuatorState, DecisionMade, TransactionSettled, VisitEnded, Bad,
 )  # fmt: skip
 BY_TYPE = {kind.type_name: kind for kind in KINDS}
 

@@ -1,6 +1,6 @@
-"""What the server says of its decisions, of visits that are over, and of messages it could not read."""
+"""What the server says of its decisions, of goods that are paid, of visits that are over, and of messages it could not read."""
 
-from broker_config.messages.base import Data
+from broker_config.messages.base import Data, EpcHex, Instant
 
 
 class DecisionMade(Data, frozen=True, kw_only=True):
@@ -16,6 +16,21 @@ class DecisionMade(Data, frozen=True, kw_only=True):
     place: str
     visit: str | None
     latency_ms: float
+
+
+class TransactionSettled(Data, frozen=True, kw_only=True):
+    """These goods are paid: from now on their tags count at tills, desks and exits only.
+
+    Args:
+        transaction: random id, 32 hex digits; names nobody.
+        epcs: the site's own goods; never a card.
+    """
+
+    type_name = "tacet.txn.settled.v1"
+    topic = "txn_settled"
+    transaction: str
+    epcs: tuple[EpcHex, ...]
+    settled_at: Instant
 
 
 class VisitEnded(Data, frozen=True, kw_only=True):

@@ -109,6 +109,23 @@ def test_a_display_hears_its_own_moments_only() -> None:
     assert not own.is_allowed_subscribe("tacet/1/demo/display/d-door/#")
 
 
+def test_only_the_server_says_what_is_sold_and_only_agents_hear_it() -> None:
+    settled = "tacet/1/demo/txn/settled"
+    parties = {"server": rights("server", ""), "agent": rights("agent", "gw-1"), "client": rights("client", "watch")}
+    parties["display"] = rights("display", "d-door")
+    assert [name for name, own in parties.items() if own.is_allowed_publish(settled)] == ["server"]
+    assert [name for name, own in parties.items() if own.is_allowed_receive(settled)] == ["agent"]
+
+
+def test_a_plain_client_hears_how_many_but_not_who_nor_what() -> None:
+    watch = rights("client", "watch")
+    assert watch.is_allowed_receive("tacet/1/demo/zone/shoes/count")
+    assert watch.is_allowed_receive("tacet/1/demo/zone/shoes/coverage")
+    for what in ("visit/entered", "visit/dwelled", "visit/left", "item/arrived"):
+        assert not watch.is_allowed_receive(f"tacet/1/demo/zone/shoes/{what}")
+    assert not watch.is_allowed_publish("tacet/1/demo/zone/shoes/count")
+
+
 def every_filter() -> Iterator[tuple[Party, str]]:
     for party, own_id in (("server", "server"), ("agent", "gw-1"), ("display", "d-door"), ("client", "watch")):
         own = rights(party, own_id)  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """The AsyncAPI document in docs/ is what the code says now, is sound, and says what the topic table says."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.broker_config.test_messages import envelope
 ROOT_DIR = Path(__file__).parents[2]
 DOCUMENT = document()
 WORDS = {"$ref", "allOf", "anyOf", "enum", "const", "type", "properties", "required", "items", "additionalItems", "minItems",
-         "maxItems", "additionalProperties", "format", "default", "title", "description"}  # fmt: skip
+         "maxItems", "additionalProperties", "format", "pattern", "default", "title", "description"}  # fmt: skip
 
 
 def references(value: Any) -> Iterator[str]:
@@ -93,6 +94,8 @@ def faults(schema: Any, value: Any, at: str = "$") -> Iterator[str]:
     }
     if "type" in schema and not isinstance(value, kinds[schema["type"]]):
         yield f"{at}: no {schema['type']}"
+    elif isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
+        yield f"{at}: not of the pattern"
     elif isinstance(value, dict):
         yield from (f"{at}: lacks {name}" for name in schema.get("required", []) if name not in value)
         for name, part in schema.get("properties", {}).items():

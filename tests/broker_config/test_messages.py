@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_config.errors import MessageError
-from broker_config.messages import BY_TYPE, KINDS, MAX_PAYLOAD_BYTES, Envelope, ItemReturned, decode, encode
+from broker_config.messages import (
+    BY_TYPE,
+    KINDS,
+    MAX_PAYLOAD_BYTES,
+    MIN_GROUP,
+    Envelope,
+    ItemReturned,
+    TransactionSettled,
+    decode,
+    encode,
+    group_safe,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 INFO = Envelope(
@@ -39,6 +50,8 @@ def _example(info: Any) -> Any:
             return [_example(info.item_type)]
         case msgspec.inspect.DictType():
             return {}
+        case msgspec.inspect.StrType(pattern=pattern) if pattern is not None:
+            return "3034"
         case msgspec.inspect.StrType():
             return "x"
         case msgspec.inspect.BoolType():
@@ -135,3 +148,19 @@ def test_a_damaged_message_is_read_or_refused_never_worse(place: int, value: int
         assert decode(bytes(sound)).type in BY_TYPE
     except MessageError:
         return
+
+
+@pytest.mark.parametrize(
+    ("people", "shown"), [(0, "<5"), (1, "<5"), (MIN_GROUP - 1, "<5"), (MIN_GROUP, "5"), (6, "6"), (120, "120")]
+)
+def test_fewer_than_five_people_are_never_told_apart_not_even_from_nobody(people: int, shown: str) -> None:
+    assert group_safe(people) == shown
+
+
+@pytest.mark.parametrize("epc", ["", "3", "30343", "3034257BF4", "card", "30" * 63, "3034 257b"])
+def test_what_is_no_epc_in_hex_is_no_settled_item(epc: str) -> None:
+    sound = msgspec.structs.replace(envelope(TransactionSettled), data=example(TransactionSettled))
+    raw = msgspec.json.decode(encode(sound))
+    raw["data"]["epcs"] = [epc]
+    with pytest.raises(MessageError):
+        decode(msgspec.json.encode(raw))

@@ -36,7 +36,8 @@ def test_names_and_patterns_are_each_their_own() -> None:
 def test_only_state_is_retained_and_only_agents_have_durable_events() -> None:
     for row in TOPICS:
         if row.retained:
-            assert row.pattern.rsplit("/", 1)[-1] in {"$state", "$description", "state", "set"}, row.name
+            last = row.pattern.rsplit("/", 1)[-1]
+            assert last in {"$state", "$description", "state", "count", "coverage", "set"}, row.name
             assert row.expiry_s is None, row.name
             assert row.name != "moment_set"
         if row.durable:
