@@ -20,6 +20,7 @@ from broker_config.messages import (
     ShelfAnomaly,
     ShelfPick,
     ShelfPutback,
+    VisitDwelled,
     VisitEntered,
     VisitLeft,
     encode,
@@ -34,7 +35,12 @@ from edge.shelf import ShelfChange
 from edge.visits import VisitChange
 from readers.model import ClockNs
 
-_CLASSES: dict[type[Data], EventClass] = {VisitEntered: "A", VisitLeft: "A", ActuatorResult: "A"}
+_CLASSES: dict[type[Data], EventClass] = {
+    VisitEntered: "A",
+    VisitLeft: "A",
+    VisitDwelled: "A",
+    ActuatorResult: "A",
+}
 _SHELF_KINDS = {"pick": ShelfPick, "putback": ShelfPutback, "anomaly": ShelfAnomaly}
 
 
@@ -63,18 +69,11 @@ class Announcer:
     def visit(self, change: VisitChange) -> PendingEvent:
         """A visit's change; the handle travels sealed, bound to the event's id."""
         cause, zone = change.cause, self._zones[change.zone]
-        detected_at, last_read_at = to_datetime(cause.detected_t_ns), to_datetime(cause.last_read_ns)
-        if change.kind == "left":
-            left = VisitLeft(
-                zone=zone,
-                visit=change.token,
-                detected_at=detected_at,
-                last_read_at=last_read_at,
-                dwell_s=round(change.dwell_s, 3),
-                reason=change.reason or "timeout",
-            )
-            return self._durable(left, cause.detected_t_ns, zone, zone=zone)
+        if change.kind != "entered":
+            data = _left(change, zone) if change.kind == "left" else _dwelled(change, zone)
+            return self._durable(data, cause.detected_t_ns, zone, zone=zone)
         handle, seal_key = change.handle, self._seal_key
+        detected_at, last_read_at = to_datetime(cause.detected_t_ns), to_datetime(cause.last_read_ns)
         assert handle is not None
 
         def entered(event_id: EventId) -> Data:
@@ -147,6 +146,31 @@ def _evidence(transition: Transition) -> Evidence:
     return Evidence(reads=transition.reads, rssi_dbm=round(transition.rssi_dbm, 2), margin_db=margin_db)
 
 
+def _left(change: VisitChange, zone: ZoneId) -> VisitLeft:
+    cause = change.cause
+    return VisitLeft(
+        zone=zone,
+        visit=change.token,
+        detected_at=to_datetime(cause.detected_t_ns),
+        last_read_at=to_datetime(cause.last_read_ns),
+        dwell_s=round(change.dwell_s, 3),
+        reason=change.reason or "timeout",
+        direction=cause.direction,
+    )
+
+
+def _dwelled(change: VisitChange, zone: ZoneId) -> VisitDwelled:
+    cause = change.cause
+    return VisitDwelled(
+        zone=zone,
+        visit=change.token,
+        dwell_s=round(change.dwell_s, 3),
+        detected_at=to_datetime(cause.detected_t_ns),
+        last_read_at=to_datetime(cause.last_read_ns),
+        evidence=_evidence(cause),
+    )
+
+
 def _item_data(transition: Transition, zone: ZoneId, zones: tuple[ZoneId, ...]) -> Data:
     epc, evidence = transition.epc.hex(), _evidence(transition)
     detected_at, last_read_at = to_datetime(transition.detected_t_ns), to_datetime(transition.last_read_ns)
@@ -159,6 +183,7 @@ def _item_data(transition: Transition, zone: ZoneId, zones: tuple[ZoneId, ...]) 
             detected_at=detected_at,
             last_read_at=last_read_at,
             evidence=evidence,
+            direction=transition.direction,
         )
     if transition.kind == "departed":
         return ItemDeparted(
@@ -168,6 +193,7 @@ def _item_data(transition: Transition, zone: ZoneId, zones: tuple[ZoneId, ...]) 
             last_read_at=last_read_at,
             reason=transition.reason or "timeout",
             evidence=evidence,
+            direction=transition.direction,
         )
     kind = ItemReturned if transition.kind == "returned" else ItemArrived
     return kind(zone=zone, epc=epc, detected_at=detected_at, last_read_at=last_read_at, evidence=evidence)

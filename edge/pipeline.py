@@ -86,7 +86,7 @@ class Pipeline:
         """From now on these are the members."""
         gone = self.engine.set_members(self._match_key, table)
         self._report(gone)
-        self.visits.members_replaced()
+        self.visits.members_replaced(0 if table is None else table.version)
 
     def report(self, events: Sequence[PendingEvent]) -> None:
         """Hand events over, counted."""

@@ -1,9 +1,11 @@
 """Visits: a member's handle behind a random token that means nothing outside this gateway and dies with the visit."""
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from edge.presence_model import Transition
 
@@ -20,14 +22,14 @@ class VisitChange:
     """One thing to say about a visit.
 
     Args:
-        handle: whose it is, to be sealed; None for `left`, which names nobody.
+        handle: whose it is, to be sealed; None but for `entered`: the others name nobody.
         zone: index into the layout.
-        dwell_s: how long it was in the zone; 0 for `entered`.
+        dwell_s: how long it was, or by now has been, in the zone; 0 for `entered`.
         reason: of `left`: `moved`, `timeout`, `exit` or `withdrawn`.
         cause: the transition behind it.
     """
 
-    kind: Literal["entered", "left"]
+    kind: Literal["entered", "left", "dwelled"]
     token: str
     handle: bytes | None
     zone: int
@@ -36,22 +38,46 @@ class VisitChange:
     cause: Transition
 
 
+class Stay(msgspec.Struct, frozen=True):
+    """Where one card of a visit is, and since when; `serial` names the card's record in the engine, never the card."""
+
+    serial: int
+    zone: int
+    since_ns: int
+
+
+class KeptVisit(msgspec.Struct, frozen=True):
+    """A visit as a snapshot keeps it."""
+
+    handle: bytes
+    token: str
+    last_read_ns: int
+    stays: tuple[Stay, ...]
+
+
+class KeptVisits(msgspec.Struct, frozen=True):
+    """All visits, and who must not be mentioned until the member table has another version than this one."""
+
+    visits: tuple[KeptVisit, ...]
+    silenced: tuple[tuple[bytes, int], ...]
+
+
 @dataclass(slots=True)
 class _Visit:
     """A live token.
 
     Args:
-        entered_ns: by card: when it came to the place it is at now.
+        stays: by serial: where it is now.
         last_read_ns: of any of the member's cards.
     """
 
     token: str
-    entered_ns: dict[bytes, int]
+    stays: dict[int, Stay]
     last_read_ns: int
 
 
 class Visits:
-    """Tokens by member handle, in memory only.
+    """Tokens by member handle, in memory, and in the snapshot that a restart begins with.
 
     Args:
         gap_s: unseen for longer, a visit is over and the next one gets another token.
@@ -61,7 +87,8 @@ class Visits:
         self._gap_ns = gap_s * 1_000_000_000
         self._mint = mint
         self._visits: dict[bytes, _Visit] = {}
-        self._silenced: set[bytes] = set()
+        self._silenced: dict[bytes, int] = {}  # and the version of the member table that was in force
+        self._members_version = 0
 
     def __len__(self) -> int:
         return len(self._visits)
@@ -74,18 +101,20 @@ class Visits:
             return []
         if transition.kind == "departed":
             return self._left(handle, transition, transition.zone, transition.reason)
+        if transition.kind == "dwelled":
+            return self._dwelled(handle, transition)
         left: list[VisitChange] = []
         if transition.kind == "moved" and transition.from_zone is not None:
             left = self._left(handle, transition, transition.from_zone, "moved")
         visit = self._live(handle, transition)
-        visit.entered_ns[transition.epc] = transition.t_ns
+        visit.stays[transition.serial] = Stay(transition.serial, transition.zone, transition.t_ns)
         visit.last_read_ns = max(visit.last_read_ns, transition.last_read_ns)
         entered = VisitChange("entered", visit.token, handle, transition.zone, 0.0, None, transition)
         return [entered, *left]  # a screen waits for the entry; the leaving, of the same moment, only tidies up
 
     def expire(self, now_ns: int) -> None:
         """End the visits of those who are in no zone and unseen for longer than the gap."""
-        over = [h for h, v in self._visits.items() if not v.entered_ns and now_ns - v.last_read_ns > self._gap_ns]
+        over = [h for h, v in self._visits.items() if not v.stays and now_ns - v.last_read_ns > self._gap_ns]
         for handle in over:
             del self._visits[handle]
 
@@ -95,15 +124,32 @@ class Visits:
         for handle in [handle for handle, visit in self._visits.items() if visit.token in dead]:
             del self._visits[handle]
             if cause in FORGETTING:
-                self._silenced.add(handle)
+                self._silenced[handle] = self._members_version
 
-    def members_replaced(self) -> None:
-        """A new member table is in force: it knows who consents."""
-        self._silenced.clear()
+    def members_replaced(self, version: int) -> None:
+        """This member table is in force: it knows who consents, unless it is the one that was in force when they withdrew."""
+        self._members_version = version
+        self._silenced = {handle: at for handle, at in self._silenced.items() if at == version}
+
+    def keep(self) -> KeptVisits:
+        """A copy for a snapshot."""
+        visits = (KeptVisit(h, v.token, v.last_read_ns, tuple(v.stays.values())) for h, v in self._visits.items())
+        return KeptVisits(tuple(visits), tuple(self._silenced.items()))
+
+    def restore(self, kept: KeptVisits, zones: Mapping[int, int]) -> None:
+        """Go on from a copy.
+
+        Args:
+            zones: today's index of each zone of then; stays in the others are over.
+        """
+        self._silenced = dict(kept.silenced)
+        for each in kept.visits:
+            stays = {s.serial: Stay(s.serial, zones[s.zone], s.since_ns) for s in each.stays if s.zone in zones}
+            self._visits[each.handle] = _Visit(each.token, stays, each.last_read_ns)
 
     def _live(self, handle: bytes, transition: Transition) -> _Visit:
         visit = self._visits.get(handle)
-        over = visit is not None and not visit.entered_ns and transition.t_ns - visit.last_read_ns > self._gap_ns
+        over = visit is not None and not visit.stays and transition.t_ns - visit.last_read_ns > self._gap_ns
         if visit is None or over:
             visit = self._visits[handle] = _Visit(self._mint(), {}, transition.last_read_ns)
         return visit
@@ -111,11 +157,24 @@ class Visits:
     def _left(self, handle: bytes, transition: Transition, zone: int, reason: str | None) -> list[VisitChange]:
         """Nothing when the token died while the person was in the zone."""
         visit = self._visits.get(handle)
-        entered_ns = visit.entered_ns.pop(transition.epc, None) if visit else None
-        if visit is None or entered_ns is None:
+        stay = visit.stays.pop(transition.serial, None) if visit else None
+        if visit is None or stay is None:
             return []
         visit.last_read_ns = max(visit.last_read_ns, transition.last_read_ns)
-        dwell_s = max(transition.t_ns - entered_ns, 0) / 1e9
         if transition.reason == "withdrawn":
             del self._visits[handle]
-        return [VisitChange("left", visit.token, None, zone, dwell_s, reason, transition)]
+        return [VisitChange("left", visit.token, None, zone, _dwell_s(stay, transition), reason, transition)]
+
+    def _dwelled(self, handle: bytes, transition: Transition) -> list[VisitChange]:
+        """Nothing when the token died while the person was in the zone: to say that somebody dwells there would revive it."""
+        visit = self._visits.get(handle)
+        stay = visit.stays.get(transition.serial) if visit else None
+        if visit is None or stay is None:
+            return []
+        visit.last_read_ns = max(visit.last_read_ns, transition.last_read_ns)
+        dwell_s = _dwell_s(stay, transition)
+        return [VisitChange("dwelled", visit.token, None, transition.zone, dwell_s, None, transition)]
+
+
+def _dwell_s(stay: Stay, transition: Transition) -> float:
+    return max(transition.t_ns - stay.since_ns, 0) / 1e9
