@@ -1,48 +1,75 @@
 """What the kernels compare with: the same store watched in plain Python with dictionaries, doing less."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from edge.columns import Columns
 
 SWEEP_NS = 1_000_000_000
 WINDOW_NS = 2_000_000_000
 DEPART_NS = 10_000_000_000
-SMOOTHING = 0.2
-MOVE_DB = 6.0
+NEVER = -(1 << 62)
+SMOOTHING_SHIFT = 2
+MOVE_CDBM = 600
+EPC_BYTES = 12
+
+Row = tuple[int, int, bytes, int]
+"""Time, zone, EPC, signal in hundredths of a dBm."""
 
 
-def watch_with_dicts(columns: Columns, members: set[bytes]) -> tuple[int, int, int, int]:
+@dataclass(slots=True)
+class Counts:
+    """What was seen: reads that passed the window, changes of place, and members among the reads that passed."""
+
+    kept: int = 0
+    arrivals: int = 0
+    moves: int = 0
+    departures: int = 0
+    hits: int = 0
+
+
+@dataclass(slots=True)
+class _Tag:
+    zone: int
+    cdbm: int
+    last_ns: int
+
+
+def make_rows(columns: Columns) -> list[Row]:
+    """The reads as a Python program would have them."""
+    epcs = [row[:EPC_BYTES].tobytes() for row in columns.epc_bytes]
+    return list(zip(columns.t_ns.tolist(), columns.antenna.tolist(), epcs, columns.rssi_cdbm.tolist(), strict=True))
+
+
+def watch_with_dicts(rows: Iterable[Row], members: set[bytes]) -> Counts:
     """Window de-duplication, smoothed signal, arrive / move / depart with a sweep each second, member look-up.
 
-    One read makes an arrival, and a place is the last one that was stronger: none of the engine's confirmation, means
-    or ordered deadlines.  Returns arrivals, moves, departures and member reads.
+    One read makes an arrival, and a place is the last one that was 6 dB stronger: none of the engine's confirmation,
+    means or ordered deadlines.  `tests/peers/window.cpp` does exactly the same.
     """
-    tags: dict[bytes, list[float]] = {}
+    tags: dict[bytes, _Tag] = {}
     kept: dict[tuple[bytes, int], int] = {}
-    arrivals = moves = departures = hits = 0
-    sweep_at = int(columns.t_ns[0]) + SWEEP_NS
-    rows = zip(
-        columns.t_ns.tolist(), columns.antenna.tolist(), columns.epc_bytes, columns.rssi_cdbm.tolist(), strict=True
-    )
-    for t_ns, zone, row, cdbm in rows:
-        epc = row[:12].tobytes()
-        if t_ns >= sweep_at:
-            gone = [tag for tag, state in tags.items() if t_ns - state[2] > DEPART_NS]
-            for tag in gone:
-                del tags[tag]
-            departures += len(gone)
-            sweep_at = t_ns + SWEEP_NS
-        if t_ns - kept.get((epc, zone), -WINDOW_NS) >= WINDOW_NS:
+    counts, sweep_ns = Counts(), NEVER
+    for t_ns, zone, epc, cdbm in rows:
+        if t_ns >= sweep_ns:
+            gone = [epc for epc, tag in tags.items() if t_ns - tag.last_ns > DEPART_NS]
+            for each in gone:
+                del tags[each]
+            counts.departures += len(gone)
+            sweep_ns = t_ns + SWEEP_NS
+        if t_ns - kept.get((epc, zone), NEVER) >= WINDOW_NS:
             kept[epc, zone] = t_ns
-            hits += epc in members
-        state = tags.get(epc)
-        if state is None:
-            tags[epc] = [zone, cdbm / 100, t_ns]
-            arrivals += 1
-        elif state[0] == zone:
-            state[1] += SMOOTHING * (cdbm / 100 - state[1])
-            state[2] = t_ns
-        elif cdbm / 100 > state[1] + MOVE_DB:
-            state[:] = zone, cdbm / 100, t_ns
-            moves += 1
-        else:
-            state[2] = t_ns
-    return arrivals, moves, departures, hits
+            counts.kept += 1
+            counts.hits += epc in members
+        tag = tags.get(epc)
+        if tag is None:
+            tags[epc] = _Tag(zone, cdbm, t_ns)
+            counts.arrivals += 1
+            continue
+        tag.last_ns = t_ns
+        if tag.zone == zone:
+            tag.cdbm += (cdbm - tag.cdbm) >> SMOOTHING_SHIFT
+        elif cdbm > tag.cdbm + MOVE_CDBM:
+            tag.zone, tag.cdbm = zone, cdbm
+            counts.moves += 1
+    return counts
