@@ -75,6 +75,28 @@ An index out of range is harmless.  Source: LLVM language reference, llvm.prefet
 """
 
 
+def _load_word(_typing_context: Any, array: Any, index: Any) -> Any:  # noqa: ANN401 - numba's types
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - llvmlite's
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        address = builder.gep(builder.bitcast(view.data, ir.IntType(8).as_pointer()), [index])
+        return builder.load(builder.bitcast(address, ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(array, index), generate
+
+
+def _load_bytes(array: Any, index: int) -> np.uint64:  # noqa: ANN401
+    """What a load is to an interpreter."""
+    return np.uint64(int.from_bytes(array[index : index + 8].tobytes(), "little"))
+
+
+load_word: Callable[[Any, int], np.uint64] = _load_bytes if numba.config.DISABLE_JIT else intrinsic(_load_word)
+"""The eight bytes of a uint8 array from `array[index]` on as a little-endian word, in a kernel.
+
+One load instead of eight, at any alignment.  Nobody checks that all eight are inside.
+"""
+
+
 class CacheFolderError(ValueError):
     """The folder for compiled kernels cannot be made, or is not ours alone."""
 
