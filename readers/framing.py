@@ -77,6 +77,13 @@ class StreamDecoder(ABC, Generic[F]):
         """The frames hidden behind an unfinished one.  Call when the line has been quiet: what waits is then noise."""
         return [found.frame for found in self.finish() if isinstance(found, Found)]
 
+    def take_rest(self) -> bytes:
+        """The bytes that wait for more, taken out: somebody else goes on with the stream."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        self._offset += len(rest)
+        return rest
+
     def scan(self, data: bytes) -> list[Found[F] | Noise]:
         """As `feed`, with places, and with the noise that a frame has ended."""
         self._buffer += data

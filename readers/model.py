@@ -30,6 +30,36 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes of a streaming reader as they came, unparsed, for the wire scan.
+
+    Args:
+        data: empty where the line has been quiet: an unfinished frame is then noise, and what it hid comes out.
+        read_at_ns: UTC, stamped where the bytes arrived.
+    """
+
+    data: bytes
+    read_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What the wire scan found in one chunk, together with what earlier chunks had left over.
+
+    Args:
+        reads: sound reports of a tag.
+        bad_frames: reports whose check is right and whose contents are not.
+        discarded_bytes: noise.
+        others: every other sound frame, whole, in the order of the wire: answers, errors, signs of life.
+    """
+
+    reads: int
+    bad_frames: int
+    discarded_bytes: int
+    others: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Weight:
     """One report of one scale.
 

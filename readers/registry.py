@@ -11,14 +11,15 @@ has a `settings_type` (a `DeviceSettings`) and the constructor of `Driver`.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import ClassVar, Protocol, TypeVar, cast
+from typing import ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 from readers.errors import UnknownDevice
 from readers.health import ReaderHealth
-from readers.model import ClockNs, Read, ReaderId, Weight
+from readers.model import Chunk, ClockNs, Read, ReaderId, Scanned, Weight
 from readers.plugins import load_driver
 from readers.ports import SerialPort
 from readers.settings import DeviceSettings, decode_settings
+from readers.wire_format import WireFormat
 
 READERS = {"magicrf-m100": "readers.magicrf_m100.reader:M100Reader"}
 SCALES = {"mt-sics": "readers.mt_sics.reader:MtSicsScale"}
@@ -39,6 +40,20 @@ class Reader(Protocol):
         Raises:
             ReaderDisconnected, ReaderTimeout, ReaderRefused: close it, wait, open it again.
         """
+
+
+@runtime_checkable
+class StreamingReader(Reader, Protocol):
+    """A reader whose bytes the wire scan can take, which is much cheaper than `reads`; use one or the other."""
+
+    @property
+    def wire(self) -> WireFormat: ...
+
+    def chunks(self) -> AsyncIterator[Chunk]:
+        """Bytes as they come, without end.  Raises as `Reader.reads`."""
+
+    def scanned(self, found: Scanned) -> None:
+        """What the chunk just yielded held: call it before asking for the next, for the driver lives by it."""
 
 
 class Scale(Protocol):

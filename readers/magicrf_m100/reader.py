@@ -22,7 +22,6 @@ life.  After a crash of the host it goes on polling, so opening stops and drains
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -33,11 +32,13 @@ from readers.health import ReaderHealth
 from readers.magicrf_m100 import answers, commands
 from readers.magicrf_m100.codec import Frame, FrameDecoder, FrameType
 from readers.magicrf_m100.commands import Command, Info
-from readers.model import ClockNs, Epc, Read, ReaderId
+from readers.magicrf_m100.scan import NOTICE, ONLY_ANTENNA
+from readers.magicrf_m100.vigil import USUAL, Patience, Vigil
+from readers.model import Chunk, ClockNs, Epc, Read, ReaderId, Scanned
 from readers.ports import BytePort, drain
 from readers.settings import Baud, DeviceSettings
+from readers.wire_format import WireFormat
 
-ONLY_ANTENNA = 1
 STOP_ATTEMPTS = 3
 TRIES = 2
 """A sleeping module does not answer the command that wakes it."""
@@ -64,23 +65,6 @@ class M100Settings(DeviceSettings, frozen=True, forbid_unknown_fields=True, kw_o
             raise ValueError("`channel` goes with `hopping = false`, and only with it")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a driver waits.
-
-    Args:
-        answer_s: for the answer to a command.
-        order_ended_s: of silence, once a poll order may have run out, before the next.
-        rearm_s: of silence in the middle of an order before ordering anew.
-        dead_s: without a sign of life, although it answers, before giving up.
-    """
-
-    answer_s: float = 0.5
-    order_ended_s: float = 0.2
-    rearm_s: float = 2.0
-    dead_s: float = 5.0
-
-
 class M100Reader:
     """One module on one port.  Entering sets it up and starts the inventory, leaving stops it.
 
@@ -89,6 +73,7 @@ class M100Reader:
     """
 
     settings_type: ClassVar[type[DeviceSettings]] = M100Settings
+    wire: ClassVar[WireFormat] = NOTICE
 
     def __init__(
         self,
@@ -96,15 +81,16 @@ class M100Reader:
         port: BytePort,
         settings: M100Settings,
         clock_ns: ClockNs,
-        patience: Patience = Patience(),
+        patience: Patience = USUAL,
     ) -> None:
         self.reader_id, self.health = reader_id, ReaderHealth()
         self.module = ""
         """What the module calls itself, known once entered."""
         self._port, self._settings, self._clock_ns, self._patience = port, settings, clock_ns, patience
         self._decoder = FrameDecoder()
-        self._rounds = 0  # frames of the running order: at least as many as rounds done
-        self._alive_at_s = self._rearm_at_s = 0.0
+        self._vigil = Vigil(patience, settings.poll_count)
+        self._scanned: Scanned | None = None
+        self._scan_discarded_bytes = 0
 
     async def __aenter__(self) -> Self:
         """Stop what may still run, set the module up, start polling.
@@ -116,7 +102,7 @@ class M100Reader:
         await self._stop()
         self.module = answers.parse_info(await self._ask(commands.info(Info.HARDWARE)))
         await self._set_up()
-        self._alive_at_s = asyncio.get_running_loop().time()
+        self._vigil.entered(asyncio.get_running_loop().time())
         await self._arm()
         return self
 
@@ -134,63 +120,102 @@ class M100Reader:
             ReaderTimeout: no sign of life although the order was repeated.
             ReaderRefused: the module refuses to poll, or, after a restart, to be set up again.
         """
+        loop = asyncio.get_running_loop()
         while True:
-            frames = await self._receive_alive()
+            frames = await self._receive_until(self._vigil.rearm_at_s)
+            await self._judge(sum(map(_is_sign_of_life, frames)), loop.time())
             read_at_ns = self._clock_ns()  # stamped once, where the bytes arrive
             for frame in frames:
                 read = self._interpret(frame, read_at_ns)
                 if read is not None:
                     yield read
 
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        """The same stream unparsed.  `scanned` must be told what a chunk held before the next is asked for.
+
+        Raises: as `reads`.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            data = await self._receive_bytes(self._vigil.rearm_at_s)
+            heard_at_s = loop.time()
+            if data:
+                data = self._decoder.take_rest() + data  # setting up may have left the beginning of a frame
+            else:
+                self._decoder.flush()
+            yield Chunk(data, self._clock_ns())
+            await self._judge(self._take_scanned(), heard_at_s)
+
+    def scanned(self, found: Scanned) -> None:
+        """What the chunk just yielded held."""
+        self._scanned = found
+
+    def _take_scanned(self) -> int:
+        """Count what a chunk held, obey what is no tag; returns the signs of life."""
+        found, self._scanned = self._scanned, None
+        if found is None:
+            raise ValueError("a chunk was taken and `scanned` not told what it held")
+        self._scan_discarded_bytes += found.discarded_bytes
+        self.health.bad_frames += found.bad_frames
+        others = FrameDecoder().feed(b"".join(found.others))
+        reports = found.reads + found.bad_frames
+        self._count(reports + len(others))
+        for frame in others:
+            self._obey(frame)
+        return reports + sum(map(_is_sign_of_life, others))
+
     def _interpret(self, frame: Frame, read_at_ns: int) -> Read | None:
         try:
             notice = answers.parse_tag_notice(frame)
-            code = answers.parse_error(frame)
         except FrameError:
             self.health.bad_frames += 1
             return None
+        if notice is None:
+            self._obey(frame)
+            return None
+        return Read(Epc(notice.epc), self.reader_id, ONLY_ANTENNA, notice.rssi_dbm, read_at_ns, notice.crc_ok)
+
+    def _obey(self, frame: Frame) -> None:
+        """What a frame that reports no tag means for the order to poll."""
+        try:
+            code = answers.parse_error(frame)
+        except FrameError:
+            self.health.bad_frames += 1
+            return
         if code == answers.NO_TAG:
             self.health.empty_polls += 1
         elif code is not None:
             raise _refusal("the poll order", code)
-        if notice is None:
-            return None
-        return Read(Epc(notice.epc), self.reader_id, ONLY_ANTENNA, notice.rssi_dbm, read_at_ns, notice.crc_ok)
 
-    async def _receive_alive(self) -> list[Frame]:
-        """What has come; in silence orders anew, and after too much of it gives up.
+    async def _judge(self, lives: int, heard_at_s: float) -> None:
+        """Order anew after silence, give up after too much of it.
 
-        What waits is taken before the silence is judged: it may be us who were busy.
+        What waits was taken before, and the time is that of taking it: it may be us who were busy.
         """
-        loop = asyncio.get_running_loop()
-        frames = await self._receive_until(self._rearm_at_s)
-        lives = sum(map(_is_sign_of_life, frames))
-        if lives:
-            self._rounds += lives
-            may_have_ended = self._rounds >= self._settings.poll_count
-            wait_s = self._patience.order_ended_s if may_have_ended else self._patience.rearm_s
-            self._alive_at_s = loop.time()
-            self._rearm_at_s = self._alive_at_s + wait_s
-        elif loop.time() - self._alive_at_s >= self._patience.dead_s:
-            raise ReaderTimeout(f"no sign of life for {self._patience.dead_s:g} s; check power and baud rate")
-        elif loop.time() >= self._rearm_at_s:
+        if self._vigil.must_rearm(lives, heard_at_s):
             await self._rearm()
-        return frames
 
     async def _receive_until(self, deadline_s: float) -> list[Frame]:
+        data = await self._receive_bytes(deadline_s)
+        frames = self._decoder.feed(data) if data else self._decoder.flush()
+        self._count(len(frames))
+        return frames
+
+    async def _receive_bytes(self, deadline_s: float) -> bytes:
+        """What has come; empty when nothing did until the deadline."""
         try:
             async with asyncio.timeout_at(deadline_s):
                 data = await self._port.receive()
         except TimeoutError:
-            frames = self._decoder.flush()
-        else:
-            if not data:
-                raise ReaderDisconnected("the port was closed")
-            frames = self._decoder.feed(data)
-        self.health.frames += len(frames)
-        self.health.discarded_bytes = self._decoder.discarded_bytes
+            return b""
+        if not data:
+            raise ReaderDisconnected("the port was closed")
+        return data
+
+    def _count(self, frames: int) -> None:
+        self.health.frames += frames
+        self.health.discarded_bytes = self._decoder.discarded_bytes + self._scan_discarded_bytes
         self.health.overrun_bytes = self._port.overrun_bytes
-        return frames
 
     async def _rearm(self) -> None:
         """Order anew, set up from scratch: a module that lost its power says nothing and is back in its default region."""
@@ -201,8 +226,7 @@ class M100Reader:
 
     async def _arm(self) -> None:
         await self._port.send(commands.multi_poll(self._settings.poll_count).to_bytes())
-        self._rounds = 0
-        self._rearm_at_s = asyncio.get_running_loop().time() + self._patience.rearm_s
+        self._vigil.armed(asyncio.get_running_loop().time())
 
     async def _stop(self) -> None:
         for _ in range(STOP_ATTEMPTS):
