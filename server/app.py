@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from server import health, metrics, summary
+from server.checkout import router as checkout
 from server.clock import ClockNs, utc_clock
 from server.config import ServerConfig
 from server.decisions import router as decisions
@@ -26,6 +27,7 @@ ROUTERS = (
     summary.router,
     members.router,
     decisions.router,
+    checkout.router,
     displays.router,
     floor.router,
     pages.router,

@@ -37,6 +37,12 @@ class Unprocessable(ServerError):
     status_code = 422
 
 
+class Unavailable(ServerError):
+    """Something this needs is away; again when it is back."""
+
+    status_code = 503
+
+
 class TooMany(ServerError):
     """Asked too often; again in a minute."""
 

@@ -12,9 +12,12 @@ from broker_config.messages import (
     EdgeState,
     EdgeStats,
     ShelfState,
+    ZoneCoverage,
 )
-from broker_config.site import ActuatorId, AgentId, DisplayId, ShelfId, Site
+from broker_config.site import ActuatorId, AgentId, DisplayId, ShelfId, Site, ZoneId
 from server.feed import Feed, Happening
+
+RUNNING = ("ready", "alert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,14 @@ class DisplayView:
     session: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A zone's readers: `covered` None where no agent spoke of the zone; `since` None where nobody can tell."""
+
+    covered: bool | None
+    since: datetime | None
+
+
 class Fleet:
     """The latest word of every device."""
 
@@ -48,7 +59,18 @@ class Fleet:
         self.displays = {DisplayId(d.id): DisplayView(DisplayId(d.id)) for d in site.displays}
         self.actuators: dict[ActuatorId, ActuatorState] = {}
         self.shelves: dict[ShelfId, ShelfState] = {}
+        self._owners = {ZoneId(zone.id): AgentId(zone.agent) for zone in site.zones}
+        self._coverage: dict[ZoneId, ZoneCoverage] = {}
         self._feed = feed
+
+    def coverage(self, zone: ZoneId) -> Coverage:
+        """Whether the zone's readers deliver.  What an agent that has gone said of its zones no longer holds."""
+        said, agent = self._coverage.get(zone), self.agents[self._owners[zone]]
+        if said is None:
+            return Coverage(None, None)
+        if agent.state not in RUNNING:
+            return Coverage(False, agent.since if agent.state == "disconnected" else None)
+        return Coverage(said.covered, said.since)
 
     def hear(self, data: Data, owner: str, at: datetime) -> bool:
         """Take note of a state message; true when it is an agent's birth, which is when it wants to be told things again.
@@ -71,6 +93,8 @@ class Fleet:
                 self.shelves[data.shelf] = data
                 facts: dict[str, object] = {"grams": data.grams, "items": data.items, "sensor": data.sensor}
                 self._feed.publish(Happening("shelf", "state", at, data.shelf, facts))
+            case ZoneCoverage():
+                self._coverage[data.zone] = data
             case ActuatorState():
                 self.actuators[data.actuator] = data
                 self._feed.publish(
@@ -86,7 +110,7 @@ class Fleet:
         self.agents[agent] = replace(before, state=said.state, since=said.since, session=said.session, devices=devices)
         if said.state != before.state:
             self._feed.publish(Happening("agent", said.state, said.since, agent))
-        return said.state in ("ready", "alert") and said.session != before.session
+        return said.state in RUNNING and said.session != before.session
 
     def _hear_display(self, display: DisplayId, said: DisplayState) -> None:
         before = self.displays[display]

@@ -24,6 +24,7 @@ from broker_config.messages import (
     ShelfAnomaly,
     ShelfPick,
     ShelfPutback,
+    VisitDwelled,
     VisitEntered,
     VisitLeft,
 )
@@ -43,6 +44,7 @@ from server.members.tables import MemberTables
 from server.tables import EventRow
 from server.telemetry import Telemetry
 from server.visits.items import ItemService
+from server.visits.model import Visit
 from server.visits.service import VisitService
 from server.work import Ledger, Work
 
@@ -171,9 +173,11 @@ class Inbox:
             case VisitEntered() as data:
                 visit = await self._on.visits.enter(work, ref.gateway, ref.id, data)
                 if visit is not None and not stale:
-                    profile = await self._on.visits.profile(work, visit)
-                    self._on.decisions.on_visit(work, ref.id, data, visit, profile)
-                    self._on.visits.save(work, visit)
+                    await self._decide(work, ref, data, visit)
+            case VisitDwelled() as data:
+                visit = self._on.visits.dwell(work, data)
+                if visit is not None and not stale:
+                    await self._decide(work, ref, data, visit)
             case VisitLeft() as data:
                 self._on.visits.leave(work, data)
             case ItemArrived() | ItemMoved() | ItemDeparted() as data:
@@ -182,6 +186,11 @@ class Inbox:
                 self._apply_shelf(work, ref, data, stale=stale)
             case ActuatorResult() as data:
                 await self._on.commands.take_result(work, data)
+
+    async def _decide(self, work: Work, ref: EventRef, data: VisitEntered | VisitDwelled, visit: Visit) -> None:
+        profile = await self._on.visits.profile(work, visit)
+        self._on.decisions.on_visit(work, ref.id, data, visit, profile)
+        self._on.visits.save(work, visit)
 
     def _apply_shelf(self, work: Work, ref: EventRef, data: ShelfPick, *, stale: bool) -> None:
         what = data.type_name.split(".")[2]

@@ -40,13 +40,14 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message on its way out; dropped and counted after `expires_ns`."""
+    """One message on its way out; dropped and counted after `expires_ns`; `delivered` is set once the broker has it."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
     expires_ns: int | None
+    delivered: asyncio.Event | None = None
 
 
 class Link:
@@ -72,6 +73,20 @@ class Link:
         Args:
             levels: the topic's variable level, e.g. `display="d-door"`.
         """
+        self._queue(data, subject, levels, None)
+
+    async def deliver(self, data: Data, *, within_s: float, subject: str | None = None, **levels: str) -> None:
+        """As `send`, and return once the broker has acknowledged it.
+
+        Raises:
+            TimeoutError: it has not within `within_s`; the message goes on waiting for its turn.
+        """
+        delivered = asyncio.Event()
+        self._queue(data, subject, levels, delivered)
+        async with asyncio.timeout(within_s):
+            await delivered.wait()
+
+    def _queue(self, data: Data, subject: str | None, levels: dict[str, str], delivered: asyncio.Event | None) -> None:
         row, now_ns = BY_NAME[data.topic], self._clock_ns()
         now = to_datetime(now_ns)
         envelope = Envelope(
@@ -88,7 +103,7 @@ class Link:
         expires_ns = now_ns + row.expiry_s * NS_PER_S if row.expiry_s else None
         if len(self._outgoing) == MAX_OUTGOING:
             self.expired_outgoing += 1
-        self._outgoing.append(Outgoing(topic, encode(envelope), row.qos, row.retained, expires_ns))
+        self._outgoing.append(Outgoing(topic, encode(envelope), row.qos, row.retained, expires_ns, delivered))
         self._waiting.set()
 
     async def run(self) -> None:
@@ -151,6 +166,9 @@ class Link:
                 async with asyncio.TaskGroup() as tasks:
                     for out in self._in_flight:
                         tasks.create_task(client.publish(out.topic, out.payload, qos=out.qos, retain=out.retain))
+                for out in self._in_flight:
+                    if out.delivered is not None:
+                        out.delivered.set()
                 self._in_flight = []
             self._waiting.clear()
 

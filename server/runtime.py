@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError
 from broker_config.errors import ConfigError
 from broker_config.site import DisplayId, Site, load_site
 from server.catalog import load_catalog
+from server.checkout.service import CheckoutService
 from server.clock import ClockNs
 from server.commands.service import CommandService
 from server.config import ServerConfig
@@ -123,6 +124,7 @@ def _assemble(
         link=link,
         catalog=catalog,
         decisions=decisions,
+        checkout=CheckoutService(link, site.own_goods, clock_ns),
         commands=commands,
         visits=visits,
         items=items,

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from broker_config.site import Site
 from server.catalog import Catalog
+from server.checkout.service import CheckoutService
 from server.clock import ClockNs
 from server.commands.service import CommandService
 from server.config import ServerConfig
@@ -48,6 +49,7 @@ class ServerState:
     link: Link
     catalog: Catalog
     decisions: DecisionService
+    checkout: CheckoutService
     commands: CommandService
     visits: VisitService
     items: ItemService

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from broker_config.messages import ActuatorState, Device, EdgeStats, ShelfState
+from broker_config.messages import ActuatorState, Device, EdgeStats, ShelfState, group_safe
+from broker_config.site import Zone, ZoneId
 from server import quarantine
 from server.clock import NS_PER_MS, NS_PER_S
 from server.decisions import store
@@ -40,11 +41,20 @@ class DisplayStatus(msgspec.Struct, frozen=True):
 
 
 class ZoneStatus(msgspec.Struct, frozen=True):
-    """What is in a zone now."""
+    """What is in a zone now.
+
+    Args:
+        visits: for the owner's own page, which draws each visit by its token.
+        people: the same as it may be shown to anybody: `<5` below five, none included.
+        covered: whether its readers deliver; None where nobody has said.
+    """
 
     zone: str
     items: int
     visits: int
+    people: str
+    covered: bool | None
+    covered_since: datetime | None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -92,7 +102,6 @@ class Summary(msgspec.Struct, frozen=True):
 
 def status(state: ServerState) -> Status:
     """The store as it is now."""
-    items, visits = state.items.counts(), state.visits.counts()
     return Status(
         site=state.site.id,
         broker="ok" if state.link.connected else "lost",
@@ -101,11 +110,21 @@ def status(state: ServerState) -> Status:
             for view in state.fleet.agents.values()
         ),
         displays=tuple(DisplayStatus(view.display, view.state, view.since) for view in state.fleet.displays.values()),
-        zones=tuple(ZoneStatus(zone.id, items.get(zone.id, 0), visits.get(zone.id, 0)) for zone in state.site.zones),
+        zones=_zones(state),
         actuators=tuple(state.fleet.actuators.values()),
         shelves=tuple(state.fleet.shelves.values()),
         uptime_s=round((state.clock_ns() - state.started_ns) / NS_PER_S, 1),
     )
+
+
+def _zones(state: ServerState) -> tuple[ZoneStatus, ...]:
+    items, visits = state.items.counts(), state.visits.counts()
+
+    def of(zone: Zone) -> ZoneStatus:
+        coverage, here = state.fleet.coverage(ZoneId(zone.id)), visits.get(zone.id, 0)
+        return ZoneStatus(zone.id, items.get(zone.id, 0), here, group_safe(here), coverage.covered, coverage.since)
+
+    return tuple(of(zone) for zone in state.site.zones)
 
 
 async def summary(state: ServerState) -> Summary:

@@ -15,7 +15,9 @@ LANGUAGES = ("en", "zh-Hant")
 """Each text must be given in these."""
 MAX_FILE_BYTES = 1024 * 1024
 Purpose = Literal["recognise", "recommend"]
-Trigger = Literal["visit.entered", "shelf.pick", "shelf.putback"]
+Trigger = Literal["visit.entered", "visit.dwelled", "shelf.pick", "shelf.putback"]
+PERSONAL: tuple[Trigger, ...] = ("visit.entered", "visit.dwelled")
+"""What a member sets off; the others name nobody."""
 Tag = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
 T = TypeVar("T")
 _BOOL = "tag:yaml.org,2002:bool"
@@ -226,7 +228,7 @@ def _check_rule(rule: Rule, contents: dict[str, Content], site: Site, where: str
 
 
 def _check_places(rule: Rule, site: Site, where: str) -> None:
-    personal = rule.trigger == "visit.entered"
+    personal = rule.trigger in PERSONAL
     wanted, other = ("zones", rule.shelves) if personal else ("shelves", rule.zones)
     places = rule.zones if personal else rule.shelves
     if not places or other:

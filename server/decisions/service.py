@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from broker_config.messages import DecisionMade, ShelfPick, VisitEntered
+from broker_config.messages import DecisionMade, ShelfPick, VisitDwelled, VisitEntered
 from broker_config.site import Actuator, Display, ShelfId, Site, ZoneId
 from server.clock import NS_PER_MS, ClockNs, to_datetime, to_ns
 from server.commands.service import Cause, CommandService
@@ -84,12 +84,14 @@ class DecisionService:
             raise NotFound(f"there is no decision {decision[:40]!r}")
         return record
 
-    def on_visit(self, work: Work, event_id: str, data: VisitEntered, visit: Visit, profile: Profile) -> None:
-        """A member's visit entered a zone."""
+    def on_visit(
+        self, work: Work, event_id: str, data: VisitEntered | VisitDwelled, visit: Visit, profile: Profile
+    ) -> None:
+        """A member's visit entered a zone, or has been in it for a while."""
         at_ns = to_ns(data.detected_at)
         event = Event(
             event_id,
-            "visit.entered",
+            "visit.dwelled" if isinstance(data, VisitDwelled) else "visit.entered",
             data.zone,
             data.zone,
             None,

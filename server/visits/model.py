@@ -38,7 +38,11 @@ class Visit:
 
 
 class Restarts:
-    """When each agent's process began.  An agent that starts anew no longer knows who was where, and will never say that they left."""
+    """Since when each agent knows who is where.
+
+    An agent that starts from its snapshot keeps that time, and nothing changes here.  One that starts with nothing no longer
+    knows who was where, and will never say that they left.
+    """
 
     def __init__(self, site: Site) -> None:
         self._agents = {zone.id: zone.agent for zone in site.zones}

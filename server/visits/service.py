@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from broker_config.errors import MessageError
 from broker_config.identity import open_handle
-from broker_config.messages import VisitEnded, VisitEntered, VisitLeft
+from broker_config.messages import VisitDwelled, VisitEnded, VisitEntered, VisitLeft
 from broker_config.site import AgentId, Site
 from server.clock import NS_PER_S, ClockNs, to_ns
 from server.commands.service import CommandService
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 MAX_SLACK_NS = 30 * NS_PER_S
 """How much longer than the agents we wait at most, so that theirs is the first word on a visit's end."""
 TOLERANCE_NS = NS_PER_S
+UNSURE = ("timeout", "restart")
+"""Reasons of a leaving that nobody saw happen."""
 LONGEST_NS = 24 * 3600 * NS_PER_S
 """A visit whose agent never said that it ended, because the agent is gone."""
 
@@ -112,10 +114,21 @@ class VisitService:
             visit.tokens[data.visit] = Place(None, at_ns)
         visit.seen_ns = max(visit.seen_ns, to_ns(data.last_read_at))
         self.save(work, visit)
-        if data.reason != "timeout":  # a body in the way is no reason to blank a screen; its own time is short
+        if data.reason not in UNSURE:  # a body in the way is no reason to blank a screen; its own time is short
             self._commands.clear_elsewhere(work, visit.id, visit.zones)
         facts: dict[str, object] = {"visit": visit.id, "reason": data.reason, "dwell_s": data.dwell_s}
         work.happenings.append(Happening("visit", "left", data.detected_at, data.zone, facts))
+
+    def dwell(self, work: Work, data: VisitDwelled) -> Visit | None:
+        """Take note that a visit has been in a zone for a while; None where the token is not known (any more)."""
+        visit = self._by_token.get(data.visit)
+        if visit is None:
+            return None
+        visit.seen_ns = max(visit.seen_ns, to_ns(data.last_read_at))
+        self.save(work, visit)
+        facts: dict[str, object] = {"visit": visit.id, "dwell_s": data.dwell_s}
+        work.happenings.append(Happening("visit", "dwelled", data.detected_at, data.zone, facts))
+        return visit
 
     def save(self, work: Work, visit: Visit) -> None:
         """Write a visit as it is now."""

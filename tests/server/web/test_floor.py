@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker_config.messages import ActuatorState, Device, ShelfPick, ShelfPutback, ShelfState
+from broker_config.messages import ActuatorState, Device, ShelfPick, ShelfPutback, ShelfState, ZoneCoverage
 from server.feed import Happening
 from tests.server.web.conftest import DEMO, Store
 from tests.support.chromium import Page, chromium
@@ -41,6 +41,9 @@ async def prepare(store: Store, agent: FakeAgent) -> None:
     await agent.count(1000, 812.4, 3)
 
 
+MARK = "document.querySelector('[data-zone=shoes] .uncovered').textContent"
+
+
 async def test_the_floor_through_its_states(store: Store) -> None:
     async with chromium() as browser, fake_agent(store.broker, store.state.site) as agent:
         await prepare(store, agent)
@@ -63,6 +66,8 @@ async def test_the_floor_through_its_states(store: Store) -> None:
         await page.wait_for("document.querySelector('[data-thing=lamp-s1]').dataset.state === 'on'")
         await page.wait_for("document.querySelector('[data-thing=s1] .says').textContent === '0.78 kg'")
         table = "document.querySelector('.plan tbody tr[data-zone=shoes]').innerText"
+        counts = await page.evaluate("document.querySelector('[data-zone=shoes] .counts').textContent")
+        assert "Visits <5" in str(counts), "few people are not counted out"
         assert "Shelf lamp: on" in str(await page.evaluate(table))
 
         await name_the_articles(page, agent)
@@ -108,8 +113,15 @@ async def trouble_and_relief(page: Page, agent: FakeAgent) -> None:
     await agent.be("alert", (reader("door"), reader("shoes", "no device at /dev/ttyUSB1; check the cable")))
     await page.wait_for("document.querySelector('.trouble')?.textContent.includes('check the cable')")
     assert await page.evaluate("document.querySelector('.readers').textContent") == "Readers 1 of 2"
+    await agent.say(ZoneCoverage(zone="shoes", covered=False, since=SINCE), zone="shoes")
+    await page.wait_for(f"{MARK} === 'Not covered since 08:00:00'")
+    table = "document.querySelector('.plan tbody tr[data-zone=shoes]').innerText"
+    assert "Not covered since 08:00:00; " in str(await page.evaluate(table))
+    assert await page.evaluate("document.querySelector('[data-zone=door] .uncovered').textContent") == ""
     await agent.be("ready", (reader("door"), reader("shoes")))
+    await agent.say(ZoneCoverage(zone="shoes", covered=True, since=SINCE), zone="shoes")
     await page.wait_for("document.querySelectorAll('.trouble li').length === 0")
+    await page.wait_for(f"{MARK} === ''")
 
 
 async def lose_and_find(page: Page) -> None:

@@ -1,6 +1,6 @@
 // The plan: counts and states from /api/status, visits and fresh items from the running story.
 
-import { number, placeName, t } from "./page.js";
+import { clockTime, number, placeName, t } from "./page.js";
 import { labelVisit } from "../visit.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -66,6 +66,8 @@ export function draw(nowMs) {
     const zone = zones.find((one) => one.zone === room.dataset.zone);
     if (!zone) continue;
     room.querySelector(".counts").textContent = counts(zone);
+    room.dataset.covered = String(zone.covered);
+    room.querySelector(".uncovered").textContent = uncovered(zone);
     const rows = drawVisits(room.querySelector(".visits"), zone, nowMs);
     drawItems(room.querySelector(".items"), zone, rows, nowMs);
     for (const thing of room.querySelectorAll(".thing")) drawThing(thing);
@@ -74,7 +76,13 @@ export function draw(nowMs) {
 }
 
 function counts(zone) {
-  return t("floor.counts", { items: number(zone.items), visits: number(zone.visits) });
+  return t("floor.counts", { items: number(zone.items), visits: zone.people });
+}
+
+/** The mark of a zone whose readers do not deliver; empty for one that is covered, or of which nobody has spoken. */
+function uncovered({ covered, covered_since }) {
+  if (covered !== false) return "";
+  return covered_since ? t("floor.uncovered", { time: clockTime(covered_since) }) : t("floor.uncovered_unknown");
 }
 
 function weight(shelf) {
@@ -139,7 +147,8 @@ function drawRow(row) {
     (thing) => `${placeName(thing.dataset.thing)}: ${thing.querySelector(".says").textContent}`,
   );
   const known = [...visits].filter(([, visit]) => visit.zone === zone.zone).map(([token]) => labelVisit(token));
-  const words = [number(zone.items), [number(zone.visits), ...known].join(" "), here.join("; ")];
+  const notes = [uncovered(zone), ...here].filter(Boolean);
+  const words = [number(zone.items), [zone.people, ...known].join(" "), notes.join("; ")];
   row.querySelectorAll("td").forEach((cell, i) => {
     if (cell.textContent !== words[i]) cell.textContent = words[i];
   });

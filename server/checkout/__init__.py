@@ -1,0 +1,1 @@
+"""What is paid: so far only that it is, told to the agents."""
