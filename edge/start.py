@@ -16,6 +16,7 @@ from broker_config.errors import ConfigError
 from edge.agent import SERIAL, Agent, Devices
 from edge.clock import Clock
 from edge.config import EdgeConfig
+from edge.kernels import prepare_kernels
 from edge.outbox import Outbox
 from edge.pipeline import Engine
 from edge.presence import Tracker
@@ -57,13 +58,11 @@ def make_engine(config: EdgeConfig, teller: Teller) -> Tracker:
     Raises:
         ConfigError: a presence setting is wrong, or others may write to the folder of compiled kernels.
     """
-    from hotpath.warm import warm_up  # numba takes a second to import: not for --help
-
     layout, settings = make_layout(config), make_settings(config)
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with CompileProgress(teller) as progress:
-            warm_up(progress.step, config.data / "kernels")
+            prepare_kernels(config.data / "kernels", progress.step)
         own_goods = [bytes.fromhex(prefix) for prefix in config.site.own_goods]
         return Tracker(layout, settings, seed=secrets.randbits(64), own_goods=own_goods)
     except ValueError as error:
@@ -97,7 +96,7 @@ class CompileProgress:
         self._teller, self._patience_s = teller, patience_s
         self._bar = _make_bar() if teller.terminal else None
         self._started_s = time.monotonic()
-        self._told = False
+        self._told = ""
 
     def __enter__(self) -> "CompileProgress":
         if self._bar is not None:
@@ -110,11 +109,11 @@ class CompileProgress:
             self._bar.stop()
 
     def step(self, what: str, number: int, total: int) -> None:
-        """About to compile `what`, the how manyth of how many."""
+        """`what` is being compiled, the how manyth of how many; may be told again and again."""
         if self._bar is not None:
             self._bar.update(self._task, description=f"compiling {what}", completed=number - 1, total=total)
-        elif self._told or time.monotonic() - self._started_s > self._patience_s:
-            self._told = True
+        elif what != self._told and (self._told or time.monotonic() - self._started_s > self._patience_s):
+            self._told = what
             self._teller.line(f"compiling {what} ({number} of {total}); the next start finds it done")
 
 

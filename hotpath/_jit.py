@@ -1,19 +1,23 @@
 """The only door to numba: how a plain function becomes a kernel, and where compiled kernels are kept."""
 
 import functools
-import hashlib
-import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import llvmlite
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+COMPILES = not numba.config.DISABLE_JIT
+"""False with NUMBA_DISABLE_JIT=1: kernels then stay Python."""
 
 
 def entry_kernel(function: Function) -> Function:
@@ -97,34 +101,15 @@ One load instead of eight, at any alignment.  Nobody checks that all eight are i
 """
 
 
-class CacheFolderError(ValueError):
-    """The folder for compiled kernels cannot be made, or is not ours alone."""
-
-
 def keep_compiled(kernels: Iterable[Callable[..., Any]], folder: Path) -> None:
-    """Keep these kernels' machine code in a private folder, so that the next start does not compile.
+    """From now on load these kernels from `folder` where they are there, and leave them there once compiled.
 
-    numba unpickles what it finds there, so nobody else may write to it.  Each version of our sources has a folder of its
-    own: numba notices a change of a kernel's file, but not of a kernel that it calls.
-
-    Raises:
-        CacheFolderError: the folder cannot be made, belongs to somebody else, or others can write to it.
+    The folder must be ours alone, and hold nothing of other sources: see `edge.kernel_cache`.
     """
     if numba.config.DISABLE_JIT:
         return
-    own = folder / _version_of_sources()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        own.mkdir(mode=0o700, exist_ok=True)
-        found = folder.stat()
-    except OSError as error:
-        raise CacheFolderError(f"{folder}: cannot keep compiled kernels there: {error.strerror}") from error
-    if found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise CacheFolderError(
-            f"{folder}: others may write to it, and we run what is in it; remove it, or chmod 700 it"
-        )
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(own)
+    numba.config.CACHE_DIR = str(folder)
     try:
         for each in kernels:
             each.enable_caching()  # type: ignore[attr-defined]  # a numba dispatcher; it reads CACHE_DIR now
@@ -132,8 +117,15 @@ def keep_compiled(kernels: Iterable[Callable[..., Any]], folder: Path) -> None:
         numba.config.CACHE_DIR = before
 
 
-def _version_of_sources() -> str:
-    digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+def stop_keeping(kernels: Iterable[Callable[..., Any]]) -> None:
+    """Leave the folder alone from now on: what is compiled for types that nobody foresaw is for this process only."""
+    if not numba.config.DISABLE_JIT:
+        for each in kernels:
+            each._cache.disable()  # type: ignore[attr-defined]  # noqa: SLF001 - numba offers no other way
+
+
+def describe_compiler() -> str:
+    """All that machine code depends on beside its sources: versions, and the processor it is made for."""
+    versions = numba.__version__, llvmlite.__version__, np.__version__, sys.version
+    processor = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    return repr((versions, processor, numba.config.CPU_NAME, numba.config.CPU_FEATURES))

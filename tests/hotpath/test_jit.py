@@ -1,24 +1,26 @@
-"""Where compiled kernels are kept."""
+"""Which machine code is kept."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hotpath._jit import CacheFolderError, keep_compiled
+from hotpath._jit import COMPILES, entry_kernel, keep_compiled, stop_keeping
 
 
-def test_the_cache_folder_is_made_for_us_alone(tmp_path: Path) -> None:
-    keep_compiled((), tmp_path / "a" / "kernels")
-    assert (tmp_path / "a" / "kernels").stat().st_mode & 0o777 == 0o700
+@pytest.mark.skipif(not COMPILES, reason="nothing is compiled")
+def test_what_is_compiled_after_the_warm_up_is_not_kept(tmp_path: Path) -> None:
+    @entry_kernel
+    def total(values: np.ndarray) -> float:
+        found = 0
+        for value in values:
+            found += value
+        return found
 
-
-def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-    with pytest.raises(CacheFolderError, match="others may write"):
-        keep_compiled((), tmp_path)
-
-
-def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CacheFolderError, match="cannot keep"):
-        keep_compiled((), tmp_path / "file" / "kernels")
+    keep_compiled([total], tmp_path)
+    assert total(np.ones(3, np.int64)) == 3
+    kept = sorted(tmp_path.rglob("*.nb?"))
+    assert len(kept) == 2
+    stop_keeping([total])
+    assert total(np.ones(3, np.int32)) == 3
+    assert sorted(tmp_path.rglob("*.nb?")) == kept
