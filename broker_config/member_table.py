@@ -1,8 +1,9 @@
-"""The leased member table as it travels from server to agent: keyed card hashes and the handles behind them.
+"""The leased member table as it travels from server to agent, and as the agent keeps it: keyed card hashes and their handles.
 
     magic "TACETMB1" | version u64 | leased until, UTC ns i64 | count u64 | count x (hash 16, handle 16) | SHA-256 of all before
 
-Little-endian, records sorted by hash.  The hash is SipHash-2-4-128 of the card's EPC under the gateway's key.
+Little-endian, records sorted by hash, the first on a multiple of its own size: a mapped file can be searched as it is.  The
+hash is SipHash-2-4-128 of the card's EPC under the gateway's key.
 """
 
 import hashlib
@@ -12,8 +13,24 @@ from dataclasses import dataclass
 from broker_config.errors import MessageError
 
 MAGIC = b"TACETMB1"
-_HEAD = struct.Struct("<8sQqQ")
 RECORD_BYTES = 32
+_HEAD = struct.Struct("<8sQqQ")
+HEAD_BYTES = _HEAD.size
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TableHead:
+    """What a table says of itself.
+
+    Args:
+        leased_until_ns: UTC; after it nobody is a member.
+        count: of the records, which begin at `HEAD_BYTES`.
+    """
+
+    version: int
+    leased_until_ns: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +66,21 @@ def unpack_members(data: bytes) -> MemberTable:
     Raises:
         MessageError: foreign, cut short, or altered.
     """
-    if len(data) < _HEAD.size + 32 or data[:8] != MAGIC:
+    head = check_table(memoryview(data))
+    return MemberTable(head.version, head.leased_until_ns, data[HEAD_BYTES:-_DIGEST_BYTES])
+
+
+def check_table(data: memoryview) -> TableHead:
+    """The head of a table whose every byte is as it was written.  Copies nothing; the checksum leaves the interpreter free.
+
+    Raises:
+        MessageError: foreign, cut short, or altered.
+    """
+    if len(data) < HEAD_BYTES + _DIGEST_BYTES or data[: len(MAGIC)] != MAGIC:
         raise MessageError("not a member table")
     _, version, leased_until_ns, count = _HEAD.unpack_from(data)
-    if len(data) != _HEAD.size + count * RECORD_BYTES + 32:
+    if len(data) != HEAD_BYTES + count * RECORD_BYTES + _DIGEST_BYTES:
         raise MessageError(f"member table of {len(data)} bytes says it holds {count} records")
-    if hashlib.sha256(data[:-32]).digest() != data[-32:]:
+    if hashlib.sha256(data[:-_DIGEST_BYTES]).digest() != data[-_DIGEST_BYTES:]:
         raise MessageError("member table fails its checksum")
-    return MemberTable(version, leased_until_ns, data[_HEAD.size : -32])
+    return TableHead(version, leased_until_ns, count)

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from broker_config.messages import ActuatorCommand, ActuatorResult, EdgeStats, VisitEnded
 from broker_config.site import ActuatorId, ZoneId
@@ -18,6 +19,7 @@ from edge.clock import NS_PER_S, Clock
 from edge.config import ActuatorConfig, EdgeConfig, ReaderConfig, ScaleConfig
 from edge.events import Announcer
 from edge.health import Health
+from edge.intake import take_in
 from edge.members import Members
 from edge.outbox import Outbox
 from edge.pipeline import Engine, Pipeline
@@ -96,7 +98,7 @@ class Agent:
             self.health.tally,
             clock,
         )
-        self._members = Members(config.data / "members.bin", config.server, credential, self._pipeline.set_members)
+        self._members = Members(config.data, config.server, credential, self._pipeline.set_members, clock)
         handlers = Handlers(self._command, self._members.offered, self._visits_ended, self._link_lost, self.stats)
         self.uplink = Uplink(config, self._announcer, outbox, self.health, handlers, clock)
         self._shelves = {scale.id: self._make_shelf(scale, zones) for scale in config.scales}
@@ -144,6 +146,7 @@ class Agent:
             counters={
                 **{name: count for name, count in asdict(counters).items() if count},
                 "bad_messages": tally.bad_messages,
+                "refused_member_tables": self._members.refused,
                 "unknown_antenna": tally.unknown_antenna,
                 "link_losses": tally.link_losses,
                 "resent": self.uplink.delivery.resent,
@@ -156,12 +159,13 @@ class Agent:
         async def take(backoff: Backoff) -> None:
             async with self._devices.reader(config, self._clock) as reader:
                 self.health.ready(config.id, reader.health)
-                async for read in reader.reads():
-                    backoff.reset()
-                    self._pipeline.put(read)
-                    self._arrived.set()
+                await take_in(reader, self._pipeline, on_reads=partial(self._reads_in, backoff))
 
         await self._pump(config.id, take, lambda: None)
+
+    def _reads_in(self, backoff: Backoff) -> None:
+        backoff.reset()
+        self._arrived.set()
 
     async def _pump_scale(self, config: ScaleConfig) -> None:
         shelf = self._shelves[config.id]

@@ -8,21 +8,23 @@ from pathlib import Path
 import httpx
 
 from broker_config.errors import MessageError
-from broker_config.identity import Credential, write_private
-from broker_config.member_table import MemberTable, unpack_members
+from broker_config.identity import Credential
 from edge.backoff import Backoff
+from edge.member_file import IncomingTable, MappedMembers, map_members, member_path, remove_others
+from readers.model import ClockNs
 
 log = logging.getLogger(__name__)
 REFRESH_S = 3600.0  # also without an announcement, so that the lease is renewed
 TIMEOUT_S = 10.0
 MAX_TABLE_BYTES = 512 << 20
+CHUNK_BYTES = 1 << 20
 
 
 class Members:
-    """Keeps the agent's member table current.
+    """Keeps the agent's member table current.  Ten million cards cost the event loop no more than a hundred do.
 
     Args:
-        path: the file that holds the last table, 0600, swapped whole.
+        folder: where the last table is kept, 0600, swapped whole.
         server: address of the site server.
         apply: called on the loop with each new table.
         transport: tests put their own server here.
@@ -30,19 +32,25 @@ class Members:
 
     def __init__(
         self,
-        path: Path,
+        folder: Path,
         server: str,
         credential: Credential,
-        apply: Callable[[MemberTable], None],
+        apply: Callable[[MappedMembers], None],
+        clock_ns: ClockNs,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        assert credential.match_key is not None
         self.version = 0
         self.leased_until_ns = 0
-        self._path, self._apply, self._transport = path, apply, transport
+        self.refused = 0
+        """Tables that were foreign, damaged or out of date."""
+        self._path = member_path(folder, bytes.fromhex(credential.match_key))
+        self._apply, self._clock_ns, self._transport = apply, clock_ns, transport
         self._url = f"{server}/api/edge/{credential.id}/members"
         self._auth = httpx.BasicAuth(credential.user, credential.password)
         self._wanted = asyncio.Event()
         self._etag: str | None = None
+        self._members: MappedMembers | None = None
 
     def offered(self, version: int) -> None:
         """The server announced a table."""
@@ -50,15 +58,24 @@ class Members:
             self._wanted.set()
 
     def load(self) -> None:
-        """Apply the table of the last run, where there is one; a damaged file is reported and counts as none."""
+        """Apply the table of the last run, where there is one; one that cannot be used is reported and counts as none."""
         try:
-            table = unpack_members(self._path.read_bytes())
+            remove_others(self._path)
+            members = map_members(self._path)
         except FileNotFoundError:
             return
         except (OSError, MessageError) as error:
-            log.warning("member table %s cannot be used (%s); waiting for the server's", self._path, error)
+            self._refuse(str(error))
             return
-        self._use(table)
+        if members.leased_until_ns <= self._clock_ns():
+            self._path.unlink(missing_ok=True)  # nobody agreed to be on this disk for longer
+            self._refuse("its lease has ended")
+            return
+        self._use(members)
+
+    def _refuse(self, reason: str) -> None:
+        self.refused += 1
+        log.warning("member table %s cannot be used (%s); waiting for the server's", self._path, reason)
 
     async def run(self) -> None:
         """Fetch at start, when announced and each hour; retried with growing delays, for ever."""
@@ -87,21 +104,34 @@ class Members:
         """Take the server's table over; what went wrong otherwise."""
         headers = {} if self._etag is None else {"If-None-Match": self._etag}
         try:
-            answer = await client.get(self._url, headers=headers)
-            if answer.status_code == httpx.codes.NOT_MODIFIED:
-                return None
-            answer.raise_for_status()
-            if len(answer.content) > MAX_TABLE_BYTES:
-                return f"{len(answer.content)} bytes are more than this agent takes"
-            table = unpack_members(answer.content)
-            await asyncio.to_thread(write_private, self._path, answer.content)
-        except (httpx.HTTPError, MessageError, OSError) as error:
+            async with client.stream("GET", self._url, headers=headers) as answer:
+                if answer.status_code == httpx.codes.NOT_MODIFIED:
+                    return None
+                answer.raise_for_status()
+                members = await self._receive(answer)
+        except MessageError as error:
+            self.refused += 1
+            return f"{self._url}: {error}"
+        except (httpx.HTTPError, OSError) as error:
             return f"{self._url}: {error or type(error).__name__}"
         self._etag = answer.headers.get("ETag")
-        self._use(table)
+        retired = [self._members]
+        self._use(members)
+        await asyncio.to_thread(retired.clear)  # unmapping hundreds of megabytes takes a while
         return None
 
-    def _use(self, table: MemberTable) -> None:
-        self.version, self.leased_until_ns = table.version, table.leased_until_ns
-        log.info("member table %s in force: %s cards", table.version, len(table))
-        self._apply(table)
+    async def _receive(self, answer: httpx.Response) -> MappedMembers:
+        """The answer's table, on the disk and mapped.  What may wait for the disk does so in a thread."""
+        with await asyncio.to_thread(IncomingTable, self._path) as incoming:
+            size = 0
+            async for chunk in answer.aiter_bytes(CHUNK_BYTES):
+                size += len(chunk)
+                if size > MAX_TABLE_BYTES:
+                    raise MessageError(f"more than {MAX_TABLE_BYTES} bytes are more than this agent takes")
+                await asyncio.to_thread(incoming.write, chunk)
+            return await asyncio.to_thread(incoming.accept)
+
+    def _use(self, members: MappedMembers) -> None:
+        self._members, self.version, self.leased_until_ns = members, members.version, members.leased_until_ns
+        log.info("member table %s in force: %s cards", members.version, len(members))
+        self._apply(members)

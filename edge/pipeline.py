@@ -1,26 +1,28 @@
 """From reads to events, without waiting: a bounded queue, columns, the presence engine, visits, messages, the outbox."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from broker_config.member_table import MemberTable
-from edge.columns import ColumnBuffer, Columns
+from edge.columns import Columns
 from edge.events import Announcer
 from edge.health import Tally
+from edge.member_file import MappedMembers
 from edge.outbox import PendingEvent
 from edge.presence_model import Counters, Layout, PresentTag, Transition
+from edge.read_ring import ReadRing
 from edge.visits import Visits
-from readers.model import ClockNs, Read
+from edge.wire_scan import WireScan
+from readers.model import ClockNs, Read, ReaderId
+from readers.wire_format import WireFormat
 
 MAX_WAITING_READS = 20_000
-MAX_BATCH = 256  # reads per call of the engine: a few ms of the event loop at most
+MAX_BATCH = 4096  # reads per call of the engine: a quarter of a millisecond of the event loop
 
 
 class Engine(Protocol):
     """`edge.presence.Tracker`."""
 
-    def set_members(self, match_key: bytes, table: MemberTable | None) -> list[Transition]: ...
+    def set_members(self, match_key: bytes, table: MappedMembers | None) -> list[Transition]: ...
     def feed(self, columns: Columns, received_ns: int | None = None) -> list[Transition]: ...
     def tick(self, now_ns: int) -> list[Transition]: ...
     def present_in(self, zone: int) -> list[PresentTag]: ...
@@ -52,8 +54,7 @@ class Pipeline:
         self._announcer, self._append, self._match_key = announcer, append, match_key
         self._tally, self._clock_ns = tally, clock_ns
         self._antennas = {(each.reader_id, each.number): index for index, each in enumerate(layout.antennas)}
-        self._waiting: deque[tuple[Read, int]] = deque(maxlen=MAX_WAITING_READS)
-        self._columns = ColumnBuffer(MAX_BATCH)
+        self._waiting = ReadRing(MAX_WAITING_READS)
 
     def put(self, read: Read) -> None:
         """Take a read in; of too many the oldest is dropped and counted."""
@@ -61,9 +62,12 @@ class Pipeline:
         if index is None:
             self._tally.unknown_antenna += 1
             return
-        if len(self._waiting) == MAX_WAITING_READS:
-            self._tally.dropped_reads += 1
-        self._waiting.append((read, index))
+        self._tally.dropped_reads += self._waiting.put(read, index)
+
+    def open_stream(self, reader_id: ReaderId, wire: WireFormat) -> WireScan:
+        """The way in for the bytes of a reader that has just been opened; of too many reads the oldest are dropped."""
+        antennas = {number: index for (each, number), index in self._antennas.items() if each == reader_id}
+        return WireScan(wire, antennas, self._waiting, self._tally)
 
     def has_reads(self) -> bool:
         """Whether reads wait."""
@@ -71,18 +75,17 @@ class Pipeline:
 
     def feed_batch(self) -> None:
         """Hand what waits, at most a batch, to the engine, and its transitions to the outbox."""
-        full = False
-        while self._waiting and not full:
-            read, index = self._waiting.popleft()
-            full = self._columns.append(read, index)
-        self._report(self.engine.feed(self._columns.take(), self._clock_ns()))
+        batch = self._waiting.front(MAX_BATCH)
+        transitions = self.engine.feed(batch, self._clock_ns())
+        self._waiting.done(len(batch))
+        self._report(transitions)
 
     def tick(self, now_ns: int) -> None:
         """Departures and visits that are over by now.  Call it with no read waiting: those before `now_ns` would be late."""
         self._report(self.engine.tick(now_ns))
         self.visits.expire(now_ns)
 
-    def set_members(self, table: MemberTable | None) -> None:
+    def set_members(self, table: MappedMembers | None) -> None:
         """From now on these are the members."""
         gone = self.engine.set_members(self._match_key, table)
         self._report(gone)

@@ -1,4 +1,4 @@
-"""The member table: fetched with the agent's own secret, kept privately, loaded again after a restart."""
+"""The member table: fetched with the agent's own secret, kept privately, mapped again after a restart."""
 
 import asyncio
 import base64
@@ -11,11 +11,15 @@ import pytest
 
 from broker_config.identity import make_credential
 from broker_config.member_table import MemberTable, pack_members
+from edge import members as members_module
+from edge.member_file import MappedMembers, member_path
 from edge.members import Members
-from tests.support.edge import eventually
+from tests.support.edge import ManualClock, eventually
 
 CREDENTIAL = make_credential("agent", "gw-1")
-TABLES = {n: pack_members(n, 9_999, [(bytes([n]) * 16, b"h" * 16)]) for n in range(1, 4)}
+LEASED_UNTIL_NS = ManualClock().now_ns + 9_999
+TABLES = {n: pack_members(n, LEASED_UNTIL_NS, [(bytes([n]) * 16, b"h" * 16)]) for n in range(1, 4)}
+UNSORTED = MemberTable(3, LEASED_UNTIL_NS, b"\xf0" * 32 + b"\x01" * 32)
 
 
 class Server:
@@ -25,9 +29,14 @@ class Server:
         self.version = 1
         self.answers: list[httpx.Response | Exception] = []
         self.requests: list[httpx.Request] = []
+        self.path: Path | None = None
+        self.kept: list[bytes] = []
+        """What the agent had on disk at each request."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        if self.path is not None:
+            self.kept.append(self.path.read_bytes())
         if self.answers:
             answer = self.answers.pop(0)
             if isinstance(answer, Exception):
@@ -43,10 +52,27 @@ def server() -> Server:
     return Server()
 
 
-def make(folder: Path, server: Server, applied: list[MemberTable]) -> Members:
+def make(folder: Path, server: Server, applied: list[MappedMembers], clock: ManualClock | None = None) -> Members:
     return Members(
-        folder / "members.bin", "http://server", CREDENTIAL, applied.append, transport=httpx.MockTransport(server)
+        folder,
+        "http://server",
+        CREDENTIAL,
+        applied.append,
+        clock or ManualClock(),
+        transport=httpx.MockTransport(server),
     )
+
+
+def path_in(folder: Path) -> Path:
+    return member_path(folder, bytes.fromhex(str(CREDENTIAL.match_key)))
+
+
+def contents(applied: list[MappedMembers]) -> list[MemberTable]:
+    return [MemberTable(each.version, each.leased_until_ns, each.rows.tobytes()) for each in applied]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
 
 
 @asynccontextmanager
@@ -63,36 +89,72 @@ async def running(members: Members) -> AsyncIterator[None]:
 async def test_the_table_is_fetched_at_start_with_the_agents_secret_and_kept_privately(
     tmp_path: Path, server: Server
 ) -> None:
-    applied: list[MemberTable] = []
+    applied: list[MappedMembers] = []
     members = make(tmp_path, server, applied)
     async with running(members):
         await eventually(lambda: applied)
-    assert applied == [TABLES[1]]
-    assert (members.version, members.leased_until_ns) == (1, 9_999)
+    assert contents(applied) == [TABLES[1]]
+    assert (members.version, members.leased_until_ns, members.refused) == (1, LEASED_UNTIL_NS, 0)
     assert server.requests[0].url == "http://server/api/edge/gw-1/members"
     token = base64.b64encode(f"{CREDENTIAL.user}:{CREDENTIAL.password}".encode()).decode()
     assert server.requests[0].headers["Authorization"] == f"Basic {token}"
-    assert (tmp_path / "members.bin").stat().st_mode & 0o077 == 0
+    assert path_in(tmp_path).stat().st_mode & 0o777 == 0o600
 
 
 async def test_the_last_table_is_there_after_a_restart_without_a_server(tmp_path: Path, server: Server) -> None:
     async with running(make(tmp_path, server, first := [])):
         await eventually(lambda: first)
-    again: list[MemberTable] = []
-    make(tmp_path, server, again).load()
-    assert again == [TABLES[1]]
+    again: list[MappedMembers] = []
+    members = make(tmp_path, server, again)
+    members.load()
+    assert contents(again) == [TABLES[1]]
+    assert (members.version, members.leased_until_ns) == (1, LEASED_UNTIL_NS)
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", TABLES[1].to_bytes()[:-1], b"\x00" * 200])
-async def test_a_damaged_table_on_disk_counts_as_none(tmp_path: Path, server: Server, content: bytes) -> None:
-    (tmp_path / "members.bin").write_bytes(content)
-    applied: list[MemberTable] = []
+def test_without_a_table_nobody_is_told_of_trouble(tmp_path: Path, server: Server) -> None:
+    applied: list[MappedMembers] = []
+    members = make(tmp_path, server, applied)
+    members.load()
+    assert (applied, members.refused) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"nonsense", TABLES[1].to_bytes()[:-1], b"\x00" * 200, UNSORTED.to_bytes()], ids=range(5)
+)
+def test_a_damaged_table_on_disk_counts_as_none_and_is_named(
+    tmp_path: Path, server: Server, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path_in(tmp_path).write_bytes(content)
+    applied: list[MappedMembers] = []
+    members = make(tmp_path, server, applied)
+    members.load()
+    assert (applied, members.refused, members.version) == ([], 1, 0)
+    (line,) = caplog.messages
+    assert str(path_in(tmp_path)) in line
+
+
+@pytest.mark.parametrize("after_ns", [0, 1])
+def test_a_table_whose_lease_has_ended_is_not_kept(tmp_path: Path, server: Server, after_ns: int) -> None:
+    path_in(tmp_path).write_bytes(TABLES[1].to_bytes())
+    applied: list[MappedMembers] = []
+    members = make(tmp_path, server, applied, ManualClock(LEASED_UNTIL_NS + after_ns))
+    members.load()
+    assert (applied, members.refused, names(tmp_path)) == ([], 1, [])
+
+
+def test_a_table_made_under_another_key_and_half_written_ones_are_removed(tmp_path: Path, server: Server) -> None:
+    path_in(tmp_path).write_bytes(TABLES[1].to_bytes())
+    for other in (member_path(tmp_path, bytes(16)), tmp_path / "members.bin", tmp_path / "members.k2j.part"):
+        other.write_bytes(TABLES[2].to_bytes())
+    (tmp_path / "outbox.sqlite").touch()
+    applied: list[MappedMembers] = []
     make(tmp_path, server, applied).load()
-    assert applied == []
+    assert contents(applied) == [TABLES[1]]
+    assert names(tmp_path) == [path_in(tmp_path).name, "outbox.sqlite"]
 
 
 async def test_an_offered_version_is_fetched_and_a_known_one_is_not(tmp_path: Path, server: Server) -> None:
-    applied: list[MemberTable] = []
+    applied: list[MappedMembers] = []
     members = make(tmp_path, server, applied)
     async with running(members):
         await eventually(lambda: len(applied) == 1)
@@ -100,12 +162,13 @@ async def test_an_offered_version_is_fetched_and_a_known_one_is_not(tmp_path: Pa
         server.version = 2
         members.offered(2)
         await eventually(lambda: len(applied) == 2)
-    assert applied[1] == TABLES[2]
+    assert contents(applied) == [TABLES[1], TABLES[2]]  # the first mapping outlives its file
     assert len(server.requests) == 2
+    assert names(tmp_path) == [path_in(tmp_path).name]
 
 
 async def test_an_unchanged_table_is_not_sent_again(tmp_path: Path, server: Server) -> None:
-    applied: list[MemberTable] = []
+    applied: list[MappedMembers] = []
     members = make(tmp_path, server, applied)
     async with running(members):
         await eventually(lambda: applied)
@@ -115,22 +178,42 @@ async def test_an_unchanged_table_is_not_sent_again(tmp_path: Path, server: Serv
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    ("trouble", "refused"),
     [
-        httpx.ConnectError("refused"),
-        httpx.ReadTimeout("slow"),
-        httpx.Response(503),
-        httpx.Response(401),
-        httpx.Response(200, content=b"nonsense"),
-        httpx.Response(200, content=TABLES[3].to_bytes()[:-4]),
+        (httpx.ConnectError("refused"), 0),
+        (httpx.ReadTimeout("slow"), 0),
+        (httpx.Response(503), 0),
+        (httpx.Response(401), 0),
+        (httpx.Response(200, content=b""), 1),
+        (httpx.Response(200, content=b"nonsense"), 1),
+        (httpx.Response(200, content=TABLES[3].to_bytes()[:-4]), 1),
+        (httpx.Response(200, content=UNSORTED.to_bytes()), 1),
     ],
 )
 async def test_trouble_is_retried_and_the_old_table_stays(
-    tmp_path: Path, server: Server, trouble: httpx.Response | Exception
+    tmp_path: Path, server: Server, trouble: httpx.Response | Exception, refused: int
 ) -> None:
-    server.answers = [trouble]
-    applied: list[MemberTable] = []
-    async with running(make(tmp_path, server, applied)):
+    server.path, server.answers = path_in(tmp_path), [trouble]
+    server.path.write_bytes(TABLES[2].to_bytes())
+    applied: list[MappedMembers] = []
+    members = make(tmp_path, server, applied)
+    members.load()
+    async with running(members):
+        await eventually(lambda: len(applied) == 2)
+    assert contents(applied) == [TABLES[2], TABLES[1]]
+    assert server.kept == [TABLES[2].to_bytes()] * 2  # what was there, at the first request and at the second
+    assert members.refused == refused
+    assert names(tmp_path) == [path_in(tmp_path).name]
+
+
+async def test_a_table_beyond_all_measure_is_cut_off(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members_module, "MAX_TABLE_BYTES", len(TABLES[1].to_bytes()))
+    two = pack_members(9, LEASED_UNTIL_NS, [(bytes([n]) * 16, b"h" * 16) for n in range(2)])
+    server.answers = [httpx.Response(200, content=two.to_bytes())]
+    applied: list[MappedMembers] = []
+    members = make(tmp_path, server, applied)
+    async with running(members):
         await eventually(lambda: applied)
-    assert applied == [TABLES[1]]
-    assert len(server.requests) == 2
+    assert (contents(applied), members.refused) == ([TABLES[1]], 1)

@@ -1,0 +1,130 @@
+"""The member table on the agent's disk: replaced whole, mapped instead of read, searched where it lies.
+
+The file is the server's table, byte for byte; its name tells the match key, since a table made under another key would
+recognise nobody.  All of it is checked whenever it is opened.  The directory of a look-up is not kept but made anew: one pass
+over what the check has just brought to memory.
+"""
+
+import hmac
+import mmap
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker_config.errors import MessageError
+from broker_config.member_table import HEAD_BYTES, RECORD_BYTES, MemberTable, check_table
+
+PREFIX = "members"
+_WORDS = RECORD_BYTES // 8
+_KEY_NAME = b"tacet member table"
+
+
+@dataclass(frozen=True, slots=True)
+class MappedMembers:
+    """A table as the engine searches it, see `hotpath.members`.  A mapping lives as long as `rows` does, also without its file.
+
+    Args:
+        rows: uint64[n, 4], hash and handle.
+        slots: uint32[n + 1], the directory.
+        leased_until_ns: UTC; after it nobody is a member.
+    """
+
+    rows: NDArray[np.uint64]
+    slots: NDArray[np.uint32]
+    leased_until_ns: int
+    version: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def member_path(folder: Path, match_key: bytes) -> Path:
+    """Where the table for this key is kept."""
+    return folder / f"{PREFIX}-{hmac.digest(match_key, _KEY_NAME, 'sha256').hex()[:16]}.bin"
+
+
+def map_members(path: Path) -> MappedMembers:
+    """The table in a file, checked and ready.
+
+    The check reads every page through the mapping, so no later read waits for the disk while memory lasts.  The mapping is
+    private and nominally writeable, since kernels are compiled for writeable arrays; nothing is ever written to it.
+
+    Raises:
+        MessageError: foreign, cut short, altered, or not in order.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise MessageError("not a member table")  # and nothing that could be mapped
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    head = check_table(memoryview(mapping))
+    rows = np.frombuffer(mapping, np.uint64, head.count * _WORDS, HEAD_BYTES).reshape(-1, _WORDS)
+    return _with_slots(rows, head.leased_until_ns, head.version)
+
+
+def index_members(table: MemberTable | None) -> MappedMembers:
+    """A table in memory, ready; of None, nobody's.
+
+    Raises:
+        MessageError: not in order.
+    """
+    if table is None:
+        return _with_slots(np.zeros((0, _WORDS), np.uint64), 0, 0)
+    rows = np.frombuffer(table.records, np.uint64).copy().reshape(-1, _WORDS)
+    return _with_slots(rows, table.leased_until_ns, table.version)
+
+
+def _with_slots(rows: NDArray[np.uint64], leased_until_ns: int, version: int) -> MappedMembers:
+    from hotpath import members  # numba comes with the kernels, so only where an engine is made
+
+    slots = members.make_slots(len(rows))
+    if not members.fill_slots(rows, slots):
+        raise MessageError("member table is not in the order of its hashes")
+    return MappedMembers(rows, slots, leased_until_ns, version)
+
+
+class IncomingTable:
+    """A table on its way: written beside its place, under a name of its own and for its owner only; gone unless `accept`ed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        descriptor, name = tempfile.mkstemp(prefix=f"{PREFIX}.", suffix=".part", dir=path.parent)
+        self._part, self._file = Path(name), os.fdopen(descriptor, "wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def write(self, data: bytes) -> None:
+        """Add the next bytes."""
+        self._file.write(data)
+
+    def accept(self) -> MappedMembers:
+        """Put the table in the place of the one before and map it, once it is safe on the disk and found sound.
+
+        Raises:
+            MessageError: foreign, cut short, altered, or not in order; the one before stays.
+        """
+        self._file.flush()
+        members = map_members(self._part)
+        os.fsync(self._file.fileno())
+        self._part.replace(self._path)
+        return members
+
+
+def remove_others(path: Path) -> None:
+    """Remove tables made under other keys, and what an agent that died left half written."""
+    for other in [*path.parent.glob(f"{PREFIX}*.bin"), *path.parent.glob(f"{PREFIX}.*.part")]:
+        if other != path:
+            other.unlink(missing_ok=True)
