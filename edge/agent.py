@@ -98,7 +98,7 @@ class Agent:
             self.health.tally,
             clock,
         )
-        self._members = Members(config.data / "members.bin", config.server, credential, self._pipeline.set_members)
+        self._members = Members(config.data, config.server, credential, self._pipeline.set_members, clock)
         handlers = Handlers(self._command, self._members.offered, self._visits_ended, self._link_lost, self.stats)
         self.uplink = Uplink(config, self._announcer, outbox, self.health, handlers, clock)
         self._shelves = {scale.id: self._make_shelf(scale, zones) for scale in config.scales}
@@ -146,6 +146,7 @@ class Agent:
             counters={
                 **{name: count for name, count in asdict(counters).items() if count},
                 "bad_messages": tally.bad_messages,
+                "refused_member_tables": self._members.refused,
                 "unknown_antenna": tally.unknown_antenna,
                 "link_losses": tally.link_losses,
                 "resent": self.uplink.delivery.resent,

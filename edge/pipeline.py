@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from broker_config.member_table import MemberTable
 from edge.columns import Columns
 from edge.events import Announcer
 from edge.health import Tally
+from edge.member_file import MappedMembers
 from edge.outbox import PendingEvent
 from edge.presence_model import Counters, Layout, PresentTag, Transition
 from edge.read_ring import ReadRing
@@ -22,7 +22,7 @@ MAX_BATCH = 4096  # reads per call of the engine: a quarter of a millisecond of 
 class Engine(Protocol):
     """`edge.presence.Tracker`."""
 
-    def set_members(self, match_key: bytes, table: MemberTable | None) -> list[Transition]: ...
+    def set_members(self, match_key: bytes, table: MappedMembers | None) -> list[Transition]: ...
     def feed(self, columns: Columns, received_ns: int | None = None) -> list[Transition]: ...
     def tick(self, now_ns: int) -> list[Transition]: ...
     def present_in(self, zone: int) -> list[PresentTag]: ...
@@ -85,7 +85,7 @@ class Pipeline:
         self._report(self.engine.tick(now_ns))
         self.visits.expire(now_ns)
 
-    def set_members(self, table: MemberTable | None) -> None:
+    def set_members(self, table: MappedMembers | None) -> None:
         """From now on these are the members."""
         gone = self.engine.set_members(self._match_key, table)
         self._report(gone)
