@@ -12,7 +12,7 @@ from broker_config.errors import MessageError
 from broker_config.identity import Credential
 from broker_config.messages import Data, decode
 from broker_config.topics import parse_topic
-from edge.config import BrokerAddress
+from edge.config_parts import BrokerAddress
 from edge.delivery import IN_FLIGHT
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,55 +18,14 @@ from broker_config.errors import ConfigError
 from broker_config.identity import Credential, load_credential
 from broker_config.site import ActuatorId, Level, ShelfId, Site, Strict, ZoneId, load_site, load_toml
 from edge.actuators.registry import check_relay
+from edge.config_parts import Antenna, BrokerAddress, OutboxLimits, ShelfItem, SnapshotSettings
 from readers.errors import SetupError
 from readers.model import ReaderId
 from readers.registry import check_reader, check_scale
 
 S = TypeVar("S", bound=Strict)
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 HOST = r"^(([0-9A-Za-z_-]{1,63}\.)*[0-9A-Za-z_-]{1,63}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$"
 """A name or an address; what else there is ends in an error of the resolver that no retry mends."""
-
-
-class BrokerAddress(Strict, frozen=True):
-    """Where the broker listens."""
-
-    host: str
-    port: Port
-
-
-class Antenna(Strict, frozen=True):
-    """One antenna of a reader.
-
-    Args:
-        number: as the reader counts it, from 1.
-        zone: the place it covers; several antennas may cover one.
-        floor_dbm: reads weaker than this do not begin a presence.
-    """
-
-    number: Annotated[int, msgspec.Meta(ge=1, le=255)]
-    zone: Level
-    floor_dbm: Annotated[float, msgspec.Meta(ge=-200, le=100)] = -128.0
-
-
-class ShelfItem(Strict, frozen=True):
-    """An article a shelf holds.
-
-    Args:
-        gtin: GTIN-14.
-        unit_g: what one weighs.
-        tolerance_g: by how much one may differ from it, either way.
-    """
-
-    gtin: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{14}$")]
-    unit_g: Annotated[float, msgspec.Meta(gt=0)]
-    tolerance_g: Annotated[float, msgspec.Meta(gt=0)]
-
-
-class OutboxLimits(Strict, frozen=True):
-    """How much disk the outbox may take."""
-
-    quota_mb: Annotated[int, msgspec.Meta(ge=1)] = 256
 
 
 class _ReaderStanza(Strict, frozen=True):
@@ -101,6 +60,7 @@ class _EdgeFile(Strict, frozen=True):
     broker: BrokerAddress
     simulated: bool = False
     outbox: OutboxLimits = OutboxLimits()
+    snapshot: SnapshotSettings = SnapshotSettings()
     presence: dict[str, Any] = msgspec.field(default_factory=dict)
     readers: tuple[dict[str, Any], ...] = ()
     scales: tuple[dict[str, Any], ...] = ()
@@ -154,6 +114,7 @@ class EdgeConfig:
     broker: BrokerAddress
     simulated: bool
     outbox: OutboxLimits
+    snapshot: SnapshotSettings
     presence: Mapping[str, object]
     readers: tuple[ReaderConfig, ...]
     scales: tuple[ScaleConfig, ...]
@@ -179,6 +140,7 @@ def load_config(path: Path) -> EdgeConfig:
         broker=_broker(path, file.broker),
         simulated=file.simulated,
         outbox=file.outbox,
+        snapshot=file.snapshot,
         presence=file.presence,
         readers=tuple(stanzas.reader(raw) for raw in file.readers),
         scales=tuple(stanzas.scale(raw) for raw in file.scales),
@@ -202,6 +164,10 @@ class _Stanzas:
         for antenna in own.antennas:
             zone = next((zone for zone in self._site.zones if zone.id == antenna.zone), None)
             self._check_owner(f"reader {own.id!r}", f"zone {antenna.zone!r}", zone)
+            if antenna.side and zone is not None and zone.kind != "door":
+                raise ConfigError(
+                    f"{self._path}: reader {own.id!r}: side belongs to antennas of a door; {antenna.zone!r} is a {zone.kind}"
+                )
         return ReaderConfig(ReaderId(own.id), own.type, self._folder / own.port, own.antennas, settings)
 
     def scale(self, raw: dict[str, object]) -> ScaleConfig:

@@ -85,5 +85,5 @@ class Health:
 
 def _add(total: ReaderHealth, more: ReaderHealth) -> None:
     for each in fields(ReaderHealth):
-        if each.name != "temperature_c":
+        if each.name not in ("temperature_c", "signs_of_life"):
             setattr(total, each.name, getattr(total, each.name) + getattr(more, each.name))

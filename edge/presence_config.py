@@ -18,7 +18,7 @@ def make_layout(config: EdgeConfig) -> Layout:
     """The agent's own zones, in the order of the site file, and the antennas that cover them."""
     zones = zones_of(config)
     antennas = tuple(
-        Antenna(reader.id, antenna.number, zones.index(ZoneId(antenna.zone)), antenna.floor_dbm)
+        Antenna(reader.id, antenna.number, zones.index(ZoneId(antenna.zone)), antenna.floor_dbm, antenna.side)
         for reader in config.readers
         for antenna in reader.antennas
     )

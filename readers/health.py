@@ -15,6 +15,7 @@ class ReaderHealth:
         empty_polls: polls that found no tag; normal in an empty field.
         rearms: times the stream had to be started again.
         no_value: answers of a scale that carry no weight: overload, underload, busy.
+        signs_of_life: reports of tags, and of rounds that found none: proof that it reads; None where the driver cannot tell.
         temperature_c: the device's own, None where it does not report one.
     """
 
@@ -25,4 +26,5 @@ class ReaderHealth:
     empty_polls: int = 0
     rearms: int = 0
     no_value: int = 0
+    signs_of_life: int | None = None
     temperature_c: float | None = None

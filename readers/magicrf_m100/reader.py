@@ -83,7 +83,7 @@ class M100Reader:
         clock_ns: ClockNs,
         patience: Patience = USUAL,
     ) -> None:
-        self.reader_id, self.health = reader_id, ReaderHealth()
+        self.reader_id, self.health = reader_id, ReaderHealth(signs_of_life=0)
         self.module = ""
         """What the module calls itself, known once entered."""
         self._port, self._settings, self._clock_ns, self._patience = port, settings, clock_ns, patience
@@ -192,6 +192,8 @@ class M100Reader:
 
         What waits was taken before, and the time is that of taking it: it may be us who were busy.
         """
+        assert self.health.signs_of_life is not None
+        self.health.signs_of_life += lives
         if self._vigil.must_rearm(lives, heard_at_s):
             await self._rearm()
 

@@ -44,6 +44,14 @@ def test_an_absolute_port_stays_as_it_is(edge_folder: Path) -> None:
     ("old", "new", "words"),
     [
         ('agent = "gw-1"', 'agnet = "gw-1"', "agnet"),
+        (
+            'zone = "shoes", floor',
+            'zone = "shoes", side = "inside", floor',
+            "r-shoes.*side belongs to.*'shoes' is a shelf",
+        ),
+        ('zone = "door", floor', 'zone = "door", side = "left", floor', "r-door.*side"),
+        ("[broker]", "[snapshot]\nevery_s = 0\n[broker]", "every_s"),
+        ("[broker]", "[snapshot]\nkeep_s = 3\n[broker]", "keep_s"),
         ('agent = "gw-1"', 'agent = "GW 1"', "agent"),
         ("power_dbm = 26.0", "power = 26.0", "r-door.*power"),
         ("power_dbm = 26.0", 'power_dbm = "much"', "r-door.*power_dbm"),
@@ -147,3 +155,23 @@ def test_wrong_presence_settings_name_the_key(edge_folder: Path, text: str, word
     config = load_config(with_presence(edge_folder, "\n" + text))
     with pytest.raises(ConfigError, match=words):
         make_settings(config)
+
+
+def test_the_sides_of_a_door_come_into_the_layout(edge_folder: Path) -> None:
+    one = '{ number = 1, zone = "door", floor_dbm = -72 }'
+    two = '{ number = 1, zone = "door", side = "outside" }, { number = 2, zone = "door", side = "inside" }'
+    layout = make_layout(load_config(edit(edge_folder, one, two)))
+    assert [antenna.side for antenna in layout.antennas[:3]] == ["outside", "inside", ""]
+
+
+def test_every_presence_setting_can_be_given_in_the_file(edge_folder: Path) -> None:
+    given = "[presence]\nlate_limit_s = 60\n[presence.fitting-room]\ndwell_s = 45.5\n[presence.till]\nsold_after_s = 3600\n[broker]"
+    settings = make_settings(load_config(edit(edge_folder, "[broker]", given)))
+    assert (settings.late_limit_s, settings.fitting_room.dwell_s, settings.till.sold_after_s) == (60.0, 45.5, 3600.0)
+    assert (settings.floor.dwell_s, settings.door.dwell_s) == (20.0, 0.0)
+
+
+def test_a_snapshot_is_taken_every_few_seconds_unless_the_file_says_otherwise(edge_folder: Path) -> None:
+    assert load_config(edge_folder / "edge.toml").snapshot.every_s == 5.0
+    path = edit(edge_folder, "[broker]", "[snapshot]\nevery_s = 60\nmax_age_s = 3600\n[broker]")
+    assert load_config(path).snapshot.max_age_s == 3600

@@ -8,7 +8,7 @@ import pytest
 
 from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout
 from readers.magicrf_m100.reader import M100Reader, M100Settings, Patience
-from readers.model import Read
+from readers.model import Read, Scanned
 from readers.ports import SerialPort
 from tests.readers.fake_m100 import EPC, NO_TAG, TAG, FakeM100, frame
 from tests.readers.peers import Peer
@@ -114,6 +114,8 @@ async def test_a_dead_module_is_a_timeout_although_the_port_is_open():
         with pytest.raises(ReaderTimeout, match="no sign of life"):
             await take(reader, 1)
         assert reader.health.rearms >= 2
+        assert reader.health.frames > 0
+        assert reader.health.signs_of_life == 0, "answers to orders are no proof that it reads"
 
 
 async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_dead():
@@ -148,8 +150,22 @@ async def test_empty_polls_are_a_sign_of_life():
         async with asyncio.timeout(5):
             while reader.health.empty_polls < 8:  # longer than dead_s
                 await asyncio.sleep(0.01)
+        assert reader.health.signs_of_life == reader.health.empty_polls
         assert not waiting.done()
         waiting.cancel()
+
+
+async def test_reports_are_signs_of_life_parsed_or_not():
+    async with opened(FakeM100(lambda _: [TAG, NO_TAG])) as (reader, _):
+        await take(reader, 1)
+        counted = reader.health.signs_of_life
+        assert counted
+        chunks = reader.chunks()
+        await anext(chunks)
+        reader.scanned(Scanned(reads=3, bad_frames=1, discarded_bytes=0, others=(NO_TAG,)))
+        await anext(chunks)
+        assert reader.health.signs_of_life == counted + 5
+        await chunks.aclose()
 
 
 async def test_a_refused_region_is_said_with_the_module_s_code():
