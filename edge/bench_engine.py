@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_config.member_table import MemberTable
-from edge.bench_workload import Workload, pad_epcs
+from edge.bench_workload import pad_epcs
 from edge.columns import Columns
 from edge.presence import Tracker
 from edge.presence_model import Antenna, Layout, PresenceSettings, TransitionKind, ZoneSettings, ZoneSpec
@@ -75,19 +75,17 @@ def make_table(cards: NDArray[np.uint8], key: bytes) -> MemberTable:
     """A member table of these cards, handles by number."""
     from hotpath.members import hash_cards
 
-    rows = np.zeros((len(cards), 4), np.uint64)
     hashes = np.zeros((len(cards), 2), np.uint64)
     lengths = np.full(len(cards), cards.shape[1], np.uint8)
-    hash_cards(np.frombuffer(key, "<u8").astype(np.uint64), pad_epcs(cards).view(np.uint8), lengths, hashes)
-    rows[:, :2] = hashes
-    rows[:, 2] = np.arange(len(cards), dtype=np.uint64)
+    hash_cards(np.frombuffer(key, "<u8").astype(np.uint64), pad_epcs(cards), lengths, hashes)
+    order = np.argsort(hashes[:, 0].byteswap())  # as the bytes are sorted
+    rows = np.zeros((len(cards), 4), np.uint64)
+    rows[:, :2] = hashes[order]
+    rows[:, 2] = order
     return MemberTable(1, FOREVER_NS, rows.tobytes())
 
 
-def make_member(workload: Workload, tracker: Tracker) -> float:
-    """Give the tracker the workload's members; seconds until they are in force."""
+def make_member(cards: NDArray[np.uint8], tracker: Tracker) -> None:
+    """Make the cards members', under a fresh key."""
     key = secrets.token_bytes(16)
-    table = make_table(workload.cards, key)
-    start_s = time.perf_counter()
-    tracker.set_members(key, table)
-    return time.perf_counter() - start_s
+    tracker.set_members(key, make_table(cards, key))

@@ -50,6 +50,7 @@ def test_one_batch_size_of_ones_own() -> None:
 def test_match_finds_every_other_card() -> None:
     (match,) = run("match", *SMALL)
     assert (match["hits"], match["look_ups"]) == (500_000, 1_000_000)
+    assert match["swap"]["present"] == 500  # of the members that were there nobody left
 
 
 def test_the_made_up_store_has_the_shape_that_is_said() -> None:
