@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_config.member_table import MemberTable
-from edge.columns import Columns
+from edge.columns import MAX_EPC_WORDS, Columns
+from edge.member_file import MappedMembers, index_members
 from edge.presence_model import (
     Antenna,
     Counters,
+    Direction,
     Layout,
     PresenceSettings,
     PresentTag,
@@ -21,6 +23,7 @@ from edge.presence_model import (
     ZoneSettings,
     ZoneSpec,
 )
+from edge.presence_snapshot import Restored, Snapshot, SnapshotError, restore_snapshot, take_snapshot
 
 if TYPE_CHECKING:
     from hotpath.record import State
@@ -32,6 +35,9 @@ __all__ = [
     "PresenceSettings",
     "PresentTag",
     "Profile",
+    "Restored",
+    "Snapshot",
+    "SnapshotError",
     "Tracker",
     "Transition",
     "TransitionKind",
@@ -42,8 +48,16 @@ __all__ = [
 Events = NDArray[np.void]
 """Rows of `hotpath.record.EVENT`."""
 FAR_FUTURE_NS = 1 << 62
-_KINDS: tuple[TransitionKind, ...] = ("arrived", "moved", "departed", "returned")  # as hotpath.record.ARRIVED and so on
+MIN_WORDS = 2
+_KINDS: tuple[TransitionKind, ...] = (
+    "arrived",
+    "moved",
+    "departed",
+    "returned",
+    "dwelled",
+)  # as hotpath.record.ARRIVED …
 _REASONS = (None, "timeout", "exit", "withdrawn")  # as hotpath.record.NO_REASON and so on
+_DIRECTIONS: tuple[Direction | None, ...] = (None, "in", "out")  # as hotpath.record.NO_WAY and so on
 
 
 class Tracker:
@@ -70,10 +84,16 @@ class Tracker:
         """
         from edge.presence_state import make_state  # numba comes with the kernels, so only where an engine is made
 
+        self._layout = layout
         self._state: State = make_state(layout, settings, seed, own_goods, capacity)
         self._seeds = np.random.default_rng(seed)
+        self._silent: set[str] = set()
+        self._zones_of = {
+            reader: sorted({antenna.zone for antenna in layout.antennas if antenna.reader_id == reader})
+            for reader in {antenna.reader_id for antenna in layout.antennas}
+        }
 
-    def set_members(self, match_key: bytes, table: MemberTable | None) -> list[Transition]:
+    def set_members(self, match_key: bytes, table: MemberTable | MappedMembers | None) -> list[Transition]:
         """Match cards against this table from now on; None: nobody is a member.
 
         Present persons that it no longer holds, or holds under another handle, depart with the reason `withdrawn`.
@@ -81,17 +101,17 @@ class Tracker:
 
         Args:
             match_key: 16 bytes.
-        """
-        from hotpath import members, record
+            table: of the agent, mapped from its file, which takes no longer for ten million; else indexed here.
 
-        words = b"" if table is None else table.records
-        rows = np.frombuffer(words, "<u8").astype(np.uint64).reshape(-1, 4)
-        slots = members.make_slots(len(rows))
-        members.fill_slots(rows, slots)
-        self._state.numbers[record.LEASED_UNTIL] = record.NEVER if table is None else table.leased_until_ns
-        self._state = self._state._replace(
-            member_key=np.frombuffer(match_key, "<u8").astype(np.uint64), member_rows=rows, member_slots=slots
-        )
+        Raises:
+            MessageError: its rows are not in order.
+        """
+        from hotpath import index, record
+
+        members = table if isinstance(table, MappedMembers) else index_members(table)
+        self._state.numbers[record.LEASED_UNTIL] = record.NEVER if table is None else members.leased_until_ns
+        self._state.keys[: index.MEMBER_KEYS] = np.frombuffer(match_key, "<u8")
+        self._state = self._state._replace(member_rows=members.rows, member_slots=members.slots)
         return [each for events in self._recheck_persons() for each in to_transitions(events)]
 
     def feed(self, columns: Columns, received_ns: int | None = None) -> list[Transition]:
@@ -106,11 +126,13 @@ class Tracker:
         """As `feed`, without an object per transition: chunks of event rows, each valid until the next is asked for."""
         from hotpath import presence, record
 
+        if columns.epc.shape[1] < MIN_WORDS:
+            raise ValueError(f"columns hold EPCs as at least {MIN_WORDS} words")
         row, outcome = 0, record.FULL
         limit_ns = FAR_FUTURE_NS if received_ns is None else received_ns
         while outcome != record.DONE:
             row, outcome = presence.feed(
-                self._state, columns.t_ns, columns.antenna, columns.epc_bytes, columns.epc_len, columns.rssi_cdbm, columns.crc_ok,
+                self._state, columns.t_ns, columns.antenna, columns.epc, columns.epc_len, columns.rssi_cdbm, columns.crc_ok,
                 row, limit_ns,
             )  # fmt: skip
             if outcome == record.CROWDED:
@@ -129,20 +151,77 @@ class Tracker:
                 transitions += to_transitions(events)
         return transitions
 
+    def set_coverage(self, reader_id: str, covered: bool, now_ns: int) -> list[Transition]:
+        """Say that a reader has gone silent or is back.  While one of a zone's readers is silent nobody departs there; once
+        all are back everybody has a whole limit to be seen again.
+
+        Returns: the departures due until now, then `coverage_lost` or `coverage_restored` of each zone that changed.  A
+            reader that is not in the layout, or says nothing new, changes nothing.
+        """
+        if reader_id not in self._zones_of or covered == (reader_id not in self._silent):
+            return []
+        now_ns = self._at_least_now(now_ns)
+        transitions = self.tick(now_ns)
+        (self._silent.discard if covered else self._silent.add)(reader_id)
+        for zone in self._zones_of[reader_id]:
+            row = self._state.zones[zone]
+            row["silent"] += -1 if covered else 1
+            if row["silent"] == (0 if covered else 1):
+                transitions.append(_coverage(zone, now_ns, covered=covered))
+                if covered:
+                    row["resumed_ns"] = now_ns
+        return transitions
+
+    def mark_sold(self, epcs: Sequence[bytes], now_ns: int, *, sold: bool = True) -> list[Transition]:
+        """Items that are sold (or not, after all) are remembered, and ignored but at tills, desks and exits.
+
+        Returns: the departures due until now.  What is no item of the site is passed over.
+        """
+        from hotpath import goods, record
+
+        now_ns = self._at_least_now(now_ns)
+        transitions = self.tick(now_ns)
+        for epc in epcs:
+            words = np.frombuffer(epc[: 8 * MAX_EPC_WORDS].ljust(8 * MAX_EPC_WORDS, b"\0"), np.uint64).reshape(1, -1)
+            while goods.mark_sold(self._state, words.copy(), 0, len(epc), now_ns, sold) == record.CROWDED:
+                self._rebuild()
+        return transitions
+
     def present_in(self, zone: int) -> list[PresentTag]:
         """The items in a zone, by EPC."""
         from hotpath import record
 
-        tags = self._state.tags
-        here = np.isin(tags["state"], (record.PRESENT, record.EXITING)) & (tags["zone"] == zone)
-        found = tags[here & (tags["kind"] == record.ITEM)]
-        return sorted((_present_tag(tag) for tag in found), key=lambda tag: tag.epc)
+        hot = self._state.hot
+        here = np.flatnonzero(np.isin(hot["state"], (record.PRESENT, record.EXITING)) & (hot["zone"] == zone))
+        found = [tag for tag in here if hot["kind"][tag] == record.ITEM]
+        return sorted((self._present_tag(int(tag)) for tag in found), key=lambda tag: tag.epc)
+
+    def counts(self) -> NDArray[np.int64]:
+        """How many are present in each zone: int64[zones, 2], items and people."""
+        return np.stack([self._state.zones["items"], self._state.zones["people"]], axis=1)
+
+    def snapshot(self) -> Snapshot:
+        """A copy of all that a restart must not lose; quick, so that reads wait no longer than for a batch."""
+        return take_snapshot(self._state, self._layout)
+
+    def restore(self, data: bytes, now_ns: int) -> Restored:
+        """Take over an earlier engine's snapshot; then, `set_members`.  Only for an engine that has seen nothing.
+
+        Everybody has a whole limit from `now_ns` to be seen again.
+
+        Raises:
+            SnapshotError: this is no snapshot, it is damaged, or does not fit.
+        """
+        restored = restore_snapshot(self._state, self._layout, data, now_ns)
+        self._rebuild()
+        return restored
 
     def next_deadline_ns(self) -> int | None:
         """When to `tick` next.  Nothing is due before; it may turn out that nothing is due then either."""
         from hotpath import record
 
-        return int(self._state.heap_ns[0]) if self._state.numbers[record.HEAP_SIZE] else None
+        due_ns = int(self._state.numbers[record.NEXT_DUE])
+        return None if due_ns == record.FAR else due_ns
 
     @property
     def counters(self) -> Counters:
@@ -158,12 +237,14 @@ class Tracker:
             yield self._state.events[:count]
 
     def _recheck_persons(self) -> Iterator[Events]:
-        from hotpath import presence, record
+        from hotpath import lists, people, record
 
-        tags = self._state.tags
-        persons = np.flatnonzero((tags["state"] != record.UNKNOWN) & (tags["kind"] == record.PERSON))
-        for tag in persons[np.argsort(tags["serial"][persons])]:
-            presence.recheck_person(self._state, int(tag))
+        tag, persons = int(self._state.numbers[record.OLDEST + lists.PEOPLE_LIST]), []
+        while tag != record.NOWHERE:
+            persons.append(tag)
+            tag = int(self._state.cold["newer"][tag])
+        for tag in sorted(persons, key=lambda each: int(self._state.cold["serial"][each])):
+            people.recheck_person(self._state, tag)
             yield from self._take_events()
 
     def _rebuild(self) -> None:
@@ -171,9 +252,35 @@ class Tracker:
         from hotpath import index, record
 
         self._state.counters[record.REBUILDS] += 1
-        self._state.hash_keys[:] = index.make_hash_keys(int(self._seeds.integers(1 << 62)))
+        self._new_index_keys()
         while not index.rebuild(self._state):
-            self._state.hash_keys[:] = index.make_hash_keys(int(self._seeds.integers(1 << 62)))
+            self._new_index_keys()
+
+    def _new_index_keys(self) -> None:
+        from hotpath import index
+
+        self._state.keys[index.MEMBER_KEYS :] = index.make_index_keys(int(self._seeds.integers(1 << 62)))
+
+    def _at_least_now(self, now_ns: int) -> int:
+        from hotpath import record
+
+        return max(now_ns, int(self._state.numbers[record.NOW]))
+
+    def _present_tag(self, tag: int) -> PresentTag:
+        from hotpath import record
+
+        hot, cold = self._state.hot[tag], self._state.cold[tag]
+        reads, since_ns = int(hot["place_reads"]), int(cold["place_since_ns"])
+        used = hot["slot_antenna"] != record.NO_ANTENNA
+        zones = self._state.antennas["zone"][hot["slot_antenna"][used]]
+        spread_ns = int(hot["slot_last_ns"][used][zones == hot["zone"]].max()) - since_ns
+        return PresentTag(
+            epc=(hot["epc"].tobytes() + cold["tail"].tobytes())[: hot["epc_len"]],
+            last_read_ns=int(hot["last_ns"]),
+            reads=reads,
+            arrived_ns=since_ns,
+            mean_interval_ns=spread_ns // (reads - 1) if reads > 1 and spread_ns > 0 else None,
+        )
 
 
 def to_transitions(events: Events) -> list[Transition]:
@@ -187,7 +294,7 @@ def _to_transition(event: np.void) -> Transition:
     return Transition(
         kind=_KINDS[event["kind"]],
         person=person,
-        epc=event["epc"][: event["epc_len"]].tobytes(),
+        epc=event["epc"].tobytes()[: event["epc_len"]],
         handle=event["handle"].astype("<u8").tobytes() if person else None,
         zone=int(event["zone"]),
         from_zone=None if from_zone < 0 else from_zone,
@@ -198,16 +305,24 @@ def _to_transition(event: np.void) -> Transition:
         rssi_dbm=float(event["rssi_dbm"]),
         margin_db=None if math.isnan(margin_db) else margin_db,
         reason=_REASONS[event["reason"]],
+        serial=int(event["serial"]),
+        direction=_DIRECTIONS[event["direction"]],
     )
 
 
-def _present_tag(tag: np.void) -> PresentTag:
-    reads, since_ns = int(tag["place_reads"]), int(tag["place_since_ns"])
-    spread_ns = int(tag["place_last_ns"]) - since_ns
-    return PresentTag(
-        epc=tag["epc"][: tag["epc_len"]].tobytes(),
-        last_read_ns=int(tag["last_ns"]),
-        reads=reads,
-        arrived_ns=since_ns,
-        mean_interval_ns=spread_ns // (reads - 1) if reads > 1 and spread_ns > 0 else None,
+def _coverage(zone: int, now_ns: int, *, covered: bool) -> Transition:
+    return Transition(
+        kind="coverage_restored" if covered else "coverage_lost",
+        person=False,
+        epc=b"",
+        handle=None,
+        zone=zone,
+        from_zone=None,
+        t_ns=now_ns,
+        detected_t_ns=now_ns,
+        last_read_ns=now_ns,
+        reads=0,
+        rssi_dbm=0.0,
+        margin_db=None,
+        reason=None,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.presence_model import LONGEST_S, Layout, PresenceSettings, Profile, ZoneSettings
+from edge.presence_model import LONGEST_S, Layout, PresenceSettings, Profile, Side, ZoneSettings, ZoneSpec
 from hotpath import record
 from hotpath.memory import allocate
 
@@ -14,6 +14,9 @@ EVENT_ROWS = 4096
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
+SEES_SOLD = ("till", "desk", "exit")
+"""Kinds of zone in which a sold thing is still of interest."""
+SIDES: tuple[Side, ...] = ("", "outside", "inside")  # as hotpath.record.NO_SIDE and so on
 
 
 def make_state(
@@ -27,26 +30,27 @@ def make_state(
     if not 1 <= capacity < 1 << 30:
         raise ValueError(f"capacity {capacity} is not between 1 and 2^30 tags")
     forgotten_s = settings.person_forgotten_s, settings.item_forgotten_days * 86_400
-    if not all(0 < each <= LONGEST_S for each in forgotten_s):
-        raise ValueError(f"presence: what is departed is forgotten after more than 0 and at most {LONGEST_S} s")
+    if not all(0 < each <= LONGEST_S for each in (*forgotten_s, settings.late_limit_s)):
+        raise ValueError(f"presence: forgetting and lateness are more than 0 and at most {LONGEST_S} s")
     state = allocate(
         capacity,
         seed,
         zones=_zone_rows(layout, settings),
-        antennas=_antenna_rows(layout),
+        antennas=_antenna_rows(layout, settings),
         goods=None if own_goods is None else _prefix_rows(own_goods),
         garments=_prefix_rows(settings.garment_prefixes),
         event_rows=EVENT_ROWS,
     )
     state.numbers[record.PERSON_FORGOTTEN] = round(settings.person_forgotten_s * NS_PER_S)
     state.numbers[record.ITEM_FORGOTTEN] = round(settings.item_forgotten_days * NS_PER_DAY)
+    state.numbers[record.LATE_LIMIT] = round(settings.late_limit_s * NS_PER_S)
     return state
 
 
 def _zone_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void]:
     rows = np.zeros(len(layout.zones), record.ZONE)
     for row, zone in zip(rows, layout.zones, strict=True):
-        own = zone.settings or settings.of_kind(zone.kind)
+        own = _rules(zone, settings)
         _check(own, f"zone {zone.id}")
         at_most_s = own.exit_departs_s if zone.kind == "exit" else float("inf")
         row["confirm_reads"] = own.confirm_reads
@@ -54,9 +58,11 @@ def _zone_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void]:
         row["person_limit_ns"] = round(min(own.person_departs_s, at_most_s) * NS_PER_S)
         row["item_limit_ns"] = round(min(own.item_departs_s, at_most_s) * NS_PER_S)
         row["move_min_reads"] = own.move_min_reads
-        row["sample_age_ns"] = own.sample_age_ms * NS_PER_MS
-        row["is_exit"] = zone.kind == "exit"
-        row["creates_items"] = own.creates_items
+        row["dwell_ns"] = round(own.dwell_s * NS_PER_S)
+        row["sold_after_ns"] = round(own.sold_after_s * NS_PER_S)
+        row["resumed_ns"] = record.NEVER
+        row["is_exit"], row["is_door"] = zone.kind == "exit", zone.kind == "door"
+        row["creates_items"], row["sees_sold"] = own.creates_items, zone.kind in SEES_SOLD
         for number, profile in enumerate((own.person, own.item, own.garment)):  # as PROFILE_PERSON and so on
             row["threshold_db"][number] = profile.threshold_db
             row["slope_db_per_ms"][number] = profile.slope_db_per_ms
@@ -71,6 +77,8 @@ def _check(own: ZoneSettings, where: str) -> None:
     )  # fmt: skip
     if not all(0 < each <= LONGEST_S for each in counts_and_times):
         raise ValueError(f"{where}: counts and times must be above 0 and at most {LONGEST_S}")
+    if not all(0 <= each <= LONGEST_S for each in (own.dwell_s, own.sold_after_s)):
+        raise ValueError(f"{where}: dwell_s and sold_after_s must be 0 (never) or more, and at most {LONGEST_S}")
     for profile in (own.person, own.item, own.garment):
         _check_profile(profile, where)
 
@@ -82,12 +90,21 @@ def _check_profile(profile: Profile, where: str) -> None:
         raise ValueError(f"{where}: a profile's threshold and slope must be numbers")
 
 
-def _antenna_rows(layout: Layout) -> NDArray[np.void]:
+def _antenna_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void]:
     rows = np.zeros(len(layout.antennas), record.ANTENNA)
     for row, antenna in zip(rows, layout.antennas, strict=True):
+        own = _rules(layout.zones[antenna.zone], settings)
         row["zone"] = antenna.zone
         row["floor_cdbm"] = round(antenna.floor_dbm * 100)
+        row["side"] = SIDES.index(antenna.side)
+        for number, profile in enumerate((own.person, own.item, own.garment)):  # as PROFILE_PERSON and so on
+            row["age_ns"][number] = max(own.sample_age_ms, profile.holdoff_ms) * NS_PER_MS
+            row["inverse_age"][number] = 1.0 / row["age_ns"][number]
     return rows
+
+
+def _rules(zone: ZoneSpec, settings: PresenceSettings) -> ZoneSettings:
+    return zone.settings or settings.of_kind(zone.kind)
 
 
 def _prefix_rows(prefixes: Sequence[bytes]) -> NDArray[np.uint8]:

@@ -1,95 +1,195 @@
-"""Deadlines in order: a binary heap over (time, serial) in which every tag stands exactly once.
+"""Deadlines in order: a hierarchical timing wheel for what is far, a binary heap over (time, serial) for what is near.
 
-A read only moves a deadline later, as a rule, so a tag's place in the heap is corrected lazily, when it comes to the top:
-a read costs nothing here, and expiry costs what expires.
+Every tag stands in exactly one place: a bucket of the wheel (`where` = -1 - bucket, `before` and `after` its neighbours)
+or the heap (`where` its position).  A read only moves a deadline later, as a rule, so a tag's entry (`armed_ns`) is
+corrected when its time comes: a read costs nothing here, and expiry costs what expires.
+
+Time is cut into ticks of 2^23 ns (8.4 ms).  Level 0 has a bucket per tick, each further level one per 256 of the level
+below.  `CURSOR` is the newest tick whose entries are in the heap; all that the wheel holds is later.
+Source: Varghese and Lauck, Hashed and hierarchical timing wheels, 1987, scheme 7.
 """
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hotpath._jit import hot_kernel, kernel
-from hotpath.record import HEAP_SIZE, State
+from hotpath.record import CURSOR, FAR, HEAP_SIZE, NEXT_DUE, NOWHERE, State
+
+TICK_BITS = 23
+LEVEL_BITS = 8
+LEVELS = 4
+BUCKETS = 1 << LEVEL_BITS
+HORIZON = 1 << (LEVEL_BITS * LEVELS)
+"""Ticks that the wheel looks ahead: 416 days; what is later is looked at again then."""
 
 
-@hot_kernel
-def is_before(state: State, a: int, b: int) -> bool:
-    """Whether heap entry `a` is due before `b`; of two at the same time the tag that was created first."""
-    if state.heap_ns[a] != state.heap_ns[b]:
-        return bool(state.heap_ns[a] < state.heap_ns[b])
-    return bool(state.heap_serial[a] < state.heap_serial[b])
+def make_wheel() -> NDArray[np.int32]:
+    """Empty buckets, level after level; each holds the first of its tags."""
+    return np.full(LEVELS * BUCKETS, NOWHERE, np.int32)
 
 
-@hot_kernel
-def swap(state: State, a: int, b: int) -> None:
-    """Exchange two entries."""
-    ns, serial, tag = state.heap_ns[a], state.heap_serial[a], state.heap_tag[a]
-    state.heap_ns[a], state.heap_serial[a], state.heap_tag[a] = (
-        state.heap_ns[b],
-        state.heap_serial[b],
-        state.heap_tag[b],
-    )
-    state.heap_ns[b], state.heap_serial[b], state.heap_tag[b] = ns, serial, tag
-    state.tags[state.heap_tag[a]]["heap_at"] = a
-    state.tags[state.heap_tag[b]]["heap_at"] = b
-
-
-@kernel
-def sift_up(state: State, at: int) -> None:
-    """Restore the order after entry `at` became earlier."""
-    while at > 0 and is_before(state, at, (at - 1) // 2):
-        swap(state, at, (at - 1) // 2)
-        at = (at - 1) // 2
-
-
-@kernel
-def sift_down(state: State, at: int) -> None:
-    """Restore the order after entry `at` became later."""
-    size = state.numbers[HEAP_SIZE]
-    while True:
-        first = at
-        for child in (2 * at + 1, 2 * at + 2):
-            if child < size and is_before(state, child, first):
-                first = child
-        if first == at:
-            return
-        swap(state, at, first)
-        at = first
+def make_heap(capacity: int) -> NDArray[np.int32]:
+    """An empty heap that may have to hold every tag."""
+    return np.zeros(capacity, np.int32)
 
 
 @kernel
 def push(state: State, tag: int, at_ns: int) -> None:
-    """Enter a new tag."""
-    at = state.numbers[HEAP_SIZE]
-    state.numbers[HEAP_SIZE] = at + 1
-    state.heap_ns[at], state.heap_serial[at], state.heap_tag[at] = at_ns, state.tags[tag]["serial"], tag
-    state.tags[tag]["heap_at"] = at
-    sift_up(state, at)
+    """Enter a tag that has no entry."""
+    state.cold[tag]["armed_ns"] = at_ns
+    tick = at_ns >> TICK_BITS
+    if tick <= state.numbers[CURSOR]:
+        push_near(state, tag)
+        state.numbers[NEXT_DUE] = min(state.numbers[NEXT_DUE], at_ns)
+        return
+    tick = min(tick, state.numbers[CURSOR] + HORIZON - 1)
+    level, ahead = 0, tick - state.numbers[CURSOR]
+    while ahead >= BUCKETS:
+        ahead >>= LEVEL_BITS
+        level += 1
+    shift = level * LEVEL_BITS
+    bucket = level * BUCKETS + ((tick >> shift) & (BUCKETS - 1))
+    first = state.wheel[bucket]
+    state.cold[tag]["where"] = -1 - bucket
+    state.cold[tag]["before"], state.cold[tag]["after"] = NOWHERE, first
+    if first != NOWHERE:
+        state.cold[first]["before"] = tag
+    state.wheel[bucket] = tag
+    state.numbers[NEXT_DUE] = min(state.numbers[NEXT_DUE], (tick >> shift) << (shift + TICK_BITS))
 
 
 @kernel
 def drop(state: State, tag: int) -> None:
-    """Take a tag out."""
-    at = state.tags[tag]["heap_at"]
-    last = state.numbers[HEAP_SIZE] - 1
-    if at != last:
-        swap(state, at, last)
-    state.numbers[HEAP_SIZE] = last
-    if at != last:
-        moved = state.heap_tag[at]
-        sift_up(state, at)
-        sift_down(state, state.tags[moved]["heap_at"])
-
-
-@kernel
-def rearm(state: State, tag: int, at_ns: int) -> None:
-    """Set a tag's entry right."""
-    at = state.tags[tag]["heap_at"]
-    state.heap_ns[at] = at_ns
-    sift_up(state, at)
-    sift_down(state, state.tags[tag]["heap_at"])
+    """Take a tag's entry out."""
+    where = state.cold[tag]["where"]
+    if where >= 0:
+        drop_near(state, where)
+        return
+    before, after = state.cold[tag]["before"], state.cold[tag]["after"]
+    if before == NOWHERE:
+        state.wheel[-1 - where] = after
+    else:
+        state.cold[before]["after"] = after
+    if after != NOWHERE:
+        state.cold[after]["before"] = before
 
 
 @hot_kernel
 def hasten(state: State, tag: int, at_ns: int) -> None:
     """Correct a tag's entry if it stands later than `at_ns`."""
-    at = state.tags[tag]["heap_at"]
-    if state.heap_ns[at] > at_ns:
-        state.heap_ns[at] = at_ns
+    if state.cold[tag]["armed_ns"] > at_ns:
+        drop(state, tag)
+        push(state, tag, at_ns)
+
+
+@kernel
+def first_due(state: State, now_ns: int) -> int:
+    """The tag whose entry is first of those up to `now_ns`, or NOWHERE; it keeps its entry."""
+    while True:
+        if state.numbers[HEAP_SIZE] > 0:
+            tag = state.heap[0]
+            armed_ns = state.cold[tag]["armed_ns"]
+            state.numbers[NEXT_DUE] = armed_ns
+            return int(tag) if armed_ns <= now_ns else NOWHERE
+        tick = next_tick(state)
+        if tick == FAR:
+            state.numbers[NEXT_DUE] = FAR
+            return NOWHERE
+        state.numbers[NEXT_DUE] = tick << TICK_BITS
+        if tick << TICK_BITS > now_ns:
+            return NOWHERE
+        advance(state, tick)
+
+
+@kernel
+def next_tick(state: State) -> int:
+    """The first tick at which a bucket that is not empty begins; FAR when all are."""
+    best = FAR
+    for level in range(LEVELS):
+        shift = level * LEVEL_BITS
+        here = state.numbers[CURSOR] >> shift
+        for ahead in range(1, BUCKETS + 1):
+            tick = (here + ahead) << shift
+            if tick >= best:
+                break
+            if state.wheel[level * BUCKETS + ((here + ahead) & (BUCKETS - 1))] != NOWHERE:
+                best = tick
+                break
+    return best
+
+
+@kernel
+def advance(state: State, tick: int) -> None:
+    """Move the cursor to the beginning of a bucket, past empty ones only, and deal out what begins there."""
+    state.numbers[CURSOR] = tick
+    for level in range(LEVELS - 1, -1, -1):
+        shift = level * LEVEL_BITS
+        if tick & ((1 << shift) - 1) == 0:
+            bucket = level * BUCKETS + ((tick >> shift) & (BUCKETS - 1))
+            tag = state.wheel[bucket]
+            state.wheel[bucket] = NOWHERE
+            while tag != NOWHERE:
+                after = state.cold[tag]["after"]
+                push(state, tag, state.cold[tag]["armed_ns"])
+                tag = after
+
+
+@hot_kernel
+def is_before(state: State, a: int, b: int) -> bool:
+    """Whether tag `a` is due before `b`; of two at the same time the one that was created first."""
+    if state.cold[a]["armed_ns"] != state.cold[b]["armed_ns"]:
+        return bool(state.cold[a]["armed_ns"] < state.cold[b]["armed_ns"])
+    return bool(state.cold[a]["serial"] < state.cold[b]["serial"])
+
+
+@hot_kernel
+def set_near(state: State, at: int, tag: int) -> None:
+    """Put a tag at a place of the heap."""
+    state.heap[at] = tag
+    state.cold[tag]["where"] = at
+
+
+@kernel
+def sift_up(state: State, at: int) -> None:
+    """Restore the order after the entry at `at` became earlier."""
+    tag = state.heap[at]
+    while at > 0 and is_before(state, tag, state.heap[(at - 1) // 2]):
+        set_near(state, at, state.heap[(at - 1) // 2])
+        at = (at - 1) // 2
+    set_near(state, at, tag)
+
+
+@kernel
+def sift_down(state: State, at: int) -> None:
+    """Restore the order after the entry at `at` became later."""
+    tag, size = state.heap[at], state.numbers[HEAP_SIZE]
+    while True:
+        child = 2 * at + 1
+        if child + 1 < size and is_before(state, state.heap[child + 1], state.heap[child]):
+            child += 1
+        if child >= size or not is_before(state, state.heap[child], tag):
+            break
+        set_near(state, at, state.heap[child])
+        at = child
+    set_near(state, at, tag)
+
+
+@kernel
+def push_near(state: State, tag: int) -> None:
+    """Enter a tag into the heap."""
+    at = state.numbers[HEAP_SIZE]
+    state.numbers[HEAP_SIZE] = at + 1
+    set_near(state, at, tag)
+    sift_up(state, at)
+
+
+@kernel
+def drop_near(state: State, at: int) -> None:
+    """Take an entry out of the heap."""
+    last = state.numbers[HEAP_SIZE] - 1
+    state.numbers[HEAP_SIZE] = last
+    if at != last:
+        moved = state.heap[last]
+        set_near(state, at, moved)
         sift_up(state, at)
+        sift_down(state, state.cold[moved]["where"])

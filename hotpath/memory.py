@@ -1,11 +1,22 @@
 """Allocates an engine's memory."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from hotpath import record
-from hotpath.index import make_buckets, make_hash_keys
+from hotpath.deadlines import make_heap, make_wheel
+from hotpath.index import MEMBER_KEYS, make_buckets, make_index_keys
 from hotpath.members import make_slots
+
+LINE_BYTES = 64
+AHEAD = 32
+"""How many rows ahead their hashes are computed; they wait in the first words of `scratch`, a ring."""
+WORDS_AT = AHEAD
+SCRATCH_WORDS = WORDS_AT + record.EPC_WORDS
+RESERVE = 16
+"""One record in so many is kept free for persons."""
 
 
 def allocate(
@@ -17,39 +28,52 @@ def allocate(
     garments: NDArray[np.uint8],
     event_rows: int,
 ) -> record.State:
-    """Fresh memory for `capacity` tags and no members; pages are touched only as tags come.
+    """Fresh memory for `capacity` tags and no members, all pages touched: no read waits for the kernel to find one.
 
     Args:
         zones, antennas: rows of `record.ZONE` and `record.ANTENNA`.
         goods: prefixes of own goods; None: every tag is an item.
     """
-    numbers = np.zeros(record.NUMBERS, np.int64)
-    numbers[record.NOW] = record.NEVER
-    numbers[record.FREE_COUNT] = capacity
-    numbers[record.OLDEST] = numbers[record.NEWEST] = record.NOWHERE
-    numbers[record.LEASED_UNTIL] = record.NEVER
-    numbers[record.HAS_GOODS] = goods is not None
     return record.State(
-        tags=np.zeros(capacity, record.TAG),
+        hot=_lines(capacity, record.HOT),
+        cold=_lines(capacity, record.COLD),
         buckets=make_buckets(capacity),
-        hash_keys=make_hash_keys(seed),
-        heap_ns=np.zeros(capacity, np.int64),
-        heap_serial=np.zeros(capacity, np.int64),
-        heap_tag=np.zeros(capacity, np.int32),
+        keys=np.concatenate([np.zeros(MEMBER_KEYS, np.uint64), make_index_keys(seed)]),
+        wheel=make_wheel(),
+        heap=make_heap(capacity),
         free=np.arange(capacity - 1, -1, -1, dtype=np.int32),
-        numbers=numbers,
+        numbers=_numbers(capacity, has_goods=goods is not None),
         counters=np.zeros(record.COUNTERS, np.int64),
         zones=zones,
         antennas=antennas,
         goods=no_prefixes() if goods is None else goods,
         garments=garments,
-        member_key=np.zeros(2, np.uint64),
         member_rows=np.zeros((0, 4), np.uint64),
         member_slots=make_slots(0),
         events=np.zeros(event_rows, record.EVENT),
+        scratch=np.zeros(SCRATCH_WORDS, np.uint64),
     )
 
 
 def no_prefixes() -> NDArray[np.uint8]:
     """An empty list of prefixes."""
     return np.zeros((0, 1 + record.MAX_EPC_BYTES), np.uint8)
+
+
+def _numbers(capacity: int, *, has_goods: bool) -> NDArray[np.int64]:
+    numbers = np.zeros(record.NUMBERS, np.int64)
+    numbers[record.NOW] = numbers[record.LEASED_UNTIL] = record.NEVER
+    numbers[record.NEXT_DUE] = record.FAR
+    numbers[record.FREE_COUNT] = capacity
+    numbers[record.RESERVED] = capacity // RESERVE
+    numbers[record.HAS_GOODS] = has_goods
+    numbers[record.OLDEST :] = record.NOWHERE
+    return numbers
+
+
+def _lines(rows: int, dtype: np.dtype[Any]) -> NDArray[np.void]:
+    """Zeroed rows that begin on a cache line."""
+    memory = np.empty(rows * dtype.itemsize + LINE_BYTES, np.uint8)
+    start = -memory.ctypes.data % LINE_BYTES
+    memory.fill(0)
+    return memory[start : start + rows * dtype.itemsize].view(dtype)

@@ -1,7 +1,8 @@
 """Place: which zone a tag is in, by mean signal per antenna, never by counting reads.
 
-A tag remembers the last `SAMPLES` signals of at most `SLOTS` antennas.  A zone's score is its best antenna's mean.  The
-samples of a challenger count while fresh; the current place keeps the mean it had when the tag was last read there.
+A tag remembers at most `SLOTS` antennas, each by a mean that fades: an older signal weighs less with each moment, and
+nothing once it is as old as the slot's age limit.  A zone's score is its best antenna's mean.  A challenger's slots count
+while fresh; the current place keeps the mean it had when the tag was last read there.
 """
 
 from typing import Any
@@ -9,143 +10,152 @@ from typing import Any
 import numpy as np
 
 from hotpath._jit import hot_kernel, kernel
-from hotpath.record import EXITING, NEVER, NO_ANTENNA, NOWHERE, PRESENT, SAMPLES, SLOTS
+from hotpath.record import EXITING, NEVER, NO_ANTENNA, NO_SIDE, NOWHERE, PRESENT, SLOTS, State
 
 Record = Any
-"""One row of TAG; numba sees its fields."""
+"""One row of HOT; numba sees its fields."""
 NO_SCORE = -1e9
 NS_PER_MS = 1e6
+MAX_WEIGHT = 20.0
+"""A mean is that of about so many reads, however fast they come."""
+MAX_COUNT = 255
+
+
+@hot_kernel
+def forget_samples(state: State, tag: int) -> None:
+    """Empty all slots."""
+    hot, cold = state.hot[tag], state.cold[tag]
+    for slot in range(SLOTS):
+        hot["slot_antenna"][slot] = NO_ANTENNA
+        hot["slot_count"][slot] = 0
+        hot["slot_last_ns"][slot] = NEVER
+    cold["peak_ns"][0] = NEVER
+    cold["peak_ns"][1] = NEVER
+
+
+@hot_kernel
+def zone_of(state: State, hot: Record, slot: int) -> int:
+    """The zone of a slot's antenna; NOWHERE of an empty slot."""
+    antenna = hot["slot_antenna"][slot]
+    return NOWHERE if antenna == NO_ANTENNA else int(state.antennas[antenna]["zone"])
+
+
+@hot_kernel
+def add_sample(state: State, tag: int, antenna: int, t_ns: int, cdbm: int) -> None:
+    """Remember one signal."""
+    hot = state.hot[tag]
+    slot = own_slot(hot, antenna)
+    if slot == NOWHERE:
+        slot = free_slot(state, hot)
+        hot["slot_antenna"][slot] = antenna
+        hot["slot_last_ns"][slot] = NEVER
+    fade_in(state, hot, slot, t_ns, cdbm)
+    if state.antennas[antenna]["side"] != NO_SIDE:
+        note_peak(state, tag, antenna, t_ns, cdbm)
+
+
+@hot_kernel
+def fade_in(state: State, hot: Record, slot: int, t_ns: int, cdbm: int) -> None:
+    """Take a signal into a slot's mean: the older what is there, the less it weighs; a late signal itself weighs less."""
+    profile, rules = hot["profile"], state.antennas[hot["slot_antenna"][slot]]
+    since_ns = t_ns - hot["slot_last_ns"][slot]
+    age_ns = rules["age_ns"][profile]
+    if since_ns >= age_ns:
+        hot["slot_cdbm"][slot], hot["slot_weight"][slot], hot["slot_count"][slot] = cdbm, 1.0, 1
+        hot["slot_last_ns"][slot] = t_ns
+    elif since_ns > -age_ns:
+        fading = 1.0 - abs(since_ns) * rules["inverse_age"][profile]
+        mean, weight = np.float64(hot["slot_cdbm"][slot]), np.float64(hot["slot_weight"][slot])
+        if since_ns >= 0:
+            weight = min(weight * fading, MAX_WEIGHT - 1.0) + 1.0
+            mean += (cdbm - mean) / weight
+            hot["slot_last_ns"][slot] = t_ns
+        else:
+            weight += fading
+            mean += (cdbm - mean) * fading / weight
+            weight = min(weight, MAX_WEIGHT)
+        hot["slot_cdbm"][slot], hot["slot_weight"][slot] = mean, weight
+        hot["slot_count"][slot] = min(np.int64(hot["slot_count"][slot]) + 1, MAX_COUNT)
+
+
+@hot_kernel
+def own_slot(hot: Record, antenna: int) -> int:
+    """The antenna's slot, or NOWHERE."""
+    for slot in range(SLOTS):
+        if hot["slot_antenna"][slot] == antenna:
+            return slot
+    return NOWHERE
 
 
 @kernel
-def forget_samples(record: Record) -> None:
-    """Empty all slots."""
-    for slot in range(SLOTS):
-        record["slot_antenna"][slot] = NO_ANTENNA
-        record["slot_zone"][slot] = NOWHERE
-        clear_slot(record, slot)
-
-
-@hot_kernel
-def clear_slot(record: Record, slot: int) -> None:
-    """Empty one slot."""
-    record["slot_count"][slot] = 0
-    record["slot_next"][slot] = 0
-    record["slot_sum"][slot] = 0
-    record["slot_last_ns"][slot] = NEVER
-
-
-@hot_kernel
-def add_sample(record: Record, antenna: int, zone: int, t_ns: int, cdbm: int) -> None:
-    """Remember one signal."""
-    slot = pick_slot(record, antenna)
-    if record["slot_antenna"][slot] != antenna:
-        clear_slot(record, slot)
-        record["slot_antenna"][slot] = antenna
-        record["slot_zone"][slot] = zone
-    put_sample(record, slot, t_ns, cdbm)
-
-
-@hot_kernel
-def put_sample(record: Record, slot: int, t_ns: int, cdbm: int) -> None:
-    """Add to a slot's ring; the oldest of twenty makes room."""
-    at = np.int64(record["slot_next"][slot])
-    if record["slot_count"][slot] == SAMPLES:
-        record["slot_sum"][slot] -= record["sample_cdbm"][slot, at]
-    else:
-        record["slot_count"][slot] += 1
-    record["sample_cdbm"][slot, at] = cdbm
-    record["sample_ns"][slot, at] = t_ns
-    record["slot_sum"][slot] += cdbm
-    record["slot_next"][slot] = (at + 1) % SAMPLES
-    record["slot_last_ns"][slot] = max(record["slot_last_ns"][slot], t_ns)
-
-
-@hot_kernel
-def pick_slot(record: Record, antenna: int) -> int:
-    """The antenna's slot, else a free one, else the least recently read; never the newest of the current place."""
-    kept = newest_slot(record, record["zone"]) if record["state"] == PRESENT or record["state"] == EXITING else NOWHERE
+def free_slot(state: State, hot: Record) -> int:
+    """A free slot, else the least recently read; never the newest of the current place."""
+    kept = newest_slot(state, hot) if hot["state"] == PRESENT or hot["state"] == EXITING else NOWHERE
     oldest = NOWHERE
     for slot in range(SLOTS):
-        if record["slot_antenna"][slot] == antenna or record["slot_antenna"][slot] == NO_ANTENNA:
+        if hot["slot_antenna"][slot] == NO_ANTENNA:
             return slot
-        if slot != kept and (oldest == NOWHERE or record["slot_last_ns"][slot] < record["slot_last_ns"][oldest]):
+        if slot != kept and (oldest == NOWHERE or hot["slot_last_ns"][slot] < hot["slot_last_ns"][oldest]):
             oldest = slot
     return oldest
 
 
 @hot_kernel
-def newest_slot(record: Record, zone: int) -> int:
-    """The slot of a zone that was read last, the first of equals."""
+def newest_slot(state: State, hot: Record) -> int:
+    """The slot of the current place that was read last, the first of equals."""
     newest = NOWHERE
     for slot in range(SLOTS):
-        if record["slot_zone"][slot] == zone and (
-            newest == NOWHERE or record["slot_last_ns"][slot] > record["slot_last_ns"][newest]
+        if zone_of(state, hot, slot) == hot["zone"] and (
+            newest == NOWHERE or hot["slot_last_ns"][slot] > hot["slot_last_ns"][newest]
         ):
             newest = slot
     return newest
 
 
 @kernel
-def mean_cdbm(record: Record, zone: int, since_ns: int) -> float:
-    """The best mean of a zone's antennas that were read after `since_ns`, all their samples counted."""
-    best = NO_SCORE
+def place_last_ns(state: State, hot: Record) -> int:
+    """When the tag was last read at its place."""
+    return int(hot["slot_last_ns"][newest_slot(state, hot)])
+
+
+@kernel
+def place_cdbm(state: State, hot: Record) -> float:
+    """The current place's score: its best mean of those that were fresh when the tag was last read there."""
+    last_ns, best = place_last_ns(state, hot), NO_SCORE
     for slot in range(SLOTS):
-        if (
-            record["slot_zone"][slot] == zone
-            and record["slot_count"][slot] > 0
-            and record["slot_last_ns"][slot] > since_ns
-        ):
-            best = max(best, record["slot_sum"][slot] / record["slot_count"][slot])
+        if zone_of(state, hot, slot) == hot["zone"]:
+            age_ns = state.antennas[hot["slot_antenna"][slot]]["age_ns"][hot["profile"]]
+            if hot["slot_last_ns"][slot] > last_ns - age_ns:
+                best = max(best, np.float64(hot["slot_cdbm"][slot]))
     return best
 
 
 @kernel
-def fresh_cdbm(record: Record, zone: int, since_ns: int) -> tuple[int, float]:
-    """How many samples of a zone are newer than `since_ns`, and the best mean of its antennas over these."""
+def fresh_cdbm(state: State, hot: Record, zone: int, t_ns: int) -> tuple[int, float]:
+    """How many reads a zone's fresh means go back to at `t_ns`, and the best of these means."""
     count, best = 0, NO_SCORE
     for slot in range(SLOTS):
-        if record["slot_zone"][slot] != zone:
-            continue
-        fresh, total = 0, np.int64(0)
-        for at in range(record["slot_count"][slot]):
-            if record["sample_ns"][slot, at] > since_ns:
-                fresh += 1
-                total += np.int64(record["sample_cdbm"][slot, at])
-        if fresh > 0:
-            count += fresh
-            best = max(best, total / fresh)
+        if zone_of(state, hot, slot) == zone:
+            age_ns = state.antennas[hot["slot_antenna"][slot]]["age_ns"][hot["profile"]]
+            if t_ns - hot["slot_last_ns"][slot] < age_ns:
+                count += int(hot["slot_count"][slot])
+                best = max(best, np.float64(hot["slot_cdbm"][slot]))
     return count, best
 
 
 @kernel
-def forget_stale(record: Record, zone: int, since_ns: int) -> None:
-    """Keep only what is newer than `since_ns` of a zone that was just won: what did not count must not weigh later."""
-    for slot in range(SLOTS):
-        if record["slot_zone"][slot] != zone:
-            continue
-        count = np.int64(record["slot_count"][slot])
-        first = (np.int64(record["slot_next"][slot]) - count) % SAMPLES
-        clear_slot(record, slot)
-        record["slot_next"][slot] = first  # so that writing never overtakes reading
-        for step in range(count):
-            at = (first + step) % SAMPLES
-            if record["sample_ns"][slot, at] > since_ns:
-                put_sample(record, slot, record["sample_ns"][slot, at], record["sample_cdbm"][slot, at])
-
-
-@kernel
-def best_place(record: Record) -> tuple[int, float, float]:
-    """The zone with the best score over all samples, its score, and the next best zone's (`NO_SCORE`: no other)."""
+def best_place(state: State, hot: Record) -> tuple[int, float, float]:
+    """The zone with the best mean, its score, and the next best zone's (`NO_SCORE`: no other)."""
     zone, score, second = NOWHERE, NO_SCORE, NO_SCORE
     for slot in range(SLOTS):
-        if record["slot_count"][slot] == 0:
+        place = zone_of(state, hot, slot)
+        if place == NOWHERE:
             continue
-        mean = record["slot_sum"][slot] / record["slot_count"][slot]
-        if record["slot_zone"][slot] == zone:
+        mean = np.float64(hot["slot_cdbm"][slot])
+        if place == zone:
             score = max(score, mean)
         elif mean > score:
-            zone, score, second = record["slot_zone"][slot], mean, score
+            zone, score, second = place, mean, score
         else:
             second = max(second, mean)
     return zone, score, second
@@ -155,3 +165,13 @@ def best_place(record: Record) -> tuple[int, float, float]:
 def advantage_cdbm(threshold_db: float, slope_db_per_ms: float, holdoff_ns: int, dt_ns: int) -> float:
     """What a challenger must have more than the current place, not read for `dt_ns`."""
     return 100.0 * min(threshold_db, threshold_db + slope_db_per_ms * ((dt_ns - holdoff_ns) / NS_PER_MS))
+
+
+@kernel
+def note_peak(state: State, tag: int, antenna: int, t_ns: int, cdbm: int) -> None:
+    """Remember the strongest read on this side of a door, of equals the latest."""
+    side, cold = np.int64(state.antennas[antenna]["side"]) - 1, state.cold[tag]
+    if cold["peak_ns"][side] == NEVER or cdbm > cold["peak_cdbm"][side]:
+        cold["peak_cdbm"][side], cold["peak_ns"][side] = cdbm, t_ns
+    elif cdbm == cold["peak_cdbm"][side]:
+        cold["peak_ns"][side] = max(cold["peak_ns"][side], t_ns)

@@ -7,65 +7,58 @@ order, so that results do not depend on how the reads are cut into batches.
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import entry_kernel, hot_kernel, kernel
-from hotpath.deadlines import hasten, rearm
-from hotpath.index import ABSENT, find_tag, hash_epc
+from hotpath._jit import entry_kernel, hot_kernel, prefetch
+from hotpath.expiry import EVENTS_PER_ROW, NOBODY, fire_due, live_until
+from hotpath.index import ABSENT, find_tag, hash_epc, peek_tag
 from hotpath.lifecycle import (
     NO_ROOM,
     NOT_HERE,
     TOO_CROWDED,
-    begin_candidacy,
-    confirm,
     create,
-    deadline_ns,
-    depart,
-    erase,
-    expire,
-    is_confirmed,
-    put_event,
-    settle,
 )
-from hotpath.members import NO_ROW, find_row
-from hotpath.places import add_sample, advantage_cdbm, forget_stale, fresh_cdbm, mean_cdbm
+from hotpath.members import prefetch_slot
+from hotpath.memory import AHEAD
 from hotpath.record import (
     BAD_ANTENNA,
     BAD_EPC,
+    BAD_TIME,
     BELOW_FLOOR,
     CANDIDATE,
     CLAMPED,
     CRC_WRONG,
     CROWDED,
-    DEPARTED,
     DONE,
     EVENTS,
-    EXITING,
+    FAR,
     FIRED,
     FULL,
-    HEAP_SIZE,
     ITEM,
     LATE,
+    LATE_LIMIT,
     LEASE_IGNORED,
     LEASED_UNTIL,
     MAX_EPC_BYTES,
-    MOVED,
-    MOVES,
+    NEXT_DUE,
     NOW,
     PERSON,
-    PRESENT,
     READS,
     REFUSED,
-    RETURNING,
+    RSSI_CLAMPED,
+    SOLD_IGNORED,
+    STALE,
     TILL_IGNORED,
-    WITHDRAWN,
     State,
 )
+from hotpath.sighting import sight
 from hotpath.siphash import siphash
 
-NOBODY = -1
+Words = NDArray[np.uint64]
 SOUND = -1
 """No counter: nothing is wrong with a read."""
-EVENTS_PER_ROW = 4
-"""A row needs room for one event of its own and for its tag's overdue ones."""
+PEEK = AHEAD // 2
+"""So many rows ahead a tag's record is fetched, its bucket having been fetched `AHEAD` rows ahead."""
+LOWEST_CDBM, HIGHEST_CDBM = -15_000, 3_000
+"""No tag is weaker, none stronger."""
 
 
 @entry_kernel
@@ -73,7 +66,7 @@ def feed(
     state: State,
     t_ns: NDArray[np.int64],
     antenna: NDArray[np.uint16],
-    epc: NDArray[np.uint8],
+    epc: Words,
     epc_len: NDArray[np.uint8],
     rssi_cdbm: NDArray[np.int16],
     crc_ok: NDArray[np.int8],
@@ -83,61 +76,122 @@ def feed(
     """Work through the rows from `start`.
 
     Args:
+        epc: [n, w], w at least 2.
         received_ns: reads dated later are clamped to it and counted.
     Returns: how many rows are done now, and DONE, or what the caller must do before calling again from there: FULL, take
         the events out; CROWDED, rebuild the index.
     """
-    for row in range(start, t_ns.shape[0]):
-        if state.events.shape[0] - state.numbers[EVENTS] < EVENTS_PER_ROW:
-            return row, FULL
-        now_ns = min(t_ns[row], received_ns)
-        flaw = check(state, antenna[row], epc_len[row], rssi_cdbm[row], crc_ok[row])
-        tag, zone, wanted, verdict = ABSENT, 0, np.uint64(0), flaw
-        if flaw == SOUND:
-            zone = state.antennas[antenna[row]]["zone"]
-            wanted = hash_epc(state.hash_keys, epc[row], epc_len[row])
-            tag = find_tag(state, epc[row], epc_len[row], wanted)
-            verdict = ignored_for(state, tag, zone, now_ns)
-        seen = tag if verdict == SOUND else NOBODY
-        fired = state.numbers[FIRED]
-        late = now_ns < state.numbers[NOW]
-        if late:
-            live_until(state, seen, now_ns)
-        elif not fire_due(state, now_ns, seen):
-            return row, FULL
-        if flaw == SOUND and fired != state.numbers[FIRED]:  # the tag may have been forgotten a moment ago
-            tag = find_tag(state, epc[row], epc_len[row], wanted)
-            verdict = ignored_for(state, tag, zone, now_ns)
-        if verdict == SOUND:
-            if tag == ABSENT:
-                tag = create(state, epc[row], epc_len[row], wanted, zone, now_ns)
-            if tag == TOO_CROWDED:
-                return row, CROWDED
-            if tag == NO_ROOM:
-                verdict = REFUSED
-            elif tag == NOT_HERE:
-                verdict = TILL_IGNORED
-            else:
-                sight(state, tag, antenna[row], zone, now_ns, rssi_cdbm[row])
-        state.counters[READS] += 1
-        state.counters[LATE] += late
-        state.counters[CLAMPED] += t_ns[row] > received_ns
-        if verdict != SOUND:
-            state.counters[verdict] += 1
-        state.numbers[NOW] = max(state.numbers[NOW], now_ns)
-    return t_ns.shape[0], DONE
+    rows = t_ns.shape[0]
+    most = min(MAX_EPC_BYTES, 8 * epc.shape[1])
+    hashed, peeked = start, start
+    for row in range(start, rows):
+        while hashed < min(row + AHEAD, rows):
+            state.scratch[hashed & (AHEAD - 1)] = fetch_bucket(state, epc, hashed, epc_len[hashed], most)
+            hashed += 1
+        while peeked < min(row + PEEK, rows):
+            fetch_tag(state, epc, peeked, epc_len[peeked], most)
+            peeked += 1
+        outcome = take(
+            state, t_ns[row], antenna[row], epc, row, epc_len[row], most, rssi_cdbm[row], crc_ok[row], received_ns
+        )
+        if outcome != DONE:
+            return row, outcome
+    return rows, DONE
 
 
 @hot_kernel
-def check(state: State, antenna: int, size: int, cdbm: int, crc_ok: int) -> int:
+def fetch_bucket(state: State, epc: Words, row: int, size: int, most: int) -> np.uint64:
+    """A row's hash, its bucket on the way to the cache."""
+    wanted = hash_epc(state.keys, epc, row, size if size <= most else 0)
+    prefetch(state.buckets, np.int64(wanted) & (state.buckets.shape[0] - 1))
+    return wanted
+
+
+@hot_kernel
+def fetch_tag(state: State, epc: Words, row: int, size: int, most: int) -> None:
+    """Send a row's tag on the way to the cache, or for a newcomer its line of the member table."""
+    tag = peek_tag(state, state.scratch[row & (AHEAD - 1)])
+    if tag != ABSENT:
+        prefetch(state.hot, tag)
+    elif state.member_rows.shape[0] > 0 and size <= most:
+        h0, _ = siphash(state.keys[0], state.keys[1], epc[row], size)
+        prefetch_slot(state.member_slots, h0)
+
+
+@hot_kernel
+def take(
+    state: State,
+    t_ns: int,
+    antenna: int,
+    epc: Words,
+    row: int,
+    size: int,
+    most: int,
+    cdbm: int,
+    crc_ok: int,
+    received_ns: int,
+) -> int:
+    """Work through one row: DONE, or FULL or CROWDED with nothing changed that working through it again would spoil."""
+    if state.events.shape[0] - state.numbers[EVENTS] < EVENTS_PER_ROW:
+        return FULL
+    if t_ns < 0 or t_ns >= FAR:
+        state.counters[READS] += 1
+        state.counters[BAD_TIME] += 1
+        return DONE
+    now_ns = min(t_ns, received_ns)
+    late = now_ns < state.numbers[NOW]
+    stale = late and state.numbers[NOW] - now_ns > state.numbers[LATE_LIMIT]
+    flaw = check(state, antenna, size, most, cdbm, crc_ok)
+    absurd = (cdbm < LOWEST_CDBM or cdbm > HIGHEST_CDBM) and flaw in (SOUND, BELOW_FLOOR)
+    cdbm = min(max(cdbm, LOWEST_CDBM), HIGHEST_CDBM)
+    if flaw == SOUND and stale:
+        flaw = STALE
+    tag, zone, wanted, verdict = ABSENT, 0, state.scratch[row & (AHEAD - 1)], flaw
+    if flaw == SOUND:
+        zone = state.antennas[antenna]["zone"]
+        tag = find_tag(state, epc, row, size, wanted)
+        verdict = ignored_for(state, tag, zone, now_ns)
+    if late or now_ns >= state.numbers[NEXT_DUE]:
+        fired, seen = state.numbers[FIRED], tag if verdict == SOUND else NOBODY
+        if late:
+            live_until(state, seen, now_ns)
+        elif not fire_due(state, now_ns, seen):
+            return FULL
+        if flaw == SOUND and fired != state.numbers[FIRED]:  # the tag may have been forgotten a moment ago
+            tag = find_tag(state, epc, row, size, wanted)
+            verdict = ignored_for(state, tag, zone, now_ns)
+    if verdict == SOUND:
+        if tag == ABSENT:
+            tag = create(state, epc, row, size, wanted, zone, now_ns)
+        if tag == TOO_CROWDED:
+            return CROWDED
+        if tag == NO_ROOM:
+            verdict = REFUSED
+        elif tag == NOT_HERE:
+            verdict = TILL_IGNORED
+        else:
+            sight(state, tag, antenna, zone, now_ns, cdbm)
+    state.counters[READS] += 1
+    state.counters[LATE] += late
+    state.counters[STALE] += stale
+    state.counters[CLAMPED] += t_ns > received_ns
+    state.counters[RSSI_CLAMPED] += absurd
+    if verdict != SOUND and verdict != STALE:
+        state.counters[verdict] += 1
+    state.numbers[NOW] = max(state.numbers[NOW], now_ns)
+    return DONE
+
+
+@hot_kernel
+def check(state: State, antenna: int, size: int, most: int, cdbm: int, crc_ok: int) -> int:
     """What is wrong with a read by itself: the counter for it, or SOUND."""
     if antenna >= state.antennas.shape[0]:
         return BAD_ANTENNA
-    if size < 1 or size > MAX_EPC_BYTES:
+    if size < 1 or size > most:
         return BAD_EPC
     if crc_ok == 0:  # whose EPC this is, nobody knows
         return CRC_WRONG
-    if cdbm < state.antennas[antenna]["floor_cdbm"]:
+    if min(max(cdbm, LOWEST_CDBM), HIGHEST_CDBM) < state.antennas[antenna]["floor_cdbm"]:
         return BELOW_FLOOR
     return SOUND
 
@@ -147,122 +201,14 @@ def ignored_for(state: State, tag: int, zone: int, t_ns: int) -> int:
     """Why a sound read does not count for the tag it names: the counter for it, or SOUND."""
     if tag == ABSENT:
         return SOUND
-    record = state.tags[tag]
-    if record["kind"] == PERSON and t_ns >= state.numbers[LEASED_UNTIL]:
-        return LEASE_IGNORED
-    if record["kind"] == ITEM and record["state"] == CANDIDATE and not state.zones[zone]["creates_items"]:
+    hot = state.hot[tag]
+    if hot["kind"] == PERSON:
+        return LEASE_IGNORED if t_ns >= state.numbers[LEASED_UNTIL] else SOUND
+    if hot["state"] == CANDIDATE and hot["kind"] == ITEM and not state.zones[zone]["creates_items"]:
         return TILL_IGNORED
+    if hot["sold"] and not state.zones[zone]["sees_sold"]:
+        return SOLD_IGNORED
     return SOUND
-
-
-@hot_kernel
-def fire_due(state: State, now_ns: int, seen: int) -> bool:
-    """Let every deadline up to `now_ns` fire, in order; False when the events are full first.
-
-    Args:
-        seen: the tag that is being read at `now_ns`: seen in time, it meets a deadline at this very moment.
-    """
-    while state.numbers[HEAP_SIZE] > 0 and state.heap_ns[0] <= now_ns:
-        if state.events.shape[0] - state.numbers[EVENTS] < EVENTS_PER_ROW:
-            return False
-        tag = state.heap_tag[0]
-        due_ns = deadline_ns(state, state.tags[tag])
-        if due_ns > state.heap_ns[0]:
-            rearm(state, tag, due_ns)
-        elif tag == seen and due_ns == now_ns:
-            rearm(state, tag, now_ns + 1)
-        else:
-            live_once(state, tag)
-    return True
-
-
-@kernel
-def live_once(state: State, tag: int) -> None:
-    """Let a tag's deadline fire and enter its next one."""
-    state.numbers[FIRED] += 1
-    expire(state, tag)
-    if state.tags[tag]["state"] != 0:
-        rearm(state, tag, deadline_ns(state, state.tags[tag]))
-
-
-@hot_kernel
-def live_until(state: State, tag: int, now_ns: int) -> None:
-    """For a late read: let only its own tag's deadlines before `now_ns` fire, so that each tag has one straight history."""
-    while tag != NOBODY and state.tags[tag]["state"] != 0 and deadline_ns(state, state.tags[tag]) < now_ns:
-        live_once(state, tag)
-
-
-@hot_kernel
-def sight(state: State, tag: int, antenna: int, zone: int, t_ns: int, cdbm: int) -> None:
-    """What a read that counts does to its tag."""
-    record = state.tags[tag]
-    if record["state"] == DEPARTED and t_ns > record["left_ns"]:  # what is older than the departure is no return
-        record["state"] = RETURNING
-        begin_candidacy(state, record, zone, t_ns)
-    if record["state"] == CANDIDATE or record["state"] == RETURNING:
-        await_confirmation(state, tag, antenna, zone, t_ns, cdbm)
-    elif record["state"] != DEPARTED:
-        follow(state, tag, antenna, zone, t_ns, cdbm)
-
-
-@hot_kernel
-def await_confirmation(state: State, tag: int, antenna: int, zone: int, t_ns: int, cdbm: int) -> None:
-    """Count a read towards the tag's presence; a late one counts if it is within a window before the first."""
-    record = state.tags[tag]
-    if t_ns >= record["first_ns"] - state.zones[record["first_zone"]]["window_ns"]:
-        record["window_reads"] += 1
-        record["last_ns"] = max(record["last_ns"], t_ns)
-        add_sample(record, antenna, zone, t_ns, cdbm)
-    if is_confirmed(state, record):
-        confirm(state, tag, t_ns)
-    else:
-        hasten(state, tag, deadline_ns(state, record))
-
-
-@hot_kernel
-def follow(state: State, tag: int, antenna: int, zone: int, t_ns: int, cdbm: int) -> None:
-    """Take a read of a present tag into account: statistics always, its place only when it is the tag's newest read."""
-    record = state.tags[tag]
-    record["reads"] += 1
-    add_sample(record, antenna, zone, t_ns, cdbm)
-    newest = t_ns >= record["last_ns"]
-    record["last_ns"] = max(record["last_ns"], t_ns)
-    if zone == record["zone"]:
-        record["place_reads"] += 1
-        record["place_last_ns"] = max(record["place_last_ns"], t_ns)
-    elif newest:
-        challenge(state, tag, zone, t_ns)
-
-
-@kernel
-def challenge(state: State, tag: int, zone: int, t_ns: int) -> None:
-    """Move the tag to `zone` if its fresh samples there win against the current place."""
-    record = state.tags[tag]
-    here, profile = state.zones[record["zone"]], record["profile"]
-    age_ns = max(here["sample_age_ns"], here["holdoff_ns"][profile])
-    count, score = fresh_cdbm(record, zone, t_ns - age_ns)
-    if count < state.zones[zone]["move_min_reads"]:
-        return
-    current = mean_cdbm(record, record["zone"], record["place_last_ns"] - age_ns)
-    ahead = advantage_cdbm(
-        here["threshold_db"][profile],
-        here["slope_db_per_ms"][profile],
-        here["holdoff_ns"][profile],
-        t_ns - record["place_last_ns"],
-    )
-    if score <= current + ahead:
-        return
-    left = record["zone"]
-    record["zone"], record["place_last_ns"], record["place_reads"] = zone, t_ns, 1
-    record["place_since_ns"] = t_ns
-    forget_stale(record, zone, t_ns - age_ns)
-    settle(state, tag)
-    state.counters[MOVES] += 1
-    at = put_event(state, record, MOVED, t_ns, t_ns)
-    state.events[at]["from_zone"] = left
-    state.events[at]["reads"] = count
-    state.events[at]["rssi_dbm"] = score / 100
-    state.events[at]["margin_db"] = (score - current) / 100
 
 
 @entry_kernel
@@ -272,19 +218,3 @@ def tick(state: State, now_ns: int) -> int:
         return FULL
     state.numbers[NOW] = max(state.numbers[NOW], now_ns)
     return DONE
-
-
-@entry_kernel
-def recheck_person(state: State, tag: int) -> None:
-    """After a change of the member table: a person whose card is no member's any more, or another member's, departs
-    (`withdrawn`) and is forgotten.
-    """
-    record = state.tags[tag]
-    h0, h1 = siphash(state.member_key[0], state.member_key[1], record["epc"], record["epc_len"])
-    row = find_row(state.member_rows, state.member_slots, h0, h1)
-    handle = record["handle"]
-    if row != NO_ROW and state.member_rows[row, 2] == handle[0] and state.member_rows[row, 3] == handle[1]:
-        return
-    if record["state"] == PRESENT or record["state"] == EXITING:
-        depart(state, tag, max(state.numbers[NOW], record["last_ns"]), WITHDRAWN)
-    erase(state, tag)

@@ -1,6 +1,7 @@
-"""The layout of the engine's memory: one packed record per tag, the columns of events, and what the kernels share.
+"""The layout of the engine's memory: two packed records per tag, the columns of events, and what the kernels share.
 
-A tag's record is one row of `TAG`; its first 64 bytes (EPC, length, state) are what a look-up compares.
+What a read touches stands in `HOT`, two cache lines: the first finds the tag and counts it, the second places it.  What
+only a transition touches stands in `COLD`.
 """
 
 from typing import NamedTuple
@@ -9,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_EPC_BYTES = 62
+EPC_WORDS = 8
+HOT_WORDS = 2
+"""EPC words in the first cache line; the longer an EPC, the rarer."""
 SLOTS = 4
 """Antennas remembered per tag."""
-SAMPLES = 20
-"""Signals remembered per antenna."""
 NO_ANTENNA = 0xFFFF
 NOWHERE = -1
+NO_ZONE = 0xFFFF
 NEVER = -(1 << 62)
+FAR = 1 << 62
+"""Later than any deadline."""
 PROFILES = 3
 
 # State.  EXITING is PRESENT at an exit; RETURNING is DEPARTED with a candidacy running.
@@ -25,36 +30,51 @@ STRAY, STAFF, ITEM, PERSON = range(4)
 # Profile.
 PROFILE_PERSON, PROFILE_ITEM, PROFILE_GARMENT = range(3)
 # Kind of event, and why a presence ended.
-ARRIVED, MOVED, LEFT, RETURNED = range(4)
+ARRIVED, MOVED, LEFT, RETURNED, DWELLED = range(5)
 NO_REASON, TIMEOUT, EXIT, WITHDRAWN = range(4)
+# Side of a door, and which way somebody left it.
+NO_SIDE, OUTSIDE, INSIDE = range(3)
+NO_WAY, INWARDS, OUTWARDS = range(3)
 # What a feed ended with: all rows done; events must be taken out first; the index needs a new seed.
 DONE, FULL, CROWDED = range(3)
 
-TAG = np.dtype(
+HOT = np.dtype(
     [
-        ("epc", "u1", MAX_EPC_BYTES), ("epc_len", "u1"), ("state", "u1"),
-        ("hash", "u4"), ("heap_at", "i4"), ("zone", "i4"), ("first_zone", "i4"),
-        ("serial", "i8"), ("first_ns", "i8"), ("last_ns", "i8"), ("place_last_ns", "i8"), ("place_since_ns", "i8"),
-        ("left_ns", "i8"), ("reads", "i8"), ("place_reads", "i8"), ("window_reads", "i8"),
-        ("handle", "u8", 2), ("older", "i4"), ("newer", "i4"), ("kind", "u1"), ("profile", "u1"),
-        ("slot_count", "u1", SLOTS), ("slot_next", "u1", SLOTS),
-        ("slot_antenna", "u2", SLOTS), ("slot_zone", "i4", SLOTS), ("slot_sum", "i4", SLOTS), ("slot_last_ns", "i8", SLOTS),
-        ("sample_cdbm", "i2", (SLOTS, SAMPLES)), ("sample_ns", "i8", (SLOTS, SAMPLES)),
+        ("epc", "u8", HOT_WORDS), ("last_ns", "i8"), ("notice_ns", "i8"), ("reads", "u4"), ("place_reads", "u4"),
+        ("slot_antenna", "u2", SLOTS), ("slot_count", "u1", SLOTS), ("zone", "u2"), ("epc_len", "u1"), ("state", "u1"),
+        ("kind", "u1"), ("profile", "u1"), ("sold", "u1"), ("spare", "u1"), ("hash", "u4"),
+        ("slot_last_ns", "i8", SLOTS), ("slot_cdbm", "f4", SLOTS), ("slot_weight", "f4", SLOTS),
     ],
     align=True,
 )  # fmt: skip
-"""One tag.
+"""One tag, 128 bytes.
 
-`hash`: its index hash; `heap_at`: its place in the deadline heap; `serial`: order of creation, which breaks ties of time;
-`first_ns`, `first_zone`, `window_reads`: of the running candidacy; `place_*`: of the current zone; `left_ns`: when the
-departure was detected; `reads`: of the whole presence; `older`, `newer`: list of what may be evicted.
+`last_ns`: its newest read; `notice_ns`: when a read at its place is news beyond a count (dwell, sold by age); `reads`: of the
+running candidacy or presence; `place_reads`: of these at the current place; `zone`: the place, during a candidacy that of
+the first read; `epc_len` 0: a person restored by the card's hash, which stands in `epc`; `slot_*`: per antenna the newest
+read, the fading mean of the signal, its weight, and the reads it goes back to (at most 255).
+"""
+
+COLD = np.dtype(
+    [
+        ("tail", "u8", EPC_WORDS - HOT_WORDS), ("serial", "i8"), ("first_ns", "i8"), ("left_ns", "i8"),
+        ("place_since_ns", "i8"), ("handle", "u8", 2), ("armed_ns", "i8"), ("peak_ns", "i8", 2), ("peak_cdbm", "i2", 2),
+        ("where", "i4"), ("before", "i4"), ("after", "i4"), ("older", "i4"), ("newer", "i4"),
+    ],
+    align=True,
+)  # fmt: skip
+"""The rest of a tag.
+
+`tail`: EPC words after the first two; `serial`: order of creation, which breaks ties of time; `first_ns`: begin of the
+candidacy; `left_ns`: when the departure was detected; `armed_ns`, `where`, `before`, `after`: see `hotpath.deadlines`;
+`peak_*`: the strongest read on each side of a door; `older`, `newer`: see `hotpath.lists`.
 """
 
 EVENT = np.dtype(
     [
-        ("kind", "u1"), ("person", "u1"), ("reason", "u1"), ("epc_len", "u1"), ("epc", "u1", MAX_EPC_BYTES),
-        ("handle", "u8", 2), ("zone", "i4"), ("from_zone", "i4"), ("t_ns", "i8"), ("detected_ns", "i8"), ("last_ns", "i8"),
-        ("reads", "i8"), ("rssi_dbm", "f8"), ("margin_db", "f8"),
+        ("kind", "u1"), ("person", "u1"), ("reason", "u1"), ("direction", "u1"), ("epc_len", "u1"),
+        ("epc", "u8", EPC_WORDS), ("handle", "u8", 2), ("serial", "i8"), ("zone", "i4"), ("from_zone", "i4"),
+        ("t_ns", "i8"), ("detected_ns", "i8"), ("last_ns", "i8"), ("reads", "i8"), ("rssi_dbm", "f8"), ("margin_db", "f8"),
     ],
     align=True,
 )  # fmt: skip
@@ -62,33 +82,29 @@ EVENT = np.dtype(
 
 ZONE = np.dtype(
     [
-        ("confirm_reads", "i8"), ("window_ns", "i8"), ("person_limit_ns", "i8"), ("item_limit_ns", "i8"),
-        ("move_min_reads", "i8"), ("sample_age_ns", "i8"),
         ("threshold_db", "f8", PROFILES), ("slope_db_per_ms", "f8", PROFILES), ("holdoff_ns", "i8", PROFILES),
-        ("is_exit", "u1"), ("creates_items", "u1"),
+        ("person_limit_ns", "i8"), ("item_limit_ns", "i8"), ("resumed_ns", "i8"), ("silent", "i4"),
+        ("move_min_reads", "i4"), ("confirm_reads", "i4"), ("is_exit", "u1"), ("is_door", "u1"), ("creates_items", "u1"),
+        ("sees_sold", "u1"), ("window_ns", "i8"), ("dwell_ns", "i8"), ("sold_after_ns", "i8"), ("items", "i8"), ("people", "i8"),
     ],
     align=True,
 )  # fmt: skip
-"""One zone's rules; at an exit the limits are already the smaller ones."""
+"""One zone: its rules (at an exit the limits are already the smaller ones), how many of its readers are silent, since when
+none is, and who is in it."""
 
-ANTENNA = np.dtype([("zone", "i4"), ("floor_cdbm", "i4")], align=True)
+ANTENNA = np.dtype(
+    [("inverse_age", "f8", PROFILES), ("age_ns", "i8", PROFILES), ("zone", "i4"), ("floor_cdbm", "i4"), ("side", "u1")],
+    align=True,
+)
+"""One antenna; `age_ns`: how long a signal of its zone counts, by profile, and one over that."""
 
-# Numbers the kernels keep between calls.
+# Numbers the kernels keep between calls; the four lists of `hotpath.lists` have a first and a last each.
 (
-    NOW,
-    HEAP_SIZE,
-    FREE_COUNT,
-    NEXT_SERIAL,
-    OLDEST,
-    NEWEST,
-    LEASED_UNTIL,
-    HAS_GOODS,
-    PERSON_FORGOTTEN,
-    ITEM_FORGOTTEN,
-    EVENTS,
-    FIRED,
-) = range(12)
-NUMBERS = 12
+    NOW, NEXT_DUE, CURSOR, HEAP_SIZE, FREE_COUNT, RESERVED, NEXT_SERIAL, LEASED_UNTIL, HAS_GOODS, PERSON_FORGOTTEN,
+    ITEM_FORGOTTEN, LATE_LIMIT, EVENTS, FIRED, RESTORED_PEOPLE, OLDEST,
+) = range(16)  # fmt: skip
+NEWEST = OLDEST + 4
+NUMBERS = NEWEST + 4
 
 # Counters, in the order of `edge.presence_model.Counters`.
 (
@@ -103,24 +119,25 @@ class State(NamedTuple):
     """All memory of an engine; the caller allocates it, the kernels change it in place.
 
     Args:
-        tags: TAG[capacity].
+        hot, cold: HOT[capacity], COLD[capacity].
         buckets: u8, the tag index, a power of two; 0, or hash << 32 | tag + 1.
-        hash_keys: u8[18], random per start.
-        heap_ns, heap_serial, heap_tag: the deadline heap.
+        keys: u8[20]: the members' two, then the index's, random per start.
+        wheel, heap: i4, see `hotpath.deadlines`.
         free: i4, a stack of unused tags.
         numbers, counters: i8, see the constants above.
         zones, antennas: ZONE[], ANTENNA[].
         goods, garments: u1[n, 63]: a prefix's length, then its bytes.
-        member_key, member_rows, member_slots: see `hotpath.members`.
+        member_rows, member_slots: see `hotpath.members`.
         events: EVENT[], filled up to numbers[EVENTS].
+        scratch: u8, see `hotpath.memory`.
     """
 
-    tags: NDArray[np.void]
+    hot: NDArray[np.void]
+    cold: NDArray[np.void]
     buckets: NDArray[np.uint64]
-    hash_keys: NDArray[np.uint64]
-    heap_ns: NDArray[np.int64]
-    heap_serial: NDArray[np.int64]
-    heap_tag: NDArray[np.int32]
+    keys: NDArray[np.uint64]
+    wheel: NDArray[np.int32]
+    heap: NDArray[np.int32]
     free: NDArray[np.int32]
     numbers: NDArray[np.int64]
     counters: NDArray[np.int64]
@@ -128,7 +145,7 @@ class State(NamedTuple):
     antennas: NDArray[np.void]
     goods: NDArray[np.uint8]
     garments: NDArray[np.uint8]
-    member_key: NDArray[np.uint64]
     member_rows: NDArray[np.uint64]
-    member_slots: NDArray[np.uint64]
+    member_slots: NDArray[np.uint32]
     events: NDArray[np.void]
+    scratch: NDArray[np.uint64]

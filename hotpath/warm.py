@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from hotpath import dedup, index, members, presence, record
-from hotpath._jit import keep_compiled
+from hotpath import expiry, goods, index, members, people, presence, record, snapshot, warm_log
+from hotpath._jit import keep_compiled, stop_keeping
+from hotpath.lists import PEOPLE_LIST
 from hotpath.memory import allocate, no_prefixes
 
+Group = Literal["engine", "logs"]
 Progress = Callable[[str, int, int], None]
 """Told before each step: what is compiled, and the how manyth of how many it is."""
 
@@ -17,53 +20,63 @@ ENTRY_POINTS = (
     members.match,
     members.hash_cards,
     index.rebuild,
-    dedup.suppress_repeats,
     presence.tick,
-    presence.recheck_person,
     presence.feed,
+    people.recheck_person,
+    goods.mark_sold,
+    snapshot.copy_kept,
+    snapshot.put_back,
+    snapshot.checksum,
 )
 
 
-def warm_up(progress: Progress, cache_folder: Path | None = None) -> None:
-    """Compile, or load from `cache_folder`, all kernels: seconds at the first start, well under one later.
+def warm_up(progress: Progress, cache_folder: Path | None = None, group: Group = "engine") -> None:
+    """Compile, or load from `cache_folder`, a group of kernels: seconds at the first start, well under one later.
 
     Args:
-        cache_folder: a private folder (made with mode 0700); None: compile for this process only.
-
-    Raises:
-        CacheFolderError: the folder cannot be made, or others may write to it.
+        cache_folder: as `keep_compiled` takes it; None: compile for this process only.
+        group: the engine's, or those that read and write recorded logs.
     """
+    entry_points = ENTRY_POINTS if group == "engine" else warm_log.ENTRY_POINTS
+    steps = _steps() if group == "engine" else warm_log.log_steps()
     if cache_folder is not None:
-        keep_compiled(ENTRY_POINTS, cache_folder)
-    steps = _steps()
+        keep_compiled(entry_points, cache_folder)
     for number, (name, run) in enumerate(steps, 1):
         progress(name, number, len(steps))
         run()
+    if cache_folder is not None:
+        stop_keeping(entry_points)
 
 
 def _steps() -> list[tuple[str, Callable[[], object]]]:
     """Each kernel called once, on next to nothing, with arrays of just the types that it will meet."""
     zones, antennas = np.zeros(1, record.ZONE), np.zeros(1, record.ANTENNA)
-    state = allocate(1, 0, zones, antennas, None, no_prefixes(), presence.EVENTS_PER_ROW)
-    epc, epc_len = np.zeros((0, record.MAX_EPC_BYTES), np.uint8), np.zeros(0, np.uint8)
+    state = allocate(1, 0, zones, antennas, None, no_prefixes(), expiry.EVENTS_PER_ROW)
+    epc, epc_len = np.zeros((0, record.EPC_WORDS), np.uint64), np.zeros(0, np.uint8)
     times, found = np.zeros(0, np.int64), np.zeros(0, np.int64)
     row = (times, np.zeros(0, np.uint16), epc, epc_len, np.zeros(0, np.int16), np.zeros(0, np.int8))
-    key, rows, slots = state.member_key, state.member_rows, state.member_slots
+    key, rows, slots = np.zeros(2, np.uint64), state.member_rows, state.member_slots
+    hot, cold = np.zeros(0, record.HOT), np.zeros(0, record.COLD)
     return [
         ("member table", lambda: members.fill_slots(rows, slots)),
         ("member match", lambda: members.match(key, rows, slots, epc, epc_len, found, members.make_ahead())),
         ("card hashes", lambda: members.hash_cards(key, epc, epc_len, np.zeros((0, 2), np.uint64))),
         ("tag index", lambda: index.rebuild(state)),
-        ("repeats", lambda: dedup.suppress_repeats(found, times, 1, times, np.zeros(0, np.bool_))),
         ("deadlines", lambda: presence.tick(state, 0)),
-        ("withdrawal", lambda: presence.recheck_person(_with_one_tag(state), 0)),
         ("presence", lambda: presence.feed(state, *row, 0, 0)),
+        ("sold goods", lambda: goods.mark_sold(state, np.zeros((1, 8), np.uint64), 0, 0, 0, False)),
+        ("snapshot", lambda: snapshot.copy_kept(state, hot, cold)),
+        ("restart", lambda: snapshot.put_back(state, hot, cold)),
+        ("checksum", lambda: snapshot.checksum(found.view(np.uint64))),
+        ("withdrawal", lambda: people.recheck_person(_with_one_person(state), 0)),
     ]
 
 
-def _with_one_tag(state: record.State) -> record.State:
+def _with_one_person(state: record.State) -> record.State:
     """`state` with a candidate in it, that may be erased again."""
-    state.tags[0]["state"], state.tags[0]["kind"] = record.CANDIDATE, record.PERSON
+    state.hot[0]["state"], state.hot[0]["kind"], state.hot[0]["epc_len"] = record.CANDIDATE, record.PERSON, 1
+    state.cold[0]["older"] = state.cold[0]["newer"] = record.NOWHERE
+    state.numbers[record.OLDEST + PEOPLE_LIST] = state.numbers[record.NEWEST + PEOPLE_LIST] = 0
     state.numbers[record.HEAP_SIZE], state.numbers[record.FREE_COUNT] = 1, 0
     index.rebuild(state)
     return state
