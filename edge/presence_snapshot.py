@@ -145,12 +145,11 @@ def _antennas(layout: Layout) -> list[tuple[str, int, str]]:
 
 
 def _move_into(layout: Layout, header: _Header, hot: NDArray[np.void], antennas: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Give the rows the numbers of this layout's zones and antennas; which of them still have a place."""
+    """Give the rows the numbers of this layout's zones and antennas; which of them still have a place, or need none."""
     from hotpath import record
 
     zones = _renumbering(header.zones, [zone.id for zone in layout.zones], record.NO_ZONE)
     slots = _renumbering(header.antennas, _antennas(layout), record.NO_ANTENNA)
-    placeless = hot["zone"] == record.NO_ZONE
     hot["zone"] = zones[np.minimum(hot["zone"], len(header.zones))]
     hot["slot_antenna"] = slots[np.minimum(hot["slot_antenna"], len(header.antennas))]
     gone = hot["slot_antenna"] == record.NO_ANTENNA
@@ -158,7 +157,7 @@ def _move_into(layout: Layout, header: _Header, hot: NDArray[np.void], antennas:
     present = np.isin(hot["state"], (record.PRESENT, record.EXITING))
     zone_of = np.append(antennas["zone"], record.NOWHERE)  # the last for slots without an antenna
     here = np.any(zone_of[np.where(gone, len(antennas), hot["slot_antenna"])] == hot["zone"][:, np.newaxis], axis=1)
-    kept: NDArray[np.bool_] = (placeless | (hot["zone"] != record.NO_ZONE)) & (here | ~present)
+    kept: NDArray[np.bool_] = here | ~present
     return kept
 
 
