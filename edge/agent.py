@@ -5,28 +5,33 @@ Trouble with a device or the broker is weather and stays in its task.  Anything 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
-from broker_config.messages import ActuatorCommand, ActuatorResult, EdgeStats, VisitEnded
+from broker_config.messages import ActuatorCommand, ItemDeparted, VisitLeft, ZoneCoverage
 from broker_config.site import ActuatorId, ZoneId
 from edge.actuators.manager import ActuatorLine, Relay
 from edge.actuators.registry import open_relay
 from edge.backoff import Backoff
-from edge.clock import NS_PER_S, Clock
+from edge.clock import NS_PER_S, Clock, to_datetime
 from edge.config import ActuatorConfig, EdgeConfig, ReaderConfig, ScaleConfig
+from edge.coverage import CoverageWatch
 from edge.events import Announcer
 from edge.health import Health
 from edge.intake import take_in
+from edge.keeper import Keeper
 from edge.members import Members
 from edge.outbox import Outbox
+from edge.outbox_ledger import OutboxLedger
 from edge.pipeline import Engine, Pipeline
 from edge.presence_config import make_layout, zones_of
 from edge.shelf_watch import ShelfWatch
+from edge.stats import Statistics
 from edge.uplink import Handlers, Uplink
 from edge.visits import Visits
+from edge.zone_counts import CountWatch
 from readers.errors import ReaderError
 from readers.registry import Reader, Scale, open_reader, open_scale
 
@@ -79,6 +84,7 @@ class Agent:
         credential, zones = config.credential, zones_of(config)
         assert credential.match_key is not None
         assert credential.seal_key is not None
+        self._zones = zones
         self.health = Health(clock)
         self._announcer = Announcer(
             config.site.id,
@@ -97,24 +103,60 @@ class Agent:
             bytes.fromhex(credential.match_key),
             self.health.tally,
             clock,
+            cover=self._show_coverage,
+            forget=lambda: self._keeper.renew(),
         )
+        self._coverage = CoverageWatch((reader.id for reader in config.readers), self._pipeline.set_coverage)
+        self._counts = CountWatch(
+            zones, engine.counts, lambda count: self.uplink.show(count, count.zone, zone=count.zone)
+        )
+        self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, zones, self._take_back, clock)
         self._members = Members(config.data, config.server, credential, self._pipeline.set_members, clock)
-        handlers = Handlers(self._command, self._members.offered, self._visits_ended, self._link_lost, self.stats)
+        self.stats = Statistics(
+            lambda: engine.counters,
+            self.health,
+            outbox,
+            self._members,
+            self._coverage,
+            self._keeper,
+            lambda: self.uplink.delivery.resent,
+            clock,
+        )
+        handlers = Handlers(
+            command=self._command,
+            members_offered=self._members.offered,
+            visits_ended=lambda ended: self._pipeline.end_visits(ended.visits, ended.cause),
+            settled=lambda sold: self._pipeline.mark_sold([bytes.fromhex(epc) for epc in sold.epcs]),
+            link_lost=self._link_lost,
+            stats=self.stats,
+        )
         self.uplink = Uplink(config, self._announcer, outbox, self.health, handlers, clock)
         self._shelves = {scale.id: self._make_shelf(scale, zones) for scale in config.scales}
         self._lines = {actuator.id: self._make_line(actuator) for actuator in config.actuators}
         self._arrived = asyncio.Event()
-        self._counted = (clock(), 0)  # when the reads were last counted, and how many
 
     async def run(self) -> None:
-        """Serve until cancelled; then every device is left in its safe state and the outbox kept."""
+        """Serve until cancelled; then every device is left in its safe state, and what is present and the outbox are kept."""
         self._add_devices()
+        await self._keeper.restore()
+        self.uplink.started_at = to_datetime(self._keeper.started_ns)
         self._members.load()
+        self._coverage.begin()
+        try:
+            await self._serve()
+        except asyncio.CancelledError:
+            await self._keeper.close()
+            raise
+
+    async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outbox.run(), name="outbox")
             tasks.create_task(self.uplink.run(), name="uplink")
             tasks.create_task(self._members.run(), name="members")
             tasks.create_task(self._track(), name="track")
+            tasks.create_task(self._coverage.run(), name="coverage")
+            tasks.create_task(self._counts.run(), name="counts")
+            tasks.create_task(self._keeper.run(), name="keeper")
             for reader in self._config.readers:
                 tasks.create_task(self._pump_reader(reader), name=f"pump {reader.id}")
             for scale in self._config.scales:
@@ -124,44 +166,14 @@ class Agent:
                 tasks.create_task(line.run(), name=f"actuator {actuator_id}")
             self._on_ready()
 
-    def stats(self) -> EdgeStats:
-        """The counters since start."""
-        counters, tally, drivers = self._pipeline.engine.counters, self.health.tally, self.health.totals()
-        now_ns = self._clock()
-        before_ns, before = self._counted
-        self._counted = (now_ns, counters.reads)
-        return EdgeStats(
-            reads=counters.reads,
-            reads_per_s=round((counters.reads - before) * NS_PER_S / max(now_ns - before_ns, 1), 1),
-            present_items=counters.present_items,
-            present_visits=counters.present_people,
-            strays=counters.strays,
-            bad_frames=drivers.bad_frames,
-            dropped_reads=tally.dropped_reads,
-            events=tally.events,
-            outbox=self._outbox.waiting,
-            dropped_events=self._outbox.dropped_events,
-            members_version=self._members.version,
-            member_lease_s=max(self._members.leased_until_ns - now_ns, 0) // NS_PER_S,
-            counters={
-                **{name: count for name, count in asdict(counters).items() if count},
-                "bad_messages": tally.bad_messages,
-                "refused_member_tables": self._members.refused,
-                "unknown_antenna": tally.unknown_antenna,
-                "link_losses": tally.link_losses,
-                "resent": self.uplink.delivery.resent,
-                "discarded_bytes": drivers.discarded_bytes,
-                "clock_step_ms": self._clock.step_ns() // 1_000_000,
-            },
-        )
-
     async def _pump_reader(self, config: ReaderConfig) -> None:
         async def take(backoff: Backoff) -> None:
             async with self._devices.reader(config, self._clock) as reader:
                 self.health.ready(config.id, reader.health)
+                self._coverage.opened(config.id, reader.health)
                 await take_in(reader, self._pipeline, on_reads=partial(self._reads_in, backoff))
 
-        await self._pump(config.id, take, lambda: None)
+        await self._pump(config.id, take, lambda: self._coverage.lost(config.id))
 
     def _reads_in(self, backoff: Backoff) -> None:
         backoff.reset()
@@ -253,25 +265,13 @@ class Agent:
             return
         line.command(command)
 
-    def _visits_ended(self, ended: VisitEnded) -> None:
-        self._pipeline.visits.end(ended.visits, ended.cause)
+    def _show_coverage(self, zone: int, covered: bool, since_ns: int) -> None:
+        said = ZoneCoverage(zone=self._zones[zone], covered=covered, since=to_datetime(since_ns))
+        self.uplink.show(said, said.zone, zone=said.zone)
+
+    def _take_back(self, undone: Sequence[ItemDeparted | VisitLeft]) -> None:
+        self._pipeline.report([self._announcer.taken_back(each) for each in undone])
 
     def _link_lost(self) -> None:
         for line in self._lines.values():
             line.link_lost()
-
-
-class OutboxLedger:
-    """Fences and results of commands, kept in the outbox: each outcome and its state in one transaction."""
-
-    def __init__(self, outbox: Outbox, announcer: Announcer) -> None:
-        self._outbox, self._announcer = outbox, announcer
-
-    async def load(self, key: str) -> bytes | None:
-        """What was kept under `key`."""
-        return await self._outbox.state(key)
-
-    async def keep(self, state: Mapping[str, bytes], result: ActuatorResult | None) -> None:
-        """Keep state and result; returns after the commit."""
-        self._outbox.append([] if result is None else [self._announcer.actuator_result(result)], state)
-        await self._outbox.flush()

@@ -88,6 +88,10 @@ class Announcer:
 
         return self._pending(VisitEntered, entered, cause.detected_t_ns, zone, zone=zone)
 
+    def taken_back(self, data: ItemDeparted | VisitLeft) -> PendingEvent:
+        """The end of what an earlier process said and this one cannot stand by."""
+        return self._durable(data, self._clock_ns(), data.zone, zone=data.zone)
+
     def shelf_change(self, shelf: ShelfId, change: ShelfChange) -> PendingEvent:
         """A pick, a putback or an anomaly."""
         data = _SHELF_KINDS[change.kind](

@@ -3,20 +3,31 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge.columns import Columns
 from edge.events import Announcer
 from edge.health import Tally
 from edge.member_file import MappedMembers
 from edge.outbox import PendingEvent
 from edge.presence_model import Counters, Layout, PresentTag, Transition
+from edge.presence_snapshot import Restored
 from edge.read_ring import ReadRing
-from edge.visits import Visits
+from edge.visits import FORGETTING, Visits
 from edge.wire_scan import WireScan
 from readers.model import ClockNs, Read, ReaderId
 from readers.wire_format import WireFormat
 
+COVERAGE = ("coverage_lost", "coverage_restored")
 MAX_WAITING_READS = 20_000
 MAX_BATCH = 4096  # reads per call of the engine: a quarter of a millisecond of the event loop
+
+
+class EngineCopy(Protocol):
+    """`edge.presence_snapshot.Snapshot`."""
+
+    def to_bytes(self) -> bytes: ...
 
 
 class Engine(Protocol):
@@ -25,6 +36,11 @@ class Engine(Protocol):
     def set_members(self, match_key: bytes, table: MappedMembers | None) -> list[Transition]: ...
     def feed(self, columns: Columns, received_ns: int | None = None) -> list[Transition]: ...
     def tick(self, now_ns: int) -> list[Transition]: ...
+    def set_coverage(self, reader_id: str, covered: bool, now_ns: int) -> list[Transition]: ...
+    def mark_sold(self, epcs: Sequence[bytes], now_ns: int) -> list[Transition]: ...
+    def counts(self) -> NDArray[np.int64]: ...
+    def snapshot(self) -> EngineCopy: ...
+    def restore(self, data: bytes, now_ns: int) -> Restored: ...
     def present_in(self, zone: int) -> list[PresentTag]: ...
     def next_deadline_ns(self) -> int | None: ...
     @property
@@ -37,6 +53,8 @@ class Pipeline:
     Args:
         append: takes events over, `Outbox.append`.
         match_key: 16 bytes; cards are looked up under it.
+        cover: told of each zone that is covered from a time on (UTC ns), or is not.
+        forget: called when somebody withdrew, or a new member table may have left somebody out.
     """
 
     def __init__(
@@ -49,8 +67,12 @@ class Pipeline:
         match_key: bytes,
         tally: Tally,
         clock_ns: ClockNs,
+        *,
+        cover: Callable[[int, bool, int], None],
+        forget: Callable[[], None],
     ) -> None:
         self.engine, self.visits = engine, visits
+        self._cover, self._forget = cover, forget
         self._announcer, self._append, self._match_key = announcer, append, match_key
         self._tally, self._clock_ns = tally, clock_ns
         self._antennas = {(each.reader_id, each.number): index for index, each in enumerate(layout.antennas)}
@@ -90,6 +112,23 @@ class Pipeline:
         gone = self.engine.set_members(self._match_key, table)
         self._report(gone)
         self.visits.members_replaced(0 if table is None else table.version)
+        self._forget()
+
+    def end_visits(self, tokens: Sequence[str], cause: str) -> None:
+        """The server says that these are over."""
+        self.visits.end(tokens, cause)
+        if cause in FORGETTING:
+            self._forget()
+
+    def set_coverage(self, reader_id: str, covered: bool) -> None:
+        """A reader delivers, or no longer does."""
+        self._feed_all()
+        self._report(self.engine.set_coverage(reader_id, covered, self._clock_ns()))
+
+    def mark_sold(self, epcs: Sequence[bytes]) -> None:
+        """These goods are paid."""
+        self._feed_all()
+        self._report(self.engine.mark_sold(epcs, self._clock_ns()))
 
     def report(self, events: Sequence[PendingEvent]) -> None:
         """Hand events over, counted."""
@@ -97,10 +136,17 @@ class Pipeline:
             self._tally.events += len(events)
             self._append(events)
 
+    def _feed_all(self) -> None:
+        """Whatever is dated now comes after the reads that wait, or these would be late."""
+        while self.has_reads():
+            self.feed_batch()
+
     def _report(self, transitions: Sequence[Transition]) -> None:
         events: list[PendingEvent] = []
         for transition in transitions:
-            if transition.person:
+            if transition.kind in COVERAGE:
+                self._cover(transition.zone, transition.kind == "coverage_restored", transition.detected_t_ns)
+            elif transition.person:
                 events += [self._announcer.visit(change) for change in self.visits.apply(transition)]
             else:
                 events.append(self._announcer.item(transition))

@@ -23,6 +23,7 @@ from broker_config.messages import (
     EdgeState,
     EdgeStats,
     MembersOffered,
+    TransactionSettled,
     VisitEnded,
 )
 from broker_config.topics import BY_NAME, filters_for
@@ -56,6 +57,7 @@ class Handlers:
     command: Callable[[str, ActuatorCommand], None]
     members_offered: Callable[[int], None]
     visits_ended: Callable[[VisitEnded], None]
+    settled: Callable[[TransactionSettled], None]
     link_lost: Callable[[], None]
     stats: Callable[[], EdgeStats]
 
@@ -78,7 +80,8 @@ class Uplink:
         self._config, self._announcer, self._outbox = config, announcer, outbox
         self._health, self._handlers, self._clock_ns, self._check_every_s = health, handlers, clock_ns, check_every_s
         self._now_s = asyncio.get_running_loop().time
-        self._started_at = to_datetime(clock_ns())
+        self.started_at = to_datetime(clock_ns())
+        """Since when the agent knows who is where; to be set before `run`."""
         self._states: dict[str, bytes] = {}  # retained messages by topic, the newest of each
         self._unsent: dict[str, None] = {}  # their topics, in the order of change
         self._session = self._trouble = ""
@@ -178,7 +181,7 @@ class Uplink:
 
     def _state(self, state: str) -> EdgeState:
         since, devices = to_datetime(self._clock_ns()), self._health.devices
-        return EdgeState(state=state, session=self._session, since=since, devices=devices, started=self._started_at)
+        return EdgeState(state=state, session=self._session, since=since, devices=devices, started=self.started_at)
 
     async def _say_goodbye(self, client: aiomqtt.Client) -> None:
         """Leave `disconnected` behind; a broker that does not answer must not hold up the stop."""
@@ -210,6 +213,8 @@ class Uplink:
                 self._handlers.members_offered(data.version)
             case VisitEnded():
                 self._handlers.visits_ended(data)
+            case TransactionSettled():
+                self._handlers.settled(data)
             case _:
                 self._health.tally.bad_messages += 1
 

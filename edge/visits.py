@@ -147,6 +147,23 @@ class Visits:
             stays = {s.serial: Stay(s.serial, zones[s.zone], s.since_ns) for s in each.stays if s.zone in zones}
             self._visits[each.handle] = _Visit(each.token, stays, each.last_read_ns)
 
+    def holds(self, token: str, zone: int) -> bool:
+        """Whether this visit is in the zone, as far as is known."""
+        visits = (visit for visit in self._visits.values() if visit.token == token)
+        return any(stay.zone == zone for visit in visits for stay in visit.stays.values())
+
+    def adopt(self, handle: bytes, token: str, last_read_ns: int) -> None:
+        """Go on under a token that was given out after the copy was made; not for one who must not be mentioned."""
+        known = self._visits.get(handle)
+        if handle not in self._silenced and (known is None or known.token != token):
+            self._visits[handle] = _Visit(token, {} if known is None else known.stays, last_read_ns)
+
+    def was_left(self, token: str, zone: int) -> None:
+        """It has been said already that the visit left the zone."""
+        for visit in self._visits.values():
+            if visit.token == token:
+                visit.stays = {serial: stay for serial, stay in visit.stays.items() if stay.zone != zone}
+
     def _live(self, handle: bytes, transition: Transition) -> _Visit:
         visit = self._visits.get(handle)
         over = visit is not None and not visit.stays and transition.t_ns - visit.last_read_ns > self._gap_ns

@@ -17,7 +17,6 @@ from broker_config.messages import (
     ItemDeparted,
     ItemMoved,
     ShelfPick,
-    VisitEnded,
     VisitEntered,
     VisitLeft,
     decode,
@@ -142,7 +141,7 @@ async def test_an_end_from_the_server_kills_the_token(world: World) -> None:
     world.scripts["r-door"].say(a_read(CARD, "r-door", now_ns))
     (entered,) = await world.stored(1)
     assert isinstance(entered.data, VisitEntered)
-    world.agent._visits_ended(VisitEnded(visits=(entered.data.visit,), cause="withdrawn"))
+    world.agent._pipeline.end_visits((entered.data.visit,), "withdrawn")
     world.engine.due = [a_transition("departed", CARD, DOOR, now_ns, handle=HANDLE, reason="timeout")]
     await eventually(lambda: not world.engine.due)
     assert world.outbox.last_seq == 1

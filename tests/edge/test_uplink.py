@@ -23,6 +23,7 @@ from broker_config.messages import (
     ItemArrived,
     MembersOffered,
     ShelfState,
+    TransactionSettled,
     VisitEnded,
     decode,
     encode,
@@ -114,6 +115,7 @@ class Agent:
                 command=lambda level, command: self.calls.append((level, command.version)),
                 members_offered=self.calls.append,
                 visits_ended=lambda ended: self.calls.append(ended.visits),
+                settled=lambda sold: self.calls.append(sold.epcs),
                 link_lost=lambda: self.calls.append("link-lost"),
                 stats=lambda: STATS,
             )
@@ -229,8 +231,10 @@ async def test_commands_offers_and_ends_reach_their_handlers(world: World) -> No
     await world.server.send("actuator_cmd", command, actuator="lamp-s1")
     await world.server.send("edge_members", MembersOffered(version=8), agent="gw-1")
     await world.server.send("visit_ended", VisitEnded(visits=("ab",), cause="left"))
-    await eventually(lambda: len(world.agent.calls) == 3)
-    assert world.agent.calls == [("lamp-s1", (3, 4)), 8, ("ab",)]
+    sold = TransactionSettled(transaction="cd", epcs=("3034257b",), settled_at=datetime.now(UTC))
+    await world.server.send("txn_settled", sold)
+    await eventually(lambda: len(world.agent.calls) == 4)
+    assert world.agent.calls == [("lamp-s1", (3, 4)), 8, ("ab",), ("3034257b",)]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """What the edge's tests share: a configuration on disk, a clock that stands still until moved, devices that follow a script."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge.presence_model import Counters, PresentTag, Transition
+from edge.presence_snapshot import Restored, SnapshotError
 from readers.errors import ReaderDisconnected
 from readers.health import ReaderHealth
 from readers.model import Epc, Read, ReaderId, Weight
@@ -75,9 +79,25 @@ class Script:
     reads = weights = _values
 
 
+@dataclass(frozen=True)
+class ScriptedCopy:
+    """What a scripted engine calls its snapshot."""
+
+    data: bytes
+
+    def to_bytes(self) -> bytes:
+        return self.data
+
+
 @dataclass
 class ScriptedEngine:
-    """An engine that answers each fed read with the transitions laid out for its EPC."""
+    """An engine that answers each fed read with the transitions laid out for its EPC.
+
+    Args:
+        zone_of: the zone that a reader covers; others cover none.
+        log: what it was told besides reads, in order.
+        kept: its snapshot; restoring another is refused.
+    """
 
     answers: dict[bytes, list[Transition]] = field(default_factory=dict)
     due: list[Transition] = field(default_factory=list)
@@ -85,6 +105,34 @@ class ScriptedEngine:
     fed: int = 0
     batches: list[int] = field(default_factory=list)
     members: list[object] = field(default_factory=list)
+    zone_of: dict[str, int] = field(default_factory=dict)
+    log: list[tuple[object, ...]] = field(default_factory=list)
+    here: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)] * 6)
+    kept: bytes = b"scripted"
+    restored: Restored = field(default_factory=lambda: Restored(0, 0, 0))
+
+    def set_coverage(self, reader_id: str, covered: bool, now_ns: int) -> list[Transition]:
+        self.log.append(("coverage", reader_id, covered, self.fed))
+        if reader_id not in self.zone_of:
+            return []
+        kind = "coverage_restored" if covered else "coverage_lost"
+        return [a_transition(kind, b"", self.zone_of[reader_id], now_ns, reads=0, rssi_dbm=0.0)]
+
+    def mark_sold(self, epcs: Sequence[bytes], now_ns: int) -> list[Transition]:
+        self.log.append(("sold", tuple(epcs), self.fed))
+        return []
+
+    def counts(self) -> NDArray[np.int64]:
+        return np.array(self.here, np.int64)
+
+    def snapshot(self) -> ScriptedCopy:
+        return ScriptedCopy(self.kept)
+
+    def restore(self, data: bytes, now_ns: int) -> Restored:
+        self.log.append(("restore", data))
+        if data != self.kept:
+            raise SnapshotError("this is another engine's")
+        return self.restored
 
     def set_members(self, match_key: bytes, table: object) -> list[Transition]:
         self.members.append(table)

@@ -1,0 +1,119 @@
+"""After a crash: what was said since the last snapshot, and which of it the restored agent can no longer stand by.
+
+The snapshot is a few seconds older than the last event.  Who came in between is not in it: the agent would say that they
+come again, under a new token, and would never say that they left if they did.  The outbox has those events; so the agent
+takes back what it does not know, with the reason `restart`, and goes on under the tokens that were given out.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from broker_config.errors import MessageError
+from broker_config.identity import open_handle
+from broker_config.messages import (
+    Data,
+    ItemArrived,
+    ItemDeparted,
+    ItemMoved,
+    VisitEntered,
+    VisitLeft,
+    decode,
+)
+from broker_config.site import ZoneId
+from edge.clock import to_ns
+from edge.outbox_rows import Row
+from edge.visits import Visits
+
+RESTART = "restart"
+
+
+@dataclass(slots=True)
+class Said:
+    """The last word on each item and visit, in a stretch of the outbox.
+
+    Args:
+        items: the event that brought it there, by EPC; those that departed are missing.
+        tokens: whose each is, and when it was last read.
+        entered: by token and zone; those that left are missing.
+        left: the others.
+    """
+
+    items: dict[str, ItemArrived | ItemMoved] = field(default_factory=dict)
+    tokens: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
+    entered: dict[tuple[str, ZoneId], VisitEntered] = field(default_factory=dict)
+    left: set[tuple[str, ZoneId]] = field(default_factory=set)
+
+
+def read_said(rows: Iterable[Row], seal_key: bytes) -> Said:
+    """What these events say, in their order; one that cannot be read (of another version) says nothing."""
+    said = Said()
+    for row in rows:
+        try:
+            envelope = decode(row.payload)
+            _take(said, envelope.data, envelope.id, seal_key)
+        except MessageError:
+            continue
+    return said
+
+
+def _take(said: Said, data: Data, event_id: str, seal_key: bytes) -> None:
+    match data:
+        case ItemArrived() | ItemMoved():
+            said.items[data.epc] = data
+        case ItemDeparted():
+            said.items.pop(data.epc, None)
+        case VisitEntered():
+            said.tokens[data.visit] = open_handle(seal_key, data.who, event_id), data.last_read_at
+            said.entered[data.visit, data.zone] = data
+            said.left.discard((data.visit, data.zone))
+        case VisitLeft():
+            said.entered.pop((data.visit, data.zone), None)
+            said.left.add((data.visit, data.zone))
+
+
+def take_back(
+    said: Said, visits: Visits, zones: tuple[ZoneId, ...], present: Collection[str], now: datetime
+) -> list[ItemDeparted | VisitLeft]:
+    """The events that undo what the restored agent does not know, and `visits` brought up to what was said.
+
+    Args:
+        visits: as restored.
+        zones: the agent's, by index; what was said of others is not ours to take back.
+        present: EPCs of the restored items, hex.
+    """
+    index = {zone: number for number, zone in enumerate(zones)}
+    for token, zone in said.left:
+        if zone in index:
+            visits.was_left(token, index[zone])
+    undone: list[ItemDeparted | VisitLeft] = []
+    for token, (handle, last_read_at) in said.tokens.items():
+        visits.adopt(handle, token, to_ns(last_read_at))
+    for (token, zone), entered in said.entered.items():
+        if zone in index and not visits.holds(token, index[zone]):
+            undone.append(_left(entered, now))
+    undone += [_departed(item, now) for epc, item in said.items.items() if epc not in present and item.zone in index]
+    return undone
+
+
+def _left(entered: VisitEntered, now: datetime) -> VisitLeft:
+    stayed_s = (entered.last_read_at - entered.detected_at).total_seconds()
+    return VisitLeft(
+        zone=entered.zone,
+        visit=entered.visit,
+        detected_at=now,
+        last_read_at=entered.last_read_at,
+        dwell_s=max(stayed_s, 0.0),
+        reason=RESTART,
+    )
+
+
+def _departed(item: ItemArrived | ItemMoved, now: datetime) -> ItemDeparted:
+    return ItemDeparted(
+        zone=item.zone,
+        epc=item.epc,
+        detected_at=now,
+        last_read_at=item.last_read_at,
+        reason=RESTART,
+        evidence=item.evidence,
+    )

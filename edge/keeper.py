@@ -1,0 +1,189 @@
+"""Keeps who and what is present on the disk, and begins a restart with it.
+
+The copy is made on the loop, between two batches of reads; what takes long, the bytes and the disk, is done by one thread,
+so that files follow each other in the order of their copies.  A file is put in place only once the outbox holds every
+event that it counts as said.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker_config.messages import ItemDeparted, VisitLeft
+from broker_config.site import ZoneId
+from edge.catch_up import read_said, take_back
+from edge.clock import to_datetime
+from edge.config import EdgeConfig
+from edge.outbox import Outbox
+from edge.outbox_rows import Row
+from edge.pipeline import Engine
+from edge.presence_file import KeptPresence, PresenceFileError, check, pack, part_of, refused_of, unpack, write
+from edge.presence_snapshot import Restored, SnapshotError
+from edge.visits import Visits
+from readers.model import ClockNs
+
+log = logging.getLogger(__name__)
+FILE = "presence.snap"
+ROWS_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class KeeperCounters:
+    """Since start, and of the start itself."""
+
+    snapshots: int = 0
+    snapshot_failures: int = 0
+    snapshot_refused: int = 0
+    restored_items: int = 0
+    restored_people: int = 0
+    restored_dropped: int = 0
+    taken_back: int = 0
+
+
+class Keeper:
+    """One agent's presence over restarts.
+
+    Args:
+        zones: ids by the layout's index.
+        say: takes over durable events that take back what no longer holds.
+    """
+
+    def __init__(
+        self,
+        config: EdgeConfig,
+        engine: Engine,
+        visits: Visits,
+        outbox: Outbox,
+        zones: tuple[ZoneId, ...],
+        say: Callable[[Sequence[ItemDeparted | VisitLeft]], None],
+        clock_ns: ClockNs,
+    ) -> None:
+        self.counters = KeeperCounters()
+        self.started_ns = clock_ns()
+        """Since when it is known who is where."""
+        self._path = config.data / FILE
+        self._config, self._engine, self._visits, self._outbox = config, engine, visits, outbox
+        self._zones, self._say, self._clock_ns = zones, say, clock_ns
+        self._wanted = asyncio.Event()
+        self._renewals = self._renewed = 0  # asked for, and of these done
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="presence file")
+
+    async def restore(self) -> None:
+        """Go on from the last snapshot, where there is a sound one; call it before any read, and before the member table."""
+        part_of(self._path).unlink(missing_ok=True)
+        try:
+            kept = unpack(self._path.read_bytes())
+            self._check(kept)
+            restored = self._engine.restore(kept.engine, self._clock_ns())
+        except FileNotFoundError:
+            return
+        except (OSError, PresenceFileError, SnapshotError) as error:
+            self._refuse(error)
+            return
+        self.started_ns = kept.started_ns
+        index = {zone: number for number, zone in enumerate(self._zones)}
+        self._visits.restore(kept.visits, {n: index[z] for n, z in enumerate(map(ZoneId, kept.zones)) if z in index})
+        self._note(restored)
+        await self._catch_up(kept.seq)
+
+    async def run(self) -> None:
+        """Write every few seconds, and at once when wanted, for ever."""
+        while True:
+            self._wanted.clear()
+            await self.save()
+            try:
+                async with asyncio.timeout(self._config.snapshot.every_s):
+                    await self._wanted.wait()
+            except TimeoutError:
+                continue
+
+    def renew(self) -> None:
+        """Somebody must be forgotten: write a new file now."""
+        refused_of(self._path).unlink(missing_ok=True)
+        self._renewals += 1
+        self._wanted.set()
+
+    async def save(self) -> None:
+        """Put what is present now on the disk; returns when it is there, or has failed and is counted."""
+        renewals, make = self._renewals, self._copy()
+        await self._outbox.flush()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, _write, self._path, make)
+        except OSError as error:
+            self._failed(error)
+        else:
+            self._renewed = renewals
+            self.counters.snapshots += 1
+
+    async def close(self) -> None:
+        """Write a last time."""
+        await self.save()
+        self._thread.shutdown()
+
+    def _copy(self) -> Callable[[], KeptPresence]:
+        """What is so now; the rest of the work may be done in another thread."""
+        config, engine = self._config, self._engine.snapshot()
+        taken_ns, seq, visits = self._clock_ns(), self._outbox.last_seq, self._visits.keep()
+
+        def make() -> KeptPresence:
+            return KeptPresence(
+                site=config.site.id,
+                agent=config.agent,
+                generation=self._outbox.generation,
+                seq=seq,
+                started_ns=self.started_ns,
+                taken_ns=taken_ns,
+                zones=self._zones,
+                visits=visits,
+                engine=engine.to_bytes(),
+            )
+
+        return make
+
+    def _failed(self, error: OSError) -> None:
+        self.counters.snapshot_failures += 1
+        log.warning("presence file %s cannot be written (%s); free some space on its disk", self._path, error.strerror)
+        if self._renewed < self._renewals:
+            self._path.unlink(missing_ok=True)  # rather no file than one with somebody in it who withdrew
+
+    def _check(self, kept: KeptPresence) -> None:
+        check(
+            kept,
+            site=self._config.site.id,
+            agent=self._config.agent,
+            generation=self._outbox.generation,
+            last_seq=self._outbox.last_seq,
+            now_ns=self._clock_ns(),
+            max_age_s=self._config.snapshot.max_age_s,
+        )
+
+    def _refuse(self, error: Exception) -> None:
+        self.counters.snapshot_refused += 1
+        aside = refused_of(self._path)
+        log.warning("presence file refused: %s; nobody counts as present, and it is set aside as %s", error, aside)
+        with suppress(OSError):
+            self._path.replace(aside)
+
+    def _note(self, restored: Restored) -> None:
+        self.counters.restored_items, self.counters.restored_people = restored.items, restored.people
+        self.counters.restored_dropped = restored.dropped
+        log.info("%s items and %s people go on being present", restored.items, restored.people)
+
+    async def _catch_up(self, seq: int) -> None:
+        """Take back what was said after the snapshot and is not in it."""
+        rows: list[Row] = []
+        while more := await self._outbox.rows_after(rows[-1].seq if rows else seq, ROWS_AT_ONCE):
+            rows += more
+        said = read_said(rows, bytes.fromhex(self._config.credential.seal_key or ""))
+        present = {tag.epc.hex() for zone in range(len(self._zones)) for tag in self._engine.present_in(zone)}
+        undone = take_back(said, self._visits, self._zones, present, to_datetime(self._clock_ns()))
+        self.counters.taken_back = len(undone)
+        self._say(undone)
+
+
+def _write(path: Path, make: Callable[[], KeptPresence]) -> None:
+    write(path, pack(make()))
