@@ -45,6 +45,7 @@ class ZoneSettings:
         exit_departs_s: at an `exit` zone, at most this.
         move_min_reads: so many fresh reads here before a tag can move here.
         sample_age_ms: a challenger's reads are fresh for max(this, holdoff).
+        fade_ms: the weight of a signal fades to nothing in so long.
         creates_items: whether an item may arrive here that was not known before.
         dwell_s: a person seen for so long at this place has `dwelled`; 0: never.
         sold_after_s: an item seen for so long at this place is sold; 0: never.
@@ -58,6 +59,7 @@ class ZoneSettings:
     exit_departs_s: float = 30.0
     move_min_reads: int = 3
     sample_age_ms: int = 2000
+    fade_ms: int = 2000
     creates_items: bool = True
     dwell_s: float = 20.0
     sold_after_s: float = 0.0

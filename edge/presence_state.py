@@ -73,7 +73,7 @@ def _zone_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void]:
 def _check(own: ZoneSettings, where: str) -> None:
     counts_and_times = (
         own.confirm_reads, own.confirm_window_ms, own.person_departs_s, own.item_departs_s, own.exit_departs_s,
-        own.move_min_reads, own.sample_age_ms,
+        own.move_min_reads, own.sample_age_ms, own.fade_ms,
     )  # fmt: skip
     if not all(0 < each <= LONGEST_S for each in counts_and_times):
         raise ValueError(f"{where}: counts and times must be above 0 and at most {LONGEST_S}")
@@ -99,7 +99,7 @@ def _antenna_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void
         row["side"] = SIDES.index(antenna.side)
         for number, profile in enumerate((own.person, own.item, own.garment)):  # as PROFILE_PERSON and so on
             row["age_ns"][number] = max(own.sample_age_ms, profile.holdoff_ms) * NS_PER_MS
-            row["inverse_age"][number] = 1.0 / row["age_ns"][number]
+        row["inverse_fade"] = 1.0 / (own.fade_ms * NS_PER_MS)
     return rows
 
 

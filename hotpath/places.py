@@ -56,7 +56,10 @@ def add_sample(state: State, tag: int, antenna: int, t_ns: int, cdbm: int) -> No
 
 @hot_kernel
 def fade_in(state: State, hot: Record, slot: int, t_ns: int, cdbm: int) -> None:
-    """Take a signal into a slot's mean: the older what is there, the less it weighs; a late signal itself weighs less."""
+    """Take a signal into a slot's mean: the older what is there, the less it weighs; a late signal itself weighs less.
+
+    When the last signal is no longer fresh, a new mean begins.
+    """
     profile, rules = hot["profile"], state.antennas[hot["slot_antenna"][slot]]
     since_ns = t_ns - hot["slot_last_ns"][slot]
     age_ns = rules["age_ns"][profile]
@@ -64,7 +67,7 @@ def fade_in(state: State, hot: Record, slot: int, t_ns: int, cdbm: int) -> None:
         hot["slot_cdbm"][slot], hot["slot_weight"][slot], hot["slot_count"][slot] = cdbm, 1.0, 1
         hot["slot_last_ns"][slot] = t_ns
     elif since_ns > -age_ns:
-        fading = 1.0 - abs(since_ns) * rules["inverse_age"][profile]
+        fading = max(1.0 - abs(since_ns) * rules["inverse_fade"], 0.0)
         mean, weight = np.float64(hot["slot_cdbm"][slot]), np.float64(hot["slot_weight"][slot])
         if since_ns >= 0:
             weight = min(weight * fading, MAX_WEIGHT - 1.0) + 1.0

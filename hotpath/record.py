@@ -93,10 +93,10 @@ ZONE = np.dtype(
 none is, and who is in it."""
 
 ANTENNA = np.dtype(
-    [("inverse_age", "f8", PROFILES), ("age_ns", "i8", PROFILES), ("zone", "i4"), ("floor_cdbm", "i4"), ("side", "u1")],
+    [("age_ns", "i8", PROFILES), ("inverse_fade", "f8"), ("zone", "i4"), ("floor_cdbm", "i4"), ("side", "u1")],
     align=True,
 )
-"""One antenna; `age_ns`: how long a signal of its zone counts, by profile, and one over that."""
+"""One antenna; of its zone: `age_ns`: how long a signal is fresh, by profile; `inverse_fade`: 1 / the time in which its weight fades."""
 
 # Numbers the kernels keep between calls; the four lists of `hotpath.lists` have a first and a last each.
 (
