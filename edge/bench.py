@@ -26,7 +26,7 @@ EXAMPLES = """Examples:
   tacet bench start
 """
 
-Name = Literal["presence", "match", "all"]
+Name = Literal["presence", "match", "crafted", "flood", "snapshot", "start", "all"]
 MODERATE = Sizes()
 Bench = Callable[[Sizes], Iterator[msgspec.Struct]]
 

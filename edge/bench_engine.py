@@ -61,13 +61,13 @@ def feed_all(tracker: Tracker, parts: Sequence[Columns]) -> tuple[float, Counter
 
 
 def feed_timed(tracker: Tracker, parts: Sequence[Columns]) -> list[float]:
-    """Seconds for each batch, events taken out, in order."""
+    """Seconds of processor time for each batch, events taken out, in order."""
     seconds = []
     for part in parts:
-        start_s = time.perf_counter()
+        start_s = time.thread_time()
         for events in tracker.feed_columns(part):
             events["kind"].tobytes()
-        seconds.append(time.perf_counter() - start_s)
+        seconds.append(time.thread_time() - start_s)
     return seconds
 
 

@@ -7,14 +7,15 @@ STEP = "step"
 
 
 def main() -> None:
-    """Compile into the folder named by the first argument, unless another process has just done so."""
+    """Compile into a folder a group of kernels, named by the arguments, unless another process has just done so."""
     from edge.kernel_cache import KeptKernels
     from hotpath.warm import warm_up
 
-    kept = KeptKernels(Path(sys.argv[1]))
+    folder, group = sys.argv[1:]
+    kept = KeptKernels(Path(folder), group)
     with kept.building() as needed:
         if needed:
-            warm_up(tell, kept.own)
+            warm_up(tell, kept.own, "logs" if group == "logs" else "engine")
 
 
 def tell(name: str, at: int, of: int) -> None:

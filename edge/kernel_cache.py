@@ -30,13 +30,16 @@ class KeptKernels:
     only if each file is as it was written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, group: str = "engine") -> None:
         """Makes the folder, mode 0700, where there is none.
+
+        Args:
+            group: as `hotpath.warm.warm_up` takes it; each has a folder of its own.
 
         Raises:
             CacheFolderError: it cannot be made, belongs to somebody else, or others can write to it.
         """
-        self.own = folder / _name_of_build()
+        self.own = folder / f"{_name_of_build()}-{group}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.own.mkdir(mode=0o700, exist_ok=True)

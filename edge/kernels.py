@@ -9,8 +9,9 @@ import os
 import selectors
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from broker_config.child import child_command
 from broker_config.errors import ConfigError
@@ -20,12 +21,13 @@ log = logging.getLogger(__name__)
 HEARTBEAT_S = 1.0
 _CHILD = "import sys; sys.path.insert(0, sys.argv.pop(1)); from edge.kernel_build import main; main()"
 
+Group = Literal["engine", "logs"]
 Progress = Callable[[str, int, int], None]
 """Told what is being compiled and the how manyth of how many it is: at each step, and again every second of it."""
 
 
-def warm_up_kernels() -> None:
-    """For a command: load the kernels from the user's private cache; a status line on stderr says what is being compiled.
+def warm_up_kernels(groups: Sequence[Group] = ("engine", "logs")) -> None:
+    """For a command: load kernels from the user's private cache; a status line on stderr says what is being compiled.
 
     Raises:
         ConfigError: the cache folder cannot be made, or others may write to it.
@@ -34,7 +36,10 @@ def warm_up_kernels() -> None:
 
     with Console(stderr=True).status("loading the compiled kernels") as status:
         try:
-            prepare_kernels(cache_folder(), lambda name, at, of: status.update(f"compiling kernels {at}/{of}: {name}"))
+            for group in groups:
+                prepare_kernels(
+                    cache_folder(), lambda what, at, of: status.update(f"compiling {what} ({at} of {of})"), group
+                )
         except ValueError as error:
             raise ConfigError(str(error)) from error
 
@@ -44,8 +49,8 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "tacet" / "kernels"
 
 
-def prepare_kernels(folder: Path, progress: Progress) -> None:
-    """Load all kernels from `folder`, where a child process compiles them if they are not there, whole, for this machine.
+def prepare_kernels(folder: Path, progress: Progress, group: Group = "engine") -> None:
+    """Load kernels from `folder`, where a child process compiles them if they are not there, whole, for this machine.
 
     If the child fails, as on a full disk, that is logged and they are compiled here, for this process only.
 
@@ -56,19 +61,19 @@ def prepare_kernels(folder: Path, progress: Progress) -> None:
     from hotpath._jit import COMPILES
     from hotpath.warm import warm_up
 
-    kept = KeptKernels(folder)
+    kept = KeptKernels(folder, group)
     if COMPILES and not kept.are_sound():
-        trouble = compile_in_child(folder, progress)
+        trouble = compile_in_child(folder, progress, group)
         if trouble is not None:
             log.warning("kernels cannot be kept in %s: %s; compiling them for this process only", folder, trouble)
-            warm_up(progress)
+            warm_up(progress, None, group)
             return
-    warm_up(lambda *_: None, kept.own)
+    warm_up(lambda *_: None, kept.own, group)
 
 
-def compile_in_child(folder: Path, progress: Progress) -> str | None:
+def compile_in_child(folder: Path, progress: Progress, group: Group) -> str | None:
     """Fill the folder; None, or the last thing that a child which failed had to say."""
-    program = [sys.executable, "-c", _CHILD, str(Path(__file__).parents[1]), str(folder)]
+    program = [sys.executable, "-c", _CHILD, str(Path(__file__).parents[1]), str(folder), group]
     said = "it said nothing"
     with subprocess.Popen(  # in a session of its own, so that Ctrl-C reaches us alone, and we end it
         child_command(program), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True

@@ -11,6 +11,7 @@ import pytest
 
 from edge import kernel_cache, kernels
 from edge.kernel_cache import CacheFolderError, KeptKernels
+from hotpath import warm, warm_log
 from hotpath._jit import COMPILES
 
 
@@ -146,7 +147,7 @@ def test_steps_are_passed_on_and_repeated_while_they_last(tmp_path: Path, monkey
             told.extend([()] * 1000)  # once
             (tmp_path / "go").write_text("")
 
-    assert kernels.compile_in_child(tmp_path, progress) is None
+    assert kernels.compile_in_child(tmp_path, progress, "engine") is None
     assert told[-1] == ("second", 2, 2)
     assert told.count(("first one", 1, 2)) >= 3
 
@@ -156,9 +157,9 @@ def test_a_child_that_fails_says_why_and_the_kernels_are_compiled_here(
 ) -> None:
     monkeypatch.setattr(kernels, "_CHILD", "raise OSError('no space left')")
     compiled = []
-    monkeypatch.setattr("hotpath.warm.warm_up", lambda progress, folder=None: compiled.append(folder))
+    monkeypatch.setattr("hotpath.warm.warm_up", lambda progress, folder, group: compiled.append((folder, group)))
     kernels.prepare_kernels(tmp_path, lambda *_: None)
-    assert compiled == [None]
+    assert compiled == [(None, "engine")]
     assert "OSError: no space left (exit code 1)" in caplog.text
 
 
@@ -171,7 +172,7 @@ def test_the_child_ends_when_we_are_told_to(tmp_path: Path, monkeypatch: pytest.
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kernels.compile_in_child(tmp_path, stop)
+        kernels.compile_in_child(tmp_path, stop, "engine")
     assert children() == before
 
 
@@ -179,20 +180,31 @@ def test_the_child_ends_when_we_are_told_to(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.skipif(not COMPILES, reason="nothing is compiled")
 def test_a_broken_kernel_is_compiled_again_and_only_that(tmp_path: Path) -> None:
     shared = kernels.cache_folder()
-    kernels.prepare_kernels(shared, lambda *_: None)
-    name = KeptKernels(shared).own.name
+    kernels.prepare_kernels(shared, lambda *_: None, "logs")
+    name = KeptKernels(shared, "logs").own.name
     shutil.copytree(shared / name, tmp_path / name)
-    kept = KeptKernels(tmp_path)
+    kept = KeptKernels(tmp_path, "logs")
     before = json.loads((kept.own / "manifest.json").read_bytes())
     (victim,) = kept.own.glob("hotpath_*/dedup.suppress_repeats*.nbc")
     victim.write_bytes(victim.read_bytes()[:100])
-    others = {path: path.stat().st_mtime_ns for path in victim.parent.glob("presence.*")}
+    others = {path: path.stat().st_mtime_ns for path in victim.parent.glob("csv_rows.*")}
     told = []
-    kernels.prepare_kernels(tmp_path, lambda *step: told.append(step[0]))
+    kernels.prepare_kernels(tmp_path, lambda *step: told.append(step[0]), "logs")
     assert "repeats" in told
     assert kept.are_sound()
     assert set(json.loads((kept.own / "manifest.json").read_bytes())) == set(before)
     assert {path: path.stat().st_mtime_ns for path in others} == others
     told.clear()
-    kernels.prepare_kernels(tmp_path, lambda *step: told.append(step[0]))
+    kernels.prepare_kernels(tmp_path, lambda *step: told.append(step[0]), "logs")
     assert told == []
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not COMPILES, reason="nothing is compiled")
+@pytest.mark.parametrize("group", ["engine", "logs"])
+def test_each_group_is_kept_whole(group: kernels.Group) -> None:
+    kernels.prepare_kernels(kernels.cache_folder(), lambda *_: None, group)
+    kept = KeptKernels(kernels.cache_folder(), group)
+    found = {path.name.split("-")[0] for path in kept.own.rglob("*.nbc")}
+    entry_points = warm.ENTRY_POINTS if group == "engine" else warm_log.ENTRY_POINTS
+    assert found == {f"{each.__module__.split('.')[-1]}.{each.__name__}" for each in entry_points}
