@@ -53,7 +53,10 @@ class StreamingReader(Reader, Protocol):
         """Bytes as they come, without end.  Raises as `Reader.reads`."""
 
     def scanned(self, found: Scanned) -> None:
-        """What the chunk just yielded held: call it before asking for the next, for the driver lives by it."""
+        """What the chunk just yielded held: call it before asking for the next, for the driver lives by it.
+
+        Raises: as `chunks`.
+        """
 
 
 class Scale(Protocol):

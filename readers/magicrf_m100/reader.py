@@ -89,7 +89,7 @@ class M100Reader:
         self._port, self._settings, self._clock_ns, self._patience = port, settings, clock_ns, patience
         self._decoder = FrameDecoder()
         self._vigil = Vigil(patience, settings.poll_count)
-        self._scanned: Scanned | None = None
+        self._lives: int | None = None  # signs of life in the chunk just yielded, once we were told
         self._scan_discarded_bytes = 0
 
     async def __aenter__(self) -> Self:
@@ -123,7 +123,7 @@ class M100Reader:
         loop = asyncio.get_running_loop()
         while True:
             frames = await self._receive_until(self._vigil.rearm_at_s)
-            await self._judge(sum(map(_is_sign_of_life, frames)), loop.time())
+            await self._judge(self._lived(sum(map(_is_sign_of_life, frames))), loop.time())
             read_at_ns = self._clock_ns()  # stamped once, where the bytes arrive
             for frame in frames:
                 read = self._interpret(frame, read_at_ns)
@@ -143,26 +143,25 @@ class M100Reader:
                 data = self._decoder.take_rest() + data  # setting up may have left the beginning of a frame
             else:
                 self._decoder.flush()
+            self._lives = None
             yield Chunk(data, self._clock_ns())
-            await self._judge(self._take_scanned(), heard_at_s)
+            if self._lives is None:
+                raise ValueError("a chunk was taken, and `scanned` not told what it held")
+            await self._judge(self._lives, heard_at_s)
 
     def scanned(self, found: Scanned) -> None:
-        """What the chunk just yielded held."""
-        self._scanned = found
+        """What the chunk just yielded held.
 
-    def _take_scanned(self) -> int:
-        """Count what a chunk held, obey what is no tag; returns the signs of life."""
-        found, self._scanned = self._scanned, None
-        if found is None:
-            raise ValueError("a chunk was taken and `scanned` not told what it held")
+        Raises:
+            ReaderRefused: the module refuses to poll.
+        """
+        reports, others = found.reads + found.bad_frames, FrameDecoder().feed(b"".join(found.others))
+        self._lives = self._lived(reports + sum(map(_is_sign_of_life, others)))
         self._scan_discarded_bytes += found.discarded_bytes
         self.health.bad_frames += found.bad_frames
-        others = FrameDecoder().feed(b"".join(found.others))
-        reports = found.reads + found.bad_frames
         self._count(reports + len(others))
         for frame in others:
             self._obey(frame)
-        return reports + sum(map(_is_sign_of_life, others))
 
     def _interpret(self, frame: Frame, read_at_ns: int) -> Read | None:
         try:
@@ -192,10 +191,13 @@ class M100Reader:
 
         What waits was taken before, and the time is that of taking it: it may be us who were busy.
         """
-        assert self.health.signs_of_life is not None
-        self.health.signs_of_life += lives
         if self._vigil.must_rearm(lives, heard_at_s):
             await self._rearm()
+
+    def _lived(self, lives: int) -> int:
+        assert self.health.signs_of_life is not None
+        self.health.signs_of_life += lives
+        return lives
 
     async def _receive_until(self, deadline_s: float) -> list[Frame]:
         data = await self._receive_bytes(deadline_s)

@@ -6,8 +6,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from edge.health import Tally
+from edge.read_ring import ReadRing
+from edge.wire_scan import WireScan
 from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout
-from readers.magicrf_m100.reader import M100Reader, M100Settings, Patience
+from readers.magicrf_m100.reader import M100Reader, M100Settings
+from readers.magicrf_m100.vigil import Patience
 from readers.model import Read, Scanned
 from readers.ports import SerialPort
 from tests.readers.fake_m100 import EPC, NO_TAG, TAG, FakeM100, frame
@@ -29,7 +33,7 @@ async def opened(module: FakeM100, settings: M100Settings = SETTINGS, patience: 
         yield reader, peer
 
 
-async def take(reader: M100Reader, count: int) -> list[Read]:
+async def take_reads(reader: M100Reader, count: int) -> list[Read]:
     reads: list[Read] = []
     async with asyncio.timeout(5):
         async for read in reader.reads():
@@ -39,7 +43,30 @@ async def take(reader: M100Reader, count: int) -> list[Read]:
     return reads
 
 
-async def test_it_sets_the_module_up_and_reports_tags():
+async def take_chunks(reader: M100Reader, count: int) -> list[Read]:
+    """The same by the wire scan."""
+    ring = ReadRing(100)
+    stream = WireScan(reader.wire, {1: 0}, ring, Tally())
+    async with asyncio.timeout(5):
+        async for chunk in reader.chunks():
+            reader.scanned(stream.take(chunk))
+            if len(ring) >= count:
+                break
+    columns = ring.front(count)
+    return [
+        Read(epc.tobytes()[:size], "r-1", 1, cdbm / 100, at_ns, bool(crc_ok))
+        for epc, size, cdbm, at_ns, crc_ok in zip(
+            columns.epc, columns.epc_len, columns.rssi_cdbm, columns.t_ns, columns.crc_ok, strict=True
+        )
+    ]
+
+
+@pytest.fixture(params=[take_reads, take_chunks])
+def take(request: pytest.FixtureRequest):
+    return request.param
+
+
+async def test_it_sets_the_module_up_and_reports_tags(take):
     module = FakeM100(lambda _: [NO_TAG, TAG, NO_TAG, TAG])
     async with opened(module) as (reader, peer):
         assert await take(reader, 2) == [READ, READ]
@@ -59,7 +86,7 @@ async def test_leaving_stops_the_inventory():
         await peer.hears(bytes.fromhex("bb00280000287e"))
 
 
-async def test_a_device_left_streaming_is_stopped_and_its_old_reads_are_dropped():
+async def test_a_device_left_streaming_is_stopped_and_its_old_reads_are_dropped(take):
     module = FakeM100()
     module.answers[0x28] = [TAG * 40, *module.answers[0x28]]
     async with opened(module) as (reader, _):
@@ -68,21 +95,43 @@ async def test_a_device_left_streaming_is_stopped_and_its_old_reads_are_dropped(
         assert module.commands[0] == 0x28
 
 
-async def test_a_read_with_a_wrong_tag_crc_says_so():
+async def test_a_read_with_a_wrong_tag_crc_says_so(take):
     wrong = frame(2, 0x22, TAG[5:-4] + b"\x00\x00")
     async with opened(FakeM100(lambda _: [wrong])) as (reader, _):
         [read] = await take(reader, 1)
         assert (read.epc, read.crc_ok) == (EPC, False)
 
 
-async def test_garbage_and_impossible_frames_cost_nothing_but_counters():
+async def test_garbage_and_impossible_frames_cost_nothing_but_counters(take):
     impossible = frame(2, 0x22, b"\xc9\x28" + TAG[7:-2])
     async with opened(FakeM100(lambda _: [b"\xbb\x00noise", TAG, impossible, TAG])) as (reader, _):
         assert await take(reader, 2) == [READ, READ]
         assert (reader.health.bad_frames, reader.health.discarded_bytes) == (1, 7)
 
 
-async def test_the_end_of_an_order_is_followed_by_the_next():
+async def test_silence_brings_out_what_a_cut_off_frame_had_hidden(take):
+    patience = Patience(order_ended_s=0.02, rearm_s=0.03, dead_s=90)
+    async with opened(FakeM100(lambda _: [b"\xbb\x02\x22\x00\x40", TAG, TAG]), patience=patience) as (reader, _):
+        assert await take(reader, 2) == [READ, READ]
+        assert reader.health.discarded_bytes == 5
+
+
+async def test_a_notice_that_began_while_setting_up_is_not_lost(take):
+    module = FakeM100(lambda _: [TAG[9:]])
+    module.answers[0x0E].append(TAG[:9])
+    async with opened(module) as (reader, _):
+        assert await take(reader, 1) == [READ]
+        assert reader.health.discarded_bytes == 0
+
+
+async def test_a_chunk_that_nobody_accounts_for_is_a_mistake_of_ours():
+    async with opened(FakeM100()) as (reader, _):
+        with pytest.raises(ValueError, match="scanned"):
+            async for _ in reader.chunks():
+                pass
+
+
+async def test_the_end_of_an_order_is_followed_by_the_next(take):
     settings = M100Settings(region="us", power_dbm=26.0, poll_count=3)
     module = FakeM100(lambda _: [TAG, NO_TAG, NO_TAG])
     async with opened(module, settings, Patience(order_ended_s=0.02, rearm_s=60, dead_s=90)) as (reader, _):
@@ -90,14 +139,14 @@ async def test_the_end_of_an_order_is_followed_by_the_next():
         assert module.orders == [3, 3, 3]
 
 
-async def test_silence_in_the_middle_of_an_order_is_answered_by_a_new_one():
+async def test_silence_in_the_middle_of_an_order_is_answered_by_a_new_one(take):
     module = FakeM100(lambda order: [] if order == 1 else [TAG])
     async with opened(module) as (reader, _):
         assert await take(reader, 1) == [READ]
         assert reader.health.rearms == 1
 
 
-async def test_a_module_that_lost_power_does_not_go_on_in_its_default_region():
+async def test_a_module_that_lost_power_does_not_go_on_in_its_default_region(take):
     """Brown-out: the port stays, the module is silent, and knows nothing any more of region and power."""
     module = FakeM100()
     set_up_as = []
@@ -109,7 +158,7 @@ async def test_a_module_that_lost_power_does_not_go_on_in_its_default_region():
         assert set_up_as == [(b"\x02", (2600).to_bytes(2, "big"))] * 2
 
 
-async def test_a_dead_module_is_a_timeout_although_the_port_is_open():
+async def test_a_dead_module_is_a_timeout_although_the_port_is_open(take):
     async with opened(FakeM100(lambda _: [])) as (reader, _):
         with pytest.raises(ReaderTimeout, match="no sign of life"):
             await take(reader, 1)
@@ -118,7 +167,7 @@ async def test_a_dead_module_is_a_timeout_although_the_port_is_open():
         assert reader.health.signs_of_life == 0, "answers to orders are no proof that it reads"
 
 
-async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_dead():
+async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_dead(take):
     patience = Patience(rearm_s=0.02, dead_s=0.03)
     async with opened(FakeM100(), patience=patience) as (reader, _):
         async with asyncio.timeout(5):
@@ -128,7 +177,7 @@ async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_d
         assert await take(reader, 1) == [READ]
 
 
-async def test_a_module_that_only_babbles_is_dead_too():
+async def test_a_module_that_only_babbles_is_dead_too(take):
     module = FakeM100(lambda _: [])
     async with opened(module) as (reader, peer):
 
@@ -143,7 +192,7 @@ async def test_a_module_that_only_babbles_is_dead_too():
         noise.cancel()
 
 
-async def test_empty_polls_are_a_sign_of_life():
+async def test_empty_polls_are_a_sign_of_life(take):
     module = FakeM100(lambda _: [NO_TAG])
     async with opened(module) as (reader, _):
         waiting = asyncio.create_task(take(reader, 1))
@@ -155,7 +204,7 @@ async def test_empty_polls_are_a_sign_of_life():
         waiting.cancel()
 
 
-async def test_reports_are_signs_of_life_parsed_or_not():
+async def test_reports_are_signs_of_life_parsed_or_not(take):
     async with opened(FakeM100(lambda _: [TAG, NO_TAG])) as (reader, _):
         await take(reader, 1)
         counted = reader.health.signs_of_life
@@ -193,7 +242,7 @@ async def test_a_region_that_does_not_stick_is_refused():
             pass
 
 
-async def test_a_refused_poll_ends_the_reads():
+async def test_a_refused_poll_ends_the_reads(take):
     module = FakeM100(lambda _: [bytes.fromhex("bb01ff000117187e")])
     async with opened(module) as (reader, _):
         with pytest.raises(ReaderRefused, match="poll order"):
@@ -232,7 +281,7 @@ async def test_a_fixed_channel_is_set_with_hopping_off():
         assert bytes.fromhex("bb00ab000107b37e") in peer.heard
 
 
-async def test_unplugged_and_plugged_in_again():
+async def test_unplugged_and_plugged_in_again(take):
     module = FakeM100()
     async with opened(module) as (reader, peer):
         assert await take(reader, 1) == [READ]
@@ -243,7 +292,7 @@ async def test_unplugged_and_plugged_in_again():
         assert await take(reader, 1) == [READ]
 
 
-async def test_cancelling_while_waiting_stops_the_module_and_ends_soon():
+async def test_cancelling_while_waiting_stops_the_module_and_ends_soon(take):
     module = FakeM100(lambda _: [NO_TAG])
     async with Peer(module.script) as peer:
 
