@@ -14,9 +14,8 @@ import typer
 from edge.presence_model import LONGEST_S
 
 if TYPE_CHECKING:
-    from edge.recording import Recording
+    from edge.recording import BadRows
 
-NAMED_ROWS = 5
 EXAMPLES = """Examples:
 
   tacet replay reads.csv.gz
@@ -29,6 +28,10 @@ EXAMPLES = """Examples:
 
 The header names t (seconds, UTC), reader, antenna, epc, rssi_dbm; other columns are ignored.  A zones file has one table
 per zone: [\\[zones]], id = "door", kind = "door", antennas = ["r-door/1"].
+
+Rows are taken in file order.  A row older than one before it is late: it counts, but moves no time back; over an hour older,
+it is ignored.  A row over an hour ahead is held: three that agree are believed, fewer are clamped to the newest time before.
+The summary counts late, stale (ignored) and clamped rows.  Dwell events are not printed.
 """
 
 replay_app = typer.Typer(context_settings={"allow_interspersed_args": True}, subcommand_metavar="")
@@ -67,39 +70,44 @@ def replay(
 ) -> None:
     """Run a recorded read log through the presence engine: arrivals, moves, departures, as they would have come live."""
     from edge.kernels import warm_up_kernels
-    from edge.recording import open_log, read_recording
+    from edge.recording_file import read_blocks
+    from edge.recording_reader import read_recording
     from edge.replay_layout import members_from_file, zone_per_antenna, zones_from_file
     from edge.replay_run import PROFILES, Overrides, make_settings, replay_events, replay_reads
 
     if depart_after_s is not None and not 0 < depart_after_s <= LONGEST_S:
         raise typer.BadParameter(f"--depart-after-s is a time above 0 and at most {LONGEST_S} s")
-    with open_log(log) as lines:
-        recording = read_recording(lines, log)
-    _name_bad_rows(recording)
+    warm_up_kernels()
+    recording = read_recording(read_blocks(log), log)
+    _name_bad_rows(recording.bad_rows)
     layout = zones_from_file(zones, recording.antennas) if zones else zone_per_antenna(recording.antennas)
     key = secrets.token_bytes(16)
     table = (key, members_from_file(members, key)) if members else None
-    warm_up_kernels()
     with _stdout_that_may_close():
         if emit == "reads":
-            for line in replay_reads(recording, window_s, by_antenna=by == "epc-antenna"):
-                typer.echo(line)
+            for block in replay_reads(recording, window_s, by_antenna=by == "epc-antenna"):
+                _echo(block)
             return
         settings = make_settings(Overrides(confirm_reads, confirm_window_ms, depart_after_s, PROFILES[profile]))
-        summary = replay_events(recording, layout, settings, table, typer.echo if emit == "events" else _ignore)
+        summary = replay_events(recording, layout, settings, table, _echo if emit == "events" else None)
         if emit == "summary":
             typer.echo(msgspec.json.encode(summary))
+    if summary.stale:
+        typer.echo(
+            f"{summary.stale} rows ignored: each is over an hour older than a row before it; sort the log by t",
+            err=True,
+        )
 
 
-def _ignore(_line: bytes) -> None:
-    pass
+def _echo(block: bytes) -> None:
+    typer.echo(block, nl=False)
 
 
-def _name_bad_rows(recording: "Recording") -> None:
-    for bad in recording.bad_rows[:NAMED_ROWS]:
+def _name_bad_rows(bad_rows: "BadRows") -> None:
+    for bad in bad_rows.first:
         typer.echo(f"row {bad.row} (line {bad.line}): {bad.why}; left out", err=True)
-    if len(recording.bad_rows) > NAMED_ROWS:
-        typer.echo(f"{len(recording.bad_rows)} rows left out in all", err=True)
+    if bad_rows.count > len(bad_rows.first):
+        typer.echo(f"{bad_rows.count} rows left out in all", err=True)
 
 
 @contextmanager

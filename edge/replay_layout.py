@@ -9,7 +9,8 @@ from broker_config.identity import HANDLE_BYTES, siphash_2_4_128
 from broker_config.member_table import MemberTable, pack_members
 from broker_config.site import Level, Strict, ZoneKind, load_toml
 from edge.presence_model import Antenna, Layout, ZoneSpec
-from edge.recording import AntennaName, parse_epc
+from edge.recording import AntennaName
+from edge.recording_rows import parse_epc
 
 WEAKEST_DBM = -327.0
 LEASED_FOREVER_NS = 1 << 62

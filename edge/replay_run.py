@@ -1,4 +1,4 @@
-"""A recording through the presence engine, or through plain re-report suppression; what comes out as JSON lines."""
+"""A recording through the presence engine, or through plain re-report suppression; what comes out as lines of JSON."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -6,14 +6,20 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from broker_config.member_table import MemberTable
 from edge.presence import Tracker
-from edge.presence_model import GARMENT, ITEM, PERSON, Layout, PresenceSettings, Profile, Transition, ZoneSettings
-from edge.recording import Recording, clamp_leaps
+from edge.presence_model import GARMENT, ITEM, PERSON, Layout, PresenceSettings, Profile, ZoneSettings
+from edge.recording import Recording
+from edge.replay_lines import EventLines, read_lines
+from hotpath.dedup import suppress_repeats
+from hotpath.leaps import clamp_leaps
+from hotpath.record import NEVER
 
 NS_PER_S = 1_000_000_000
+AHEAD_NS = 3600 * NS_PER_S
+"""A row further ahead of the newest accepted one is not believed by itself."""
+MOST_SOURCES = 1 << 24
 PROFILES = {"person": PERSON, "item": ITEM, "garment": GARMENT}
 
 
@@ -32,44 +38,24 @@ class Overrides:
     profile: Profile = ITEM
 
 
-class EventLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it is printed; times are UTC seconds, exact."""
-
-    event: str
-    t: msgspec.Raw
-    detected_t: msgspec.Raw
-    epc: str
-    zone: str
-    from_zone: str | None
-    last_read_t: msgspec.Raw
-    reads: int
-    rssi_dbm: float
-    reason: str | None
-
-
-class ReadLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One read that passed, as it is printed."""
-
-    t: msgspec.Raw
-    reader: str
-    antenna: int
-    epc: str
-    rssi_dbm: float
-
-
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a recording.
 
     Args:
+        reads: rows that could be read; `late` are older than a row before them, and of these the `stale` were ignored.
+        clamped: dated too far ahead; `rssi_clamped`: signals that no reader receives.
+        malformed: rows left out.
         strays: tags never confirmed.
         arrivals: `arrived` and `returned` events; `returned` says how many of them were the latter.
     """
 
     reads: int
     late: int
+    stale: int
     clamped: int
     malformed: int
     below_floor: int
+    rssi_clamped: int
     tags: int
     strays: int
     arrivals: int
@@ -82,7 +68,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 def make_settings(overrides: Overrides) -> PresenceSettings:
     """The defaults with the command line's changes in every kind of zone."""
     defaults = PresenceSettings()
-    return PresenceSettings(
+    return replace(
+        defaults,
         door=_changed(defaults.door, overrides),
         floor=_changed(defaults.floor, overrides),
         shelf=_changed(defaults.shelf, overrides),
@@ -95,7 +82,7 @@ def make_settings(overrides: Overrides) -> PresenceSettings:
 
 
 def _changed(zone: ZoneSettings, overrides: Overrides) -> ZoneSettings:
-    zone = replace(zone, item=overrides.profile)
+    zone = replace(zone, item=overrides.profile, dwell_s=0.0)  # what is printed are arrivals, moves, departures
     if overrides.confirm_reads is not None:
         zone = replace(zone, confirm_reads=overrides.confirm_reads)
     if overrides.confirm_window_ms is not None:
@@ -111,32 +98,37 @@ def replay_events(
     layout: Layout,
     settings: PresenceSettings,
     members: tuple[bytes, MemberTable] | None,
-    emit: Callable[[bytes], None],
+    emit: Callable[[bytes], None] | None,
 ) -> Summary:
-    """Run the log, in file order, up to its last record; every event goes to `emit` as a line of JSON.
+    """Run the log, in file order, up to its last record.
 
     Args:
         members: match key and table of the tags that are cards; all others are items.
+        emit: is given every event as a line of JSON, many lines at a time; None: only the summary is wanted.
     """
-    tracker = Tracker(layout, settings, seed=secrets.randbits(62), own_goods=None, capacity=max(1, len(recording.epcs)))
+    tracker = Tracker(layout, settings, seed=secrets.randbits(62), own_goods=None, capacity=_roomy(recording.tag_count))
     if members is not None:
         tracker.set_members(*members)
-    texts = dict(zip(recording.epcs, recording.epc_texts, strict=True))
-    confirmed: set[bytes] = set()
-    t_ns, clamped = clamp_leaps(recording.t_ns)
+    lines = EventLines(recording, layout)
+    t_ns = recording.rows.t_ns.copy()
+    clamped = clamp_leaps(t_ns, AHEAD_NS)
     for columns in recording.batches(t_ns):
-        for transition in tracker.feed(columns):
-            confirmed.add(transition.epc)
-            emit(msgspec.json.encode(_event_line(transition, texts, layout)))
+        for events in tracker.feed_columns(columns):
+            tags = lines.note(events)
+            if emit is not None:
+                for block in lines.blocks(events, tags):
+                    emit(block)
     counters = tracker.counters
     return Summary(
         reads=counters.reads,
         late=counters.late,
+        stale=counters.stale,
         clamped=clamped,
-        malformed=len(recording.bad_rows),
+        malformed=recording.bad_rows.count,
         below_floor=counters.below_floor,
-        tags=len(recording.epcs),
-        strays=len(recording.epcs) - len(confirmed),
+        rssi_clamped=counters.rssi_clamped,
+        tags=recording.tag_count,
+        strays=recording.tag_count - lines.confirmed_count,
         arrivals=counters.arrived + counters.returned,
         returned=counters.returned,
         moves=counters.moved,
@@ -145,49 +137,25 @@ def replay_events(
     )
 
 
-def _event_line(event: Transition, texts: dict[bytes, str], layout: Layout) -> EventLine:
-    return EventLine(
-        event=event.kind,
-        t=seconds(event.t_ns),
-        detected_t=seconds(event.detected_t_ns),
-        epc=texts[event.epc],
-        zone=layout.zones[event.zone].id,
-        from_zone=None if event.from_zone is None else layout.zones[event.from_zone].id,
-        last_read_t=seconds(event.last_read_ns),
-        reads=event.reads,
-        rssi_dbm=round(event.rssi_dbm, 2),
-        reason=event.reason,
-    )
-
-
-def seconds(t_ns: int) -> msgspec.Raw:
-    """Nanoseconds as a JSON number of seconds, exact to the last digit."""
-    sign, (whole, rest) = "-" if t_ns < 0 else "", divmod(abs(t_ns), NS_PER_S)
-    return msgspec.Raw(f"{sign}{whole}.{rest:09d}".rstrip("0").removesuffix(".").encode())
+def _roomy(tags: int) -> int:
+    """A capacity at which nothing is refused or evicted: the engine keeps a sixteenth of it for persons."""
+    return tags + tags // 8 + 16
 
 
 def replay_reads(recording: Recording, window_s: float, *, by_antenna: bool) -> Iterator[bytes]:
-    """Plain re-report suppression: sorted by time (stable), a read passes if its source did not in the last `window_s`."""
-    from hotpath.dedup import suppress_repeats
-    from hotpath.record import NEVER
+    """Plain re-report suppression: sorted by time (stable), a read passes if its source did not in the last `window_s`.
 
-    order = np.argsort(recording.t_ns, kind="stable")
-    source: NDArray[np.int64] = recording.tag.astype(np.int64)
+    Comes in blocks of many lines.
+    """
+    log = recording.rows
+    order = np.arange(len(recording)) if (np.diff(log.t_ns) >= 0).all() else np.argsort(log.t_ns, kind="stable")
+    source, sources = log.tag.astype(np.int64), recording.tag_count
     if by_antenna:
-        source = source * max(1, len(recording.antennas)) + recording.antenna
-    _, source = np.unique(source, return_inverse=True)
+        source, sources = source * len(recording.antennas) + log.antenna, sources * len(recording.antennas)
+    if sources > MOST_SOURCES:
+        _, source = np.unique(source, return_inverse=True)
+        sources = len(recording)
     keep = np.zeros(len(recording), np.bool_)
-    passed_ns = np.full(len(recording), NEVER, np.int64)
-    window_ns = round(window_s * NS_PER_S)
-    suppress_repeats(source[order].astype(np.int64), recording.t_ns[order], window_ns, passed_ns, keep)
-    for row in order[keep].tolist():
-        antenna = recording.antennas[recording.antenna[row]]
-        yield msgspec.json.encode(
-            ReadLine(
-                t=seconds(int(recording.t_ns[row])),
-                reader=antenna.reader,
-                antenna=antenna.number,
-                epc=recording.epc_texts[recording.tag[row]],
-                rssi_dbm=int(recording.rssi_cdbm[row]) / 100,
-            )
-        )
+    passed_ns = np.full(sources, NEVER, np.int64)
+    suppress_repeats(source[order], log.t_ns[order], round(window_s * NS_PER_S), passed_ns, keep)
+    return read_lines(recording, order[keep])

@@ -175,7 +175,7 @@ def _after_line(data: NDArray[np.uint8], at: int, final: bool) -> int:
     """Where the line after the one that ends at `at` begins; _NOTHING: a line feed may yet follow the carriage return."""
     stop = data.shape[0]
     if at == stop:
-        return stop
+        return at
     if data[at] == _CR:
         if at + 1 == stop and not final:
             return _NOTHING
@@ -226,7 +226,7 @@ def _parse_t(data: NDArray[np.uint8], first: int, last: int) -> int:
     """Digits, and perhaps a point and at most nine more, as ns; or _ODD."""
     t_s, i = 0, first
     while i < last and data[i] != _POINT:
-        digit = np.int64(data[i]) - 48
+        digit = int(np.int64(data[i])) - 48
         if digit < 0 or digit > 9 or i - first == 10:
             return _ODD
         t_s = 10 * t_s + digit
@@ -235,7 +235,7 @@ def _parse_t(data: NDArray[np.uint8], first: int, last: int) -> int:
         return _ODD
     rest_ns, unit_ns = 0, _NS_PER_S
     for j in range(i + 1, last):
-        digit = np.int64(data[j]) - 48
+        digit = int(np.int64(data[j])) - 48
         if digit < 0 or digit > 9:
             return _ODD
         unit_ns //= 10
@@ -251,7 +251,7 @@ def _parse_cdbm(data: NDArray[np.uint8], first: int, last: int) -> int:
         return _NO_SIGNAL
     digits, count, scale, has_point = 0, 0, 1.0, False
     for j in range(i, last):
-        digit = np.int64(data[j]) - 48
+        digit = int(np.int64(data[j])) - 48
         if digit == _POINT - 48 and not has_point:
             has_point = True
             continue
@@ -264,7 +264,7 @@ def _parse_cdbm(data: NDArray[np.uint8], first: int, last: int) -> int:
     dbm = digits / scale
     if dbm > _STRONGEST_DBM:
         return _NO_SIGNAL
-    whole = np.int64(np.rint(dbm * 100.0))
+    whole = int(np.rint(dbm * 100.0))
     return -whole if i != first else whole
 
 
@@ -309,7 +309,7 @@ def _nibble(letter: np.uint8) -> int:
 def _new_tag(data: NDArray[np.uint8], tables: LogTables, size: int) -> int:
     """Number the EPC in `tables.key`, and keep its text; or NO_ROOM."""
     first, last = tables.fields[EPC, 0], tables.fields[EPC, 1]
-    number = tables.tags.count[0]
+    number = tables.tags.held[0]
     at = tables.text_ends[number]
     if at + last - first > tables.text_pool.shape[0] or number + 1 == tables.text_ends.shape[0]:
         return NO_ROOM

@@ -26,14 +26,14 @@ class KeyTable(NamedTuple):
         ends: i8[capacity + 1]; key n is `pool[ends[n] : ends[n + 1]]`.
         pool: u1, the keys one after the other.
         hash_keys: u8[514], random.
-        count: i8[1], keys held.
+        held: i8[1], how many keys.
     """
 
     slots: NDArray[np.uint64]
     ends: NDArray[np.int64]
     pool: NDArray[np.uint8]
     hash_keys: NDArray[np.uint64]
-    count: NDArray[np.int64]
+    held: NDArray[np.int64]
 
 
 def make_key_table(capacity: int, pool_bytes: int, seed: int) -> KeyTable:
@@ -49,12 +49,12 @@ def make_key_table(capacity: int, pool_bytes: int, seed: int) -> KeyTable:
 
 def grow(table: KeyTable) -> KeyTable:
     """A table of twice the room with the same keys and numbers."""
-    count = int(table.count[0])
+    count = int(table.held[0])
     ends = np.zeros(2 * len(table.ends) - 1, np.int64)
     ends[: count + 1] = table.ends[: count + 1]
     pool = np.zeros(2 * len(table.pool), np.uint8)
     pool[: ends[count]] = table.pool[: ends[count]]
-    larger = KeyTable(np.zeros(2 * len(table.slots), np.uint64), ends, pool, table.hash_keys, table.count)
+    larger = KeyTable(np.zeros(2 * len(table.slots), np.uint64), ends, pool, table.hash_keys, table.held)
     fill_slots(larger)
     return larger
 
@@ -72,7 +72,7 @@ def _is_key(table: KeyTable, number: int, key: NDArray[np.uint8], size: int) -> 
     first = table.ends[number]
     if table.ends[number + 1] - first != size:
         return False
-    for i in range(size):
+    for i in range(size):  # noqa: SIM110 - a kernel
         if table.pool[first + i] != key[i]:
             return False
     return True
@@ -86,7 +86,7 @@ def find(table: KeyTable, key: NDArray[np.uint8], size: int) -> int:
     at = np.int64(wanted) & mask
     while table.slots[at] != 0:
         entry = table.slots[at]
-        number = np.int64(entry & _LOW) - 1
+        number = int(np.int64(entry & _LOW)) - 1
         if entry >> _32 == wanted and _is_key(table, number, key, size):
             return int(number)
         at = (at + 1) & mask
@@ -96,14 +96,14 @@ def find(table: KeyTable, key: NDArray[np.uint8], size: int) -> int:
 @hot_kernel
 def add(table: KeyTable, key: NDArray[np.uint8], size: int) -> int:
     """The number of a key that is not in the table, from now on; or NO_ROOM, and nothing is changed."""
-    number = table.count[0]
+    number = table.held[0]
     first = table.ends[number]
     if number + 1 == table.ends.shape[0] or first + size > table.pool.shape[0]:
         return NO_ROOM
     for i in range(size):
         table.pool[first + i] = key[i]
     table.ends[number + 1] = first + size
-    table.count[0] = number + 1
+    table.held[0] = number + 1
     _enter(table, int(number))
     return int(number)
 
@@ -122,7 +122,7 @@ def _enter(table: KeyTable, number: int) -> None:
 @entry_kernel
 def fill_slots(table: KeyTable) -> None:
     """Enter all keys into empty slots."""
-    for number in range(table.count[0]):
+    for number in range(table.held[0]):
         _enter(table, number)
 
 
