@@ -1,5 +1,7 @@
 """The member table's bytes: what was packed comes out, and nothing else is taken for a table."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,12 @@ def test_every_altered_byte_is_noticed() -> None:
     for place in range(len(TABLE)):
         with pytest.raises(MessageError):
             unpack_members(TABLE[:place] + bytes([TABLE[place] ^ 1]) + TABLE[place + 1 :])
+
+
+def test_another_format_is_refused_though_its_checksum_is_right() -> None:
+    body = b"TACETMB2" + TABLE[8:-32]
+    with pytest.raises(MessageError, match="not a member table"):
+        unpack_members(body + hashlib.sha256(body).digest())
 
 
 def test_every_shorter_or_longer_table_is_refused() -> None:

@@ -107,6 +107,14 @@ def test_the_smallest_tables_hold_what_they_hold(size: int) -> None:
     assert find_each(*table_of(hashes), asked) == [row if row < size else members.NO_ROW for row in (0, 1, 2)]
 
 
+def test_the_members_of_a_large_table_are_spread_over_its_homes() -> None:
+    rng = np.random.default_rng(1)
+    hashes = sorted(rng.bytes(16) for _ in range(5000))
+    _, slots = table_of(hashes)
+    assert (slots[0], slots[-1], len(slots)) == (0, 5000, 5001)
+    assert np.diff(slots.astype(np.int64)).max() < 12  # one on average; more is as likely as a hash found by chance
+
+
 @given(st.lists(HASH, min_size=2, max_size=40))
 @settings(deadline=None)
 def test_a_table_out_of_order_is_refused_or_every_member_found(hashes: list[bytes]) -> None:
