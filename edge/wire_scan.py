@@ -58,29 +58,12 @@ class WireScan:
 
 def make_wire(wire: WireFormat) -> scan.Wire:
     """The constants of a driver as the kernel takes them."""
-    return scan.Wire(
-        header=scan.NONE if wire.header is None else wire.header,
-        trailer=scan.NONE if wire.trailer is None else wire.trailer,
-        kind_at=wire.kind_at,
-        kind_max=wire.kind_max,
-        length_at=wire.length_at,
-        length_size=wire.length_size,
-        length_max=wire.length_max,
-        overhead=wire.overhead,
-        check=CHECKS[wire.check],
-        check_from=wire.check_from,
-        after_check=wire.after_check,
-        report_at=wire.report_at,
-        report=wire.report,
-        report_min=wire.report_min,
-        antenna_at=wire.antenna_at,
-        antenna_mask=wire.antenna_mask,
-        antenna_first=wire.antenna_first,
-        rssi_at=wire.rssi_at,
-        pc_at=wire.pc_at,
-        after_epc=wire.after_epc,
-        tag_crc=int(wire.tag_crc),
-    )
+    values = {name: getattr(wire, name) for name in scan.Wire._fields} | {
+        "header": scan.NONE if wire.header is None else wire.header,
+        "trailer": scan.NONE if wire.trailer is None else wire.trailer,
+        "check": CHECKS[wire.check],
+    }
+    return scan.Wire(**{name: int(value) for name, value in values.items()})  # an IntEnum would be compiled for anew
 
 
 def make_rows(ring: ReadRing) -> scan.Rows:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from hotpath import expiry, goods, index, members, people, presence, record, snapshot, warm_log
+from hotpath import expiry, goods, index, members, people, presence, record, scan, snapshot, warm_log
 from hotpath._jit import keep_compiled, stop_keeping
 from hotpath.lists import PEOPLE_LIST
 from hotpath.memory import allocate, no_prefixes
@@ -20,6 +20,7 @@ ENTRY_POINTS = (
     members.match,
     members.hash_cards,
     index.rebuild,
+    scan.scan,
     presence.tick,
     presence.feed,
     people.recheck_person,
@@ -62,6 +63,7 @@ def _steps() -> list[tuple[str, Callable[[], object]]]:
         ("member match", lambda: members.match(key, rows, slots, epc, epc_len, found, members.make_ahead())),
         ("card hashes", lambda: members.hash_cards(key, epc, epc_len, np.zeros((0, 2), np.uint64))),
         ("tag index", lambda: index.rebuild(state)),
+        ("wire scan", lambda: _scan_nothing(scan.Rows(*row))),
         ("deadlines", lambda: presence.tick(state, 0)),
         ("presence", lambda: presence.feed(state, *row, 0, 0)),
         ("sold goods", lambda: goods.mark_sold(state, np.zeros((1, 8), np.uint64), 0, 0, 0, False)),
@@ -70,6 +72,12 @@ def _steps() -> list[tuple[str, Callable[[], object]]]:
         ("checksum", lambda: snapshot.checksum(found.view(np.uint64))),
         ("withdrawal", lambda: people.recheck_person(_with_one_person(state), 0)),
     ]
+
+
+def _scan_nothing(rows: scan.Rows) -> None:
+    wire, data = scan.Wire(*[0] * len(scan.Wire._fields)), np.frombuffer(b"", np.uint8)
+    antennas, others, tally = np.zeros(1, np.int32), np.zeros((0, 2), np.int64), np.zeros(scan.TALLIES, np.int64)
+    scan.scan(wire, data, 0, 0, 0, antennas, rows, 0, 0, others, tally)
 
 
 def _with_one_person(state: record.State) -> record.State:
