@@ -70,6 +70,7 @@ class Keeper:
         self._zones, self._say, self._clock_ns = zones, say, clock_ns
         self._wanted = asyncio.Event()
         self._renewals = self._renewed = 0  # asked for, and of these done
+        self._begun = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="presence file")
 
     async def restore(self) -> None:
@@ -92,6 +93,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Write every few seconds, and at once when wanted, for ever."""
+        self._begun = True
         while True:
             self._wanted.clear()
             await self.save()
@@ -102,8 +104,9 @@ class Keeper:
                 continue
 
     def renew(self) -> None:
-        """Somebody must be forgotten: write a new file now."""
-        refused_of(self._path).unlink(missing_ok=True)
+        """Somebody must be forgotten: write a new file now, and keep no refused one in which they may be."""
+        if self._begun:  # before, it is the member table of the last run that is put in force
+            refused_of(self._path).unlink(missing_ok=True)
         self._renewals += 1
         self._wanted.set()
 

@@ -111,8 +111,8 @@ class Pipeline:
         """From now on these are the members."""
         gone = self.engine.set_members(self._match_key, table)
         self._report(gone)
-        self.visits.members_replaced(0 if table is None else table.version)
-        self._forget()
+        if self.visits.members_replaced(0 if table is None else table.version):
+            self._forget()
 
     def end_visits(self, tokens: Sequence[str], cause: str) -> None:
         """The server says that these are over."""

@@ -126,10 +126,14 @@ class Visits:
             if cause in FORGETTING:
                 self._silenced[handle] = self._members_version
 
-    def members_replaced(self, version: int) -> None:
-        """This member table is in force: it knows who consents, unless it is the one that was in force when they withdrew."""
-        self._members_version = version
+    def members_replaced(self, version: int) -> bool:
+        """This member table is in force: it knows who consents, unless it is the one that was in force when they withdrew.
+
+        Returns: whether it is another than before.
+        """
+        before, self._members_version = self._members_version, version
         self._silenced = {handle: at for handle, at in self._silenced.items() if at == version}
+        return version != before
 
     def keep(self) -> KeptVisits:
         """A copy for a snapshot."""

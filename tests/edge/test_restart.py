@@ -1,0 +1,331 @@
+"""An agent that stops and starts again, with the real engine: who was there is still there, under the same token."""
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from broker_config.identity import siphash_2_4_128
+from broker_config.member_table import pack_members
+from broker_config.messages import Data, ItemArrived, ItemDeparted, VisitEntered, VisitLeft, ZoneCoverage, decode
+from edge.agent import Agent, Devices
+from edge.clock import Clock
+from edge.config import EdgeConfig, load_config
+from edge.kernels import cache_folder, prepare_kernels
+from edge.member_file import member_path
+from edge.outbox import Outbox
+from edge.presence import Tracker
+from edge.presence_config import make_layout, make_settings
+from edge.presence_file import refused_of, unpack
+from readers.health import ReaderHealth
+from readers.model import ReaderId, Weight
+from tests.support.edge import FakeRelay, Script, a_read, eventually
+
+ITEM = bytes.fromhex("3034257bf400cb0000000001")
+CARD, HANDLE = bytes.fromhex("2d14257bf52cb6916d000000"), b"handle-of-ann-16"
+DAY_NS = 86_400_000_000_000
+SNAP = Path("edge") / "presence.snap"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels() -> None:
+    prepare_kernels(cache_folder(), lambda *_: None)
+
+
+@pytest.fixture
+def folder(edge_folder: Path) -> Path:
+    """An agent's folder with a member table of one card, snapshots only on demand, and a short limit at the door."""
+    path = edge_folder / "edge.toml"
+    given = "[snapshot]\nevery_s = 3600\n[presence.door]\nperson_departs_s = 0.4\n[broker]"
+    path.write_text(path.read_text().replace("[broker]", given, 1))
+    config = load_config(path)
+    config.data.mkdir(mode=0o700)
+    write_members(config, 3, [CARD])
+    return edge_folder
+
+
+def write_members(config: EdgeConfig, version: int, cards: list[bytes]) -> None:
+    key = bytes.fromhex(config.credential.match_key or "")
+    table = pack_members(version, Clock()() + DAY_NS, [(siphash_2_4_128(key, card), HANDLE) for card in cards])
+    member_path(config.data, key).write_bytes(table.to_bytes())
+
+
+@dataclass
+class Life:
+    """One process of an agent: the real engine, scripted devices that give signs of life only when they read."""
+
+    config: EdgeConfig
+    outbox: Outbox
+    clock: Clock = field(default_factory=Clock)
+    ready: list[bool] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        goods = [bytes.fromhex(prefix) for prefix in config.site.own_goods]
+        self.engine = Tracker(make_layout(config), make_settings(config), seed=7, own_goods=goods, capacity=256)
+        readers = {reader.id: Script(reader.id, ReaderHealth(signs_of_life=0)) for reader in config.readers}
+        self.scripts = readers | {scale.id: Script(scale.id) for scale in config.scales}
+        devices = Devices(
+            reader=lambda config, _: self.scripts[config.id].open(),  # type: ignore[arg-type, return-value]
+            scale=lambda config, _: self.scripts[config.id].open(),  # type: ignore[arg-type, return-value]
+            relay=lambda _: FakeRelay().open(),
+        )
+        self.agent = Agent(
+            config, self.engine, self.outbox, self.clock, devices=devices, on_ready=lambda: self.ready.append(True)
+        )
+        self.before = self.outbox.last_seq
+        self.shown: list[Data] = []
+        self.agent.uplink.show = lambda data, *_, **__: self.shown.append(data)  # type: ignore[method-assign]
+
+    def read(self, epc: bytes, reader: str = "r-door", times: int = 2) -> None:
+        health = self.scripts[reader].health
+        health.signs_of_life = (health.signs_of_life or 0) + 1
+        self.scripts[reader].say(*(a_read(epc, reader, self.clock()) for _ in range(times)))
+
+    async def said(self, count: int) -> list[Data]:
+        """The events of this life, once there are that many, and no more."""
+        await eventually(lambda: self.outbox.last_seq >= self.before + count)
+        await self.outbox.flush()
+        rows = await self.outbox.rows_after(self.before, 100)
+        assert len(rows) == count
+        return [decode(row.payload).data for row in rows]
+
+    async def saved(self) -> None:
+        await self.agent._keeper.save()
+
+    def covered(self, zone: str) -> list[bool]:
+        return [said.covered for said in self.shown if isinstance(said, ZoneCoverage) and said.zone == zone]
+
+
+@asynccontextmanager
+async def living(folder: Path, *, killed: bool = False) -> AsyncIterator[Life]:
+    """An agent that at the end is stopped as by SIGTERM, or killed: nothing more is written."""
+    config = load_config(folder / "edge.toml")
+    async with Outbox(config.data / "outbox.sqlite", "gw-1", quota_bytes=1 << 20, clock_ns=Clock()) as outbox:
+        life = Life(config, outbox)
+        task = asyncio.create_task(life.agent.run())
+        try:
+            await eventually(lambda: life.ready or task.done())
+            await eventually(lambda: life.agent._keeper.counters.snapshots or task.done())  # the first of its own
+            yield life
+            assert not task.done(), task
+        finally:
+            if killed:
+                life.agent._keeper.close = asyncio.Event().set  # type: ignore[method-assign, assignment]
+            task.cancel()
+            with suppress(asyncio.CancelledError, TypeError):
+                await task
+
+
+async def test_who_is_there_over_a_stop_is_said_once_and_departs_under_the_same_token(folder: Path) -> None:
+    async with living(folder) as life:
+        life.read(CARD)
+        life.read(ITEM, "r-shoes")
+        said = await life.said(2)
+        entered = next(each for each in said if isinstance(each, VisitEntered))
+        started = life.agent.uplink.started_at
+    async with living(folder) as again:
+        assert again.agent.uplink.started_at == started
+        counters = again.agent.stats().counters
+        assert (counters["restored_items"], counters["restored_people"]) == (1, 1)
+        again.read(ITEM, "r-shoes")
+        again.read(CARD)
+        await eventually(lambda: again.engine.counters.reads == 4)
+        (left,) = await again.said(1)  # the limit at the door is short, and nobody reads the card any more
+        assert isinstance(left, VisitLeft)
+        assert (left.visit, left.zone, left.reason) == (entered.visit, "door", "timeout")
+
+
+async def test_who_went_while_nobody_looked_departs_once_the_reader_is_back_and_a_limit_has_passed(
+    folder: Path,
+) -> None:
+    async with living(folder) as life:
+        life.read(CARD)
+        (entered,) = await life.said(1)
+    async with living(folder) as again:
+        assert again.engine.next_deadline_ns() is None or again.covered("door") == [False]
+        await asyncio.sleep(0.6)  # longer than the limit; the reader has shown no sign of life yet
+        assert again.outbox.last_seq == again.before, "a zone that is not covered departs nobody"
+        back_ns = again.clock()
+        again.read(ITEM)  # it reads again, and not the card
+        left, *_ = await again.said(2)
+        if not isinstance(left, VisitLeft):
+            left = (await again.said(2))[1]
+        assert isinstance(left, VisitLeft)
+        assert left.visit == entered.visit  # type: ignore[attr-defined]
+        assert left.detected_at.timestamp() * 1e9 >= back_ns + 0.39e9
+        assert again.covered("door") == [False, True]
+
+
+async def test_no_card_is_in_the_file_and_nobody_else_can_read_it(folder: Path) -> None:
+    async with living(folder) as life:
+        life.read(CARD)
+        life.read(ITEM, "r-shoes")
+        await life.said(2)
+        await life.saved()
+        data = (folder / SNAP).read_bytes()
+        assert stat.S_IMODE((folder / SNAP).stat().st_mode) == 0o600
+        for form in (CARD, CARD[::-1], CARD[:8], CARD.hex().encode(), CARD.hex().upper().encode()):
+            assert form not in data
+        assert ITEM in data  # the search finds what is there
+        assert len(unpack(data).visits.visits) == 1
+
+
+async def test_a_crash_takes_back_what_came_after_the_last_snapshot_and_keeps_the_token(folder: Path) -> None:
+    async with living(folder, killed=True) as life:
+        life.read(CARD)
+        life.read(ITEM, "r-shoes")
+        said = await life.said(2)
+        token = next(each.visit for each in said if isinstance(each, VisitEntered))
+    async with living(folder) as again:
+        taken_back = await again.said(2)
+        assert {(type(each), each.reason) for each in taken_back} == {(VisitLeft, "restart"), (ItemDeparted, "restart")}  # type: ignore[attr-defined]
+        again.read(ITEM, "r-shoes")
+        again.read(CARD, "r-shoes")
+        later = (await again.said(4))[2:]
+        assert [each.visit for each in later if isinstance(each, VisitEntered)] == [token]
+        assert len([each for each in later if isinstance(each, ItemArrived)]) == 1
+
+
+async def test_a_crash_after_a_snapshot_loses_nobody(folder: Path) -> None:
+    async with living(folder, killed=True) as life:
+        life.read(CARD, "r-shoes")
+        await life.said(1)
+        await life.saved()
+    async with living(folder) as again:
+        again.read(CARD, "r-shoes")
+        await eventually(lambda: again.engine.counters.reads == 2)
+        assert await again.said(0) == []
+        assert again.agent.stats().counters["restored_people"] == 1
+
+
+async def test_who_withdraws_is_out_of_the_file_at_once(folder: Path) -> None:
+    async with living(folder) as life:
+        life.read(CARD, "r-shoes")
+        (entered,) = await life.said(1)
+        await life.saved()
+        refused_of(folder / SNAP).write_bytes(b"an old one")
+        assert isinstance(entered, VisitEntered)
+        life.agent._pipeline.end_visits((entered.visit,), "withdrawn")
+        await eventually(lambda: entered.visit.encode() not in (folder / SNAP).read_bytes())
+        assert not refused_of(folder / SNAP).exists()
+        kept = unpack((folder / SNAP).read_bytes())
+        assert (kept.visits.visits, kept.visits.silenced) == ((), ((HANDLE, 3),))
+
+
+async def test_who_is_not_in_the_new_member_table_is_out_of_the_file_at_once(folder: Path) -> None:
+    async with living(folder) as life:
+        life.read(CARD, "r-shoes")
+        await life.said(1)
+        await life.saved()
+        assert HANDLE in (folder / SNAP).read_bytes()
+        write_members(life.config, 4, [])
+        life.agent._members.load()
+        await eventually(lambda: HANDLE not in (folder / SNAP).read_bytes())
+        (_, left) = await life.said(2)
+        assert left.reason == "withdrawn"  # type: ignore[attr-defined]
+
+
+async def test_withdrawn_while_it_was_off_is_never_mentioned_again(folder: Path) -> None:
+    async with living(folder) as life:
+        life.read(CARD, "r-shoes")
+        await life.said(1)
+    write_members(load_config(folder / "edge.toml"), 4, [])
+    async with living(folder) as again:
+        (left,) = await again.said(1)
+        assert (left.reason, HANDLE in (folder / SNAP).read_bytes()) == ("withdrawn", False)  # type: ignore[attr-defined]
+        again.read(CARD, "r-shoes", times=4)
+        await eventually(lambda: again.engine.counters.reads == 4)
+        await again.said(1)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "foreign"])
+async def test_a_file_that_is_no_good_is_set_aside_and_the_agent_starts_with_nobody(
+    folder: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with living(folder) as life:
+        life.read(ITEM, "r-shoes")
+        await life.said(1)
+        started = life.agent.uplink.started_at
+    data = bytearray((folder / SNAP).read_bytes())
+    match damage:
+        case "cut":
+            del data[-9:]
+        case "flip":
+            data[-9] ^= 1
+        case "empty":
+            data.clear()
+        case "foreign":
+            data[:8] = b"TACETMB1"
+    (folder / SNAP).write_bytes(data)
+    async with living(folder) as again:
+        assert again.agent.stats().counters["snapshot_refused"] == 1
+        assert refused_of(folder / SNAP).read_bytes() == bytes(data)
+        assert again.agent.uplink.started_at > started
+        again.read(ITEM, "r-shoes")
+        assert [type(each) for each in await again.said(1)] == [ItemArrived]
+    assert len([each for each in caplog.records if "presence file refused" in each.message]) == 1
+
+
+async def test_a_file_that_is_too_old_is_refused(folder: Path) -> None:
+    async with living(folder) as life:
+        life.read(ITEM, "r-shoes")
+        await life.said(1)
+    path = folder / "edge.toml"
+    path.write_text(path.read_text().replace("every_s = 3600", "every_s = 3600\nmax_age_s = 0.001"))
+    async with living(folder) as again:
+        assert again.agent.stats().counters["snapshot_refused"] == 1
+
+
+async def test_an_outbox_that_began_anew_makes_the_file_foreign(folder: Path) -> None:
+    async with living(folder) as life:
+        life.read(ITEM, "r-shoes")
+        await life.said(1)
+    for part in (folder / "edge").glob("outbox.sqlite*"):
+        part.unlink()
+    async with living(folder) as again:
+        assert again.agent.stats().counters["snapshot_refused"] == 1
+
+
+async def test_a_disk_that_is_full_costs_the_file_but_not_the_agent(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with living(folder) as life:
+        life.read(CARD, "r-shoes")
+        (entered,) = await life.said(1)
+        await life.saved()
+        part = folder / "edge" / "presence.snap.part"
+        part.mkdir()  # as good as full: nothing can be written there
+        await life.saved()
+        assert (folder / SNAP).exists()
+        life.agent._pipeline.end_visits((entered.visit,), "withdrawn")  # type: ignore[attr-defined]
+        await eventually(lambda: not (folder / SNAP).exists())
+        assert life.agent.stats().counters["snapshot_failures"] >= 2
+        part.rmdir()
+
+
+async def test_a_shelf_invents_no_pick_after_a_restart(folder: Path) -> None:
+    def weigh(life: Life, grams: int) -> None:
+        life.scripts["w-s1"].say(*(Weight(ReaderId("w-s1"), grams, True, life.clock()) for _ in range(3)))  # type: ignore[arg-type]
+
+    async with living(folder) as life:
+        life.read(ITEM, "r-shoes", times=3)
+        await life.said(1)
+        weigh(life, 600)
+        await eventually(lambda: life.agent._shelves[ReaderId("w-s1")]._fusion.grams == 600)
+    async with living(folder) as again:  # meanwhile one was taken, and the scale says less
+        assert len(again.engine.present_in(1)) == 1
+        fusion = again.agent._shelves[ReaderId("w-s1")]._fusion
+        weigh(again, 300)
+        await eventually(lambda: fusion.grams == 300)
+        again.read(ITEM, "r-shoes", times=3)
+        await eventually(lambda: again.engine.counters.reads == 3 and fusion.items(again.clock()) == 1)
+        weigh(again, 300)
+        for _ in range(3):
+            again.agent._shelves[ReaderId("w-s1")].look()
+        assert not fusion.moving
+        assert await again.said(0) == []
