@@ -1,7 +1,7 @@
 """The agent with scripted devices and engine: what comes in at a port goes out as a stored event."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,15 +68,21 @@ class World:
         await self.outbox.flush()
         return [decode(row.payload) for row in await self.outbox.rows_after(0, 1000)]
 
+    def shown(self, where: str) -> AnyData | None:
+        """The retained state shown there last."""
+        payload = self.agent.uplink._states.get(f"tacet/1/demo/{where}")
+        return None if payload is None else decode(payload).data
+
     def state_of(self, device_id: str) -> str:
         return next(device.state for device in self.agent.health.devices if device.id == device_id)
 
 
 @asynccontextmanager
-async def living(edge_folder: Path) -> AsyncIterator[World]:
+async def living(edge_folder: Path, prepare: Callable[[World], None] = lambda _: None) -> AsyncIterator[World]:
     config = load_config(edge_folder / "edge.toml")
     async with Outbox(config.data / "outbox.sqlite", "gw-1", quota_bytes=MB, clock_ns=Clock()) as outbox:
         world = World(config, outbox)
+        prepare(world)
         task = asyncio.create_task(world.agent.run())
         try:
             await eventually(lambda: world.ready or task.done())
