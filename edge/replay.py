@@ -77,7 +77,7 @@ def replay(
 
     if depart_after_s is not None and not 0 < depart_after_s <= LONGEST_S:
         raise typer.BadParameter(f"--depart-after-s is a time above 0 and at most {LONGEST_S} s")
-    warm_up_kernels()
+    warm_up_kernels(("logs",) if emit == "reads" else ("engine", "logs"))
     recording = read_recording(read_blocks(log), log)
     _name_bad_rows(recording.bad_rows)
     layout = zones_from_file(zones, recording.antennas) if zones else zone_per_antenna(recording.antennas)

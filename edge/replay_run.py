@@ -98,7 +98,7 @@ def replay_events(
     layout: Layout,
     settings: PresenceSettings,
     members: tuple[bytes, MemberTable] | None,
-    emit: Callable[[bytes], None] | None,
+    emit: Callable[[bytes], object] | None,
 ) -> Summary:
     """Run the log, in file order, up to its last record.
 
