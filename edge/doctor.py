@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from edge.config import EdgeConfig, load_config
 from edge.doctor_probes import Finding, examine_broker, examine_port, examine_reader, examine_scale, examine_server
+from edge.presence_config import zones_of
 
 MARKS = {0: "[green]ok[/]   ", 1: "[yellow]look[/] ", 2: "[red]wrong[/]"}
 RUNNING = ("ready", "alert")
@@ -61,7 +63,9 @@ async def examine(config: EdgeConfig) -> list[Finding]:
     server, status = await examine_server(config.server)
     agent = running_agent(config.agent, status)
     findings += server
-    return findings + (examine_agent(agent) if agent else [no_agent(config.agent), *await examine_devices(config)])
+    if agent is None:
+        return [*findings, no_agent(config.agent), *await examine_devices(config)]
+    return [*findings, *examine_agent(agent), *examine_coverage(zones_of(config), status)]
 
 
 def running_agent(agent_id: str, status: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -88,6 +92,7 @@ def examine_agent(agent: dict[str, Any]) -> list[Finding]:
         waiting = stats["outbox"]
         findings.append(Finding(1 if waiting > 1000 else 0, f"outbox: {waiting} events wait for the server's word"))
         findings.append(lease(stats))
+        findings += examine_restarts(stats.get("counters", {}))
         if stats["reads"] == 0:
             findings.append(
                 Finding(
@@ -96,6 +101,32 @@ def examine_agent(agent: dict[str, Any]) -> list[Finding]:
                     "hold a tag near an antenna; check power_dbm, region, floor_dbm",
                 )
             )
+    return findings
+
+
+def examine_coverage(zones: Sequence[str], status: dict[str, Any] | None) -> list[Finding]:
+    """The agent's zones whose readers do not all deliver."""
+    known = status.get("zones", []) if status else []
+    dark = [zone for zone in known if zone["zone"] in zones and zone.get("covered") is False]
+    return [
+        Finding(
+            2,
+            f"zone {zone['zone']}: not covered since {zone['covered_since'] or 'nobody knows when'}; nobody departs from it",
+            "see to its reader; once that reads again, everybody has a whole limit to be seen",
+        )
+        for zone in dark
+    ]
+
+
+def examine_restarts(counters: dict[str, int]) -> list[Finding]:
+    """Whether the agent could begin with who was there, and can again."""
+    findings: list[Finding] = []
+    if counters.get("snapshot_refused"):
+        step = "the log says why; the file is beside it as presence.snap.refused"
+        findings.append(Finding(1, "restart: the presence file was refused, so everybody arrived anew", step))
+    if failures := counters.get("snapshot_failures"):
+        step = "free some space on the disk of `data`; until then a restart forgets who is there"
+        findings.append(Finding(1, f"presence file: {failures} times not written", step))
     return findings
 
 

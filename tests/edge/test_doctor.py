@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.doctor import examine_agent, lease, running_agent
+from edge.doctor import examine_agent, examine_coverage, lease, running_agent
 from edge.doctor_probes import examine_broker, examine_port, examine_server
 
 STATS = {"outbox": 0, "reads": 10, "members_version": 3, "member_lease_s": 7200}
@@ -115,3 +115,27 @@ def test_only_an_agent_that_is_up_speaks_for_its_devices(state: str, runs: bool)
     assert (running_agent("gw-1", status) is not None) == runs
     assert running_agent("gw-2", status) is None
     assert running_agent("gw-1", None) is None
+
+
+def a_zone(name: str, covered: bool | None, since: str | None = "10:00") -> dict[str, object]:
+    return {"zone": name, "covered": covered, "covered_since": since}
+
+
+def test_a_zone_whose_reader_is_silent_is_wrong_and_others_zones_are_not_ours() -> None:
+    zones = [a_zone("door", False), a_zone("shoes", True), a_zone("till", None, None), a_zone("stock", False)]
+    (finding,) = examine_coverage(("door", "shoes", "till"), {"zones": zones})
+    assert finding.level == 2
+    assert "zone door: not covered since 10:00" in finding.what
+    assert examine_coverage(("door",), None) == []
+    assert "nobody knows" in examine_coverage(("door",), {"zones": [a_zone("door", False, None)]})[0].what
+
+
+@pytest.mark.parametrize(
+    ("counters", "words"),
+    [({"snapshot_refused": 1}, "everybody arrived anew"), ({"snapshot_failures": 4}, "4 times not written")],
+)
+def test_a_restart_that_forgot_or_would_forget_is_worth_a_look(counters: dict[str, int], words: str) -> None:
+    agent = {"agent": "gw-1", "state": "ready", "since": "9:00", "devices": [], "stats": STATS | {"counters": counters}}
+    (finding,) = [finding for finding in examine_agent(agent) if finding.level]
+    assert finding.level == 1
+    assert words in finding.what
