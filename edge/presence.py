@@ -239,12 +239,14 @@ class Tracker:
     def _recheck_persons(self) -> Iterator[Events]:
         from hotpath import lists, people, record
 
-        tag, persons = int(self._state.numbers[record.OLDEST + lists.PEOPLE_LIST]), []
+        newer, tag, tags = self._state.cold["newer"], int(self._state.numbers[record.OLDEST + lists.PEOPLE_LIST]), []
         while tag != record.NOWHERE:
-            persons.append(tag)
-            tag = int(self._state.cold["newer"][tag])
-        for tag in sorted(persons, key=lambda each: int(self._state.cold["serial"][each])):
-            people.recheck_person(self._state, tag)
+            tags.append(tag)
+            tag = int(newer[tag])
+        persons = np.array(tags, np.int64)
+        persons, done = persons[np.argsort(self._state.cold["serial"][persons])], 0
+        while done < len(persons):  # by the kernel: Python's look at each of thousands would hold reads up
+            done = people.recheck_persons(self._state, persons, done)
             yield from self._take_events()
 
     def _rebuild(self) -> None:

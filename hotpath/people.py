@@ -1,6 +1,7 @@
 """Persons: those whose consent is gone, and those remembered over a restart by their card's hash alone."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hotpath._jit import entry_kernel, kernel
 from hotpath.events import explain, leave_door, put_event
@@ -12,6 +13,7 @@ from hotpath.places import best_place, zone_of
 from hotpath.record import (
     DEPARTED,
     EPC_WORDS,
+    EVENTS,
     EXITING,
     HOT_WORDS,
     MOVED,
@@ -44,8 +46,19 @@ def card_hash(state: State, tag: int) -> tuple[Word, Word]:
 
 
 @entry_kernel
+def recheck_persons(state: State, persons: NDArray[np.int64], done: int) -> int:
+    """After a change of the member table, see who of these is still a member; how many are `done`, all or as many as there
+    is room for their events.
+    """
+    while done < persons.shape[0] and state.numbers[EVENTS] < state.events.shape[0]:
+        recheck_person(state, persons[done])
+        done += 1
+    return done
+
+
+@kernel
 def recheck_person(state: State, tag: int) -> None:
-    """After a change of the member table: a person whose card is no member's any more, or another member's, departs
+    """A person whose card is no member's any more, or another member's, departs
     (`withdrawn`) and is forgotten.
     """
     hot, handle = state.hot[tag], state.cold[tag]["handle"]

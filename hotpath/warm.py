@@ -23,7 +23,7 @@ ENTRY_POINTS = (
     scan.scan,
     presence.tick,
     presence.feed,
-    people.recheck_person,
+    people.recheck_persons,
     goods.mark_sold,
     snapshot.copy_kept,
     snapshot.put_back,
@@ -70,12 +70,12 @@ def _steps() -> list[tuple[str, Callable[[], object]]]:
         ("snapshot", lambda: snapshot.copy_kept(state, hot, cold)),
         ("restart", lambda: snapshot.put_back(state, hot, cold)),
         ("checksum", lambda: snapshot.checksum(found.view(np.uint64))),
-        ("withdrawal", lambda: people.recheck_person(_with_one_person(state), 0)),
+        ("withdrawal", lambda: people.recheck_persons(_with_one_person(state), np.zeros(1, np.int64), 0)),
     ]
 
 
 def _scan_nothing(rows: scan.Rows) -> None:
-    wire, data = scan.Wire(*[0] * len(scan.Wire._fields)), np.frombuffer(b"", np.uint8)
+    wire, data = np.zeros(1, scan.WIRE), np.frombuffer(b"", np.uint8)
     antennas, others, tally = np.zeros(1, np.int32), np.zeros((0, 2), np.int64), np.zeros(scan.TALLIES, np.int64)
     scan.scan(wire, data, 0, 0, 0, antennas, rows, 0, 0, others, tally)
 

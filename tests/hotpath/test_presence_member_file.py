@@ -7,7 +7,7 @@ import numpy as np
 from broker_config.identity import siphash_2_4_128
 from broker_config.member_table import pack_members
 from edge.columns import make_columns
-from edge.member_file import IncomingTable, map_members
+from edge.member_file import IncomingTable, index_members, map_members
 from edge.presence import Tracker
 from edge.presence_model import Antenna, Layout, PresenceSettings, Transition, ZoneSpec
 
@@ -19,9 +19,9 @@ CARDS = [bytes([0x30, number, *range(10)]) for number in range(4)]
 TABLE = pack_members(3, UNTIL_NS, [(siphash_2_4_128(KEY, card), card[:2] * 8) for card in CARDS])
 
 
-def make_tracker() -> Tracker:
+def make_tracker(capacity: int = 64) -> Tracker:
     layout = Layout((Antenna("r-door", 1, 0),), (ZoneSpec("door", "door"),))
-    return Tracker(layout, PresenceSettings(), seed=1, own_goods=[], capacity=64)
+    return Tracker(layout, PresenceSettings(), seed=1, own_goods=[], capacity=capacity)
 
 
 def read_twice(tracker: Tracker, at_ns: int, cards: list[bytes]) -> list[Transition]:
@@ -56,3 +56,15 @@ def test_when_the_lease_of_the_file_ends_its_members_are_strangers(tmp_path: Pat
         tracker = make_tracker()
         tracker.set_members(KEY, map_members(tmp_path / "table"))
         assert len(read_twice(tracker, at_ns, CARDS)) == arrivals
+
+
+def test_when_a_table_is_taken_away_thousands_depart_in_the_order_in_which_they_came() -> None:
+    cards = [bytes([0x31, number >> 8, number & 0xFF]) for number in range(5000)]  # more than the engine has event rows
+    tracker = make_tracker(1 << 14)
+    tracker.set_members(
+        KEY, index_members(pack_members(1, UNTIL_NS, [(siphash_2_4_128(KEY, each), KEY) for each in cards]))
+    )
+    assert len(read_twice(tracker, START_NS, cards)) == len(cards)
+    gone = tracker.set_members(KEY, None)
+    assert [(each.kind, each.reason) for each in gone] == [("departed", "withdrawn")] * len(cards)
+    assert [each.epc for each in gone] == cards
