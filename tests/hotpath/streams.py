@@ -1,169 +1,197 @@
-"""Streams of reads, ticks and member tables, run through the engine and through the oracle side by side."""
+"""Streams of all that can happen, run through the engine and through the slow model side by side."""
 
-import random
-import sys
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from broker_config.identity import siphash_2_4_128
-from broker_config.member_table import MemberTable, pack_members
-from edge.columns import Columns, make_columns
-from edge.presence import Antenna, Layout, PresenceSettings, Tracker, Transition, ZoneSettings, ZoneSpec
+from edge.presence import Counters, Layout, PresenceSettings, Tracker, Transition
 from tests.hotpath.oracle import Oracle, OracleRead
-
-KEY = bytes(range(16))
-MS = 1_000_000
-START_NS = 1_700_000_000_000 * MS
-FOREVER_NS = 1 << 61
-OWN = bytes.fromhex("3034257b")
-GARMENT = OWN + b"\x77"
-CARDS = (bytes.fromhex("2d14257bf52cb6916d000000"), bytes.fromhex("2d14257bf49bf13331000000"))
-ITEMS = tuple(OWN + bytes([n] * 8) for n in range(3))
-STRANGER = bytes.fromhex("e2801160600002")
-TAGS = (*CARDS, *ITEMS, GARMENT + bytes(7), STRANGER, b"\x2e" + bytes(11), OWN + bytes(58))
-MEMBERS = {card: bytes([number + 1] * 16) for number, card in enumerate(CARDS)}
-
-LAYOUT = Layout(
-    (
-        Antenna("a", 1, 0, -70.0),
-        Antenna("a", 2, 0, -70.0),
-        Antenna("b", 1, 1, -70.0),
-        Antenna("c", 1, 2, -70.0),
-        Antenna("d", 1, 3, -70.0),
-        Antenna("e", 1, 4, -70.0),
-        Antenna("e", 2, 4, -70.0),
-    ),
-    (
-        ZoneSpec("door", "door"),
-        ZoneSpec("shelf", "shelf"),
-        ZoneSpec("till", "till"),
-        ZoneSpec("exit", "exit"),
-        ZoneSpec("desk", "desk", ZoneSettings(confirm_reads=1, item_departs_s=12.0)),
-    ),
-)
-SHORT = ZoneSettings(item_departs_s=20.0, exit_departs_s=5.0)
-SETTINGS = PresenceSettings(
-    door=SHORT,
-    shelf=ZoneSettings(item_departs_s=20.0, confirm_reads=3, move_min_reads=2),
-    till=ZoneSettings(item_departs_s=20.0, creates_items=False),
-    exit=SHORT,
-    person_forgotten_s=30.0,
-    item_forgotten_days=60 / 86_400,
-    garment_prefixes=(GARMENT,),
-)
+from tests.hotpath.oracle_life import COUNTED
+from tests.hotpath.store import FOREVER_NS, KEY, LAYOUT, MEMBERS, OWN, SETTINGS, first_members, table_of, to_columns
 
 
 @dataclass(frozen=True)
-class Step:
-    """One thing that happens: a read, or a tick, or a table of the first `members` cards with a lease."""
+class Tick:
+    now_ns: int
 
-    read: OracleRead | None = None
-    tick_ns: int | None = None
-    members: int | None = None
+
+@dataclass(frozen=True)
+class Members:
+    """A table of the first `count` cards, with a lease."""
+
+    count: int
     leased_until_ns: int = FOREVER_NS
 
 
-def to_columns(reads: Sequence[OracleRead]) -> Columns:
-    columns = make_columns(len(reads))
-    for row, read in enumerate(reads):
-        columns.t_ns[row], columns.antenna[row], columns.crc_ok[row] = read.t_ns, read.antenna, read.crc_ok
-        columns.epc_bytes[row, : len(read.epc)] = np.frombuffer(read.epc, np.uint8)
-        columns.epc_len[row], columns.rssi_cdbm[row] = len(read.epc), read.rssi_cdbm
-    return columns
+@dataclass(frozen=True)
+class Coverage:
+    reader_id: str
+    covered: bool
+    now_ns: int
 
 
-def table_of(members: dict[bytes, bytes], leased_until_ns: int) -> MemberTable:
-    return pack_members(1, leased_until_ns, [(siphash_2_4_128(KEY, card), handle) for card, handle in members.items()])
+@dataclass(frozen=True)
+class Sold:
+    epcs: tuple[bytes, ...]
+    sold: bool
+    now_ns: int
 
 
-def first_members(count: int) -> dict[bytes, bytes]:
-    return dict(list(MEMBERS.items())[:count])
+@dataclass(frozen=True)
+class Restart:
+    """A snapshot, a new engine with other keys and perhaps in a rebuilt store, and the member table again."""
+
+    layout: Layout
+    now_ns: int
 
 
-def make_tracker(own_goods: tuple[bytes, ...] | None = (OWN,), seed: int = 1) -> Tracker:
-    return Tracker(LAYOUT, SETTINGS, seed=seed, own_goods=own_goods, capacity=64)
+Step = OracleRead | Tick | Members | Coverage | Sold | Restart
 
 
-def run_engine(
-    steps: Sequence[Step], cuts: set[int], own_goods: tuple[bytes, ...] | None, seed: int
-) -> tuple[list[Transition], Tracker]:
-    """Reads between other steps are one batch, cut at the positions in `cuts`."""
-    tracker = make_tracker(own_goods, seed)
-    events = tracker.set_members(KEY, table_of(MEMBERS, FOREVER_NS))
-    waiting: list[OracleRead] = []
-    for number, step in enumerate(steps):
-        if step.read is not None:
-            waiting.append(step.read)
-        if waiting and (step.read is None or number in cuts):
-            events += tracker.feed(to_columns(waiting))
-            waiting.clear()
-        if step.tick_ns is not None:
-            events += tracker.tick(step.tick_ns)
-        if step.members is not None:
-            events += tracker.set_members(KEY, table_of(first_members(step.members), step.leased_until_ns))
-    return events + tracker.feed(to_columns(waiting)), tracker
+@dataclass(frozen=True)
+class World:
+    """What stays the same during a stream."""
+
+    own_goods: tuple[bytes, ...] | None = (OWN,)
+    capacity: int = 64
+    layout: Layout = LAYOUT
+    settings: PresenceSettings = SETTINGS
 
 
-def run_oracle(steps: Sequence[Step], own_goods: tuple[bytes, ...] | None) -> Oracle:
-    oracle = Oracle(LAYOUT, SETTINGS, own_goods, MEMBERS, FOREVER_NS)
-    for step in steps:
-        if step.read is not None:
-            oracle.read(step.read)
-        if step.tick_ns is not None:
-            oracle.tick(step.tick_ns)
-        if step.members is not None:
-            oracle.set_members(first_members(step.members), step.leased_until_ns)
-    return oracle
+@dataclass
+class Story:
+    """What came out: events, and at every restart and at the end the counters and who is where."""
+
+    events: list[Transition] = field(default_factory=list)
+    looks: list[object] = field(default_factory=list)
+    counted: Counter[str] = field(default_factory=Counter)
+    reached: set[str] = field(default_factory=set)
+
+    def look(self, counters: dict[str, int], *more: object) -> None:
+        self.counted.update(counters)
+        self.looks.append((counters, *more))
 
 
-def compare(steps: Sequence[Step], cuts: set[int], own_goods: tuple[bytes, ...] | None, seed: int) -> list[Transition]:
-    """Both must say the same, event for event, and count the same; returns the events."""
-    events, tracker = run_engine(steps, cuts, own_goods, seed)
-    oracle = run_oracle(steps, own_goods)
-    assert events == oracle.events
-    counters = tracker.counters
-    assert {name: getattr(counters, name) for name in oracle.counts} == oracle.counts
-    assert counters.tags == len(oracle.tags)
-    present = [tag for tag in oracle.tags.values() if tag.state == "present"]
-    assert counters.present_people == sum(tag.kind == "person" for tag in present)
-    assert counters.present_items == sum(tag.kind == "item" for tag in present)
-    return events
+class Engine:
+    """The tracker, driven by steps; reads between other steps are one batch, cut where it is told."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.world, self.seed, self.story = world, seed, Story()
+        self.layout = world.layout
+        self.tracker = self.make(seed)
+        self.table = Members(len(MEMBERS))
+        self.waiting: list[OracleRead] = []
+        self.tell_members()
+
+    def make(self, seed: int) -> Tracker:
+        world = self.world
+        return Tracker(self.layout, world.settings, seed=seed, own_goods=world.own_goods, capacity=world.capacity)
+
+    def tell_members(self) -> None:
+        table = table_of(first_members(self.table.count), self.table.leased_until_ns)
+        self.story.events += self.tracker.set_members(KEY, table)
+
+    def flush(self) -> None:
+        if self.waiting:
+            words = max(2, *((min(len(read.epc), 64) + 7) // 8 for read in self.waiting))
+            columns = to_columns(self.waiting, words)
+            self.story.events += self.tracker.feed(columns, self.waiting[0].received_ns)
+            self.waiting.clear()
+
+    def run(self, steps: Sequence[Step], cuts: set[int]) -> Story:
+        for number, step in enumerate(steps):
+            if isinstance(step, OracleRead):
+                if number in cuts or (self.waiting and self.waiting[0].received_ns != step.received_ns):
+                    self.flush()
+                self.waiting.append(step)
+            else:
+                self.flush()
+                self.take(step)
+        self.flush()
+        self.look()
+        return self.story
+
+    def take(self, step: Step) -> None:
+        match step:
+            case Tick(now_ns):
+                self.story.events += self.tracker.tick(now_ns)
+            case Members():
+                self.table = step
+                self.tell_members()
+            case Coverage(reader_id, covered, now_ns):
+                self.story.events += self.tracker.set_coverage(reader_id, covered, now_ns)
+            case Sold(epcs, sold, now_ns):
+                self.story.events += self.tracker.mark_sold(epcs, now_ns, sold=sold)
+            case Restart(layout, now_ns):
+                self.look()
+                kept = self.tracker.snapshot().to_bytes()
+                self.seed, self.layout = self.seed + 1, layout
+                self.tracker = self.make(self.seed)
+                restored = self.tracker.restore(kept, now_ns)
+                self.story.looks.append((restored.items, restored.people, restored.dropped))
+                self.tell_members()
+
+    def look(self) -> None:
+        counters = counted(self.tracker.counters)
+        zones = range(len(self.layout.zones))
+        self.story.look(counters, self.tracker.counts().tolist(), [self.tracker.present_in(zone) for zone in zones])
 
 
-def random_steps(rng: random.Random, count: int) -> list[Step]:
-    """A busy little store: bursts at one place, leaks, silence, late and ill-timed reads."""
-    now, steps = START_NS, []
-    tag, antenna = rng.choice(TAGS), 0
-    for _ in range(count):
-        now += rng.choice((0, 0, 50, 100, 100, 100, 300, 300, 500, 500, 1000, 1500, 2000, 8000)) * MS
-        if rng.random() < 0.1:
-            tag = rng.choice(TAGS)
-        if rng.random() < 0.15:
-            antenna = rng.randrange(len(LAYOUT.antennas))
-        now += 20_000 * MS * (rng.random() < 0.03)
-        late = rng.choice((0, 0, 0, 0, 0, 0, 100, 1500, 10_000, 60_000)) * MS
-        cdbm = rng.choice((-4000, -4500, -5000, -5500, -6000, -6500, -7000, -7001))
-        kind = rng.random()
-        if kind < 0.03:
-            steps.append(Step(tick_ns=now))
-        elif kind < 0.05:
-            steps.append(Step(members=rng.randrange(3), leased_until_ns=now + rng.choice((-1, 5000, 10**9)) * MS))
-        else:
-            steps.append(Step(OracleRead(now - late, antenna, tag, cdbm, rng.choice((-1, -1, 1, 1, 0)))))
-    return steps
+def counted(counters: Counters) -> dict[str, int]:
+    return {name: getattr(counters, name) for name in COUNTED}
 
 
-def main(seeds: int, count: int) -> None:
-    """For a run without the compiler: compare some random streams and print how many events agreed."""
-    agreed = 0
-    for seed in range(seeds):
-        rng = random.Random(seed)
-        steps = random_steps(rng, count)
-        agreed += len(compare(steps, set(rng.sample(range(count), count // 8)), (OWN,), seed))
-    sys.stdout.write(f"{agreed}\n")
+class Model:
+    """The slow model, driven by the same steps."""
+
+    def __init__(self, world: World) -> None:
+        self.oracle = Oracle(world.layout, world.settings, world.own_goods, world.capacity)
+        self.table, self.story = Members(len(MEMBERS)), Story()
+        self.tell_members()
+
+    def tell_members(self) -> None:
+        self.oracle.set_members(first_members(self.table.count), self.table.leased_until_ns)
+
+    def run(self, steps: Sequence[Step]) -> Story:
+        for step in steps:
+            self.take(step)
+        self.look()
+        return self.story
+
+    def take(self, step: Step) -> None:
+        match step:
+            case OracleRead():
+                self.oracle.read(step)
+            case Tick(now_ns):
+                self.oracle.tick(now_ns)
+            case Members():
+                self.table = step
+                self.tell_members()
+            case Coverage(reader_id, covered, now_ns):
+                self.oracle.set_coverage(reader_id, covered, now_ns)
+            case Sold(epcs, sold, now_ns):
+                self.oracle.mark_sold(epcs, now_ns, sold)
+            case Restart(layout, now_ns):
+                self.look()
+                self.oracle, restored = self.oracle.restart(layout, now_ns)
+                self.story.looks.append(restored)
+                self.tell_members()
+
+    def look(self) -> None:
+        self.story.events += self.oracle.events
+        self.oracle.events = []
+        self.story.reached |= self.oracle.reached
+        zones = range(len(self.oracle.layout.zones))
+        present = [self.oracle.present_in(zone) for zone in zones]
+        self.story.look(self.oracle.counters(), self.oracle.zone_counts(), present)
 
 
-if __name__ == "__main__":
-    main(seeds=6, count=250)
+def compare(steps: Sequence[Step], cuts: set[int], world: World, seed: int) -> Story:
+    """Both must say the same, event for event, and count the same; returns what they said."""
+    said, expected = Engine(world, seed).run(steps, cuts), Model(world).run(steps)
+    said.reached = expected.reached
+    for number, (event, other) in enumerate(zip(said.events, expected.events, strict=False)):
+        assert event == other, f"event {number}"
+    assert said.events == expected.events
+    assert said.looks == expected.looks
+    return said
