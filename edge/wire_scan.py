@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.health import Tally
 from edge.read_ring import ReadRing
@@ -48,7 +49,8 @@ class WireScan:
             )  # fmt: skip
             reads += last - row
             self._tally.dropped_reads += self._ring.wrote(last - row)
-            others += [data[begin : begin + size] for begin, size in self._others[:found].tolist()]
+            if found:
+                others += [data[begin : begin + size] for begin, size in self._others[:found].tolist()]
             more = last == stop or found == MAX_OTHERS
         self._rest = data[at:]
         bad_frames, discarded_bytes, unknown = self._counts.tolist()
@@ -56,14 +58,13 @@ class WireScan:
         return Scanned(reads + unknown, bad_frames, discarded_bytes, tuple(others))
 
 
-def make_wire(wire: WireFormat) -> scan.Wire:
-    """The constants of a driver as the kernel takes them."""
-    values = {name: getattr(wire, name) for name in scan.Wire._fields} | {
-        "header": scan.NONE if wire.header is None else wire.header,
-        "trailer": scan.NONE if wire.trailer is None else wire.trailer,
-        "check": CHECKS[wire.check],
-    }
-    return scan.Wire(**{name: int(value) for name, value in values.items()})  # an IntEnum would be compiled for anew
+def make_wire(wire: WireFormat) -> NDArray[np.void]:
+    """The constants of a driver as the kernel takes them, scan.WIRE[1]."""
+    made = np.zeros(1, scan.WIRE)
+    for name in scan.WIRE.fields or ():
+        value = CHECKS[wire.check] if name == "check" else getattr(wire, name)
+        made[name] = scan.NONE if value is None else value
+    return made
 
 
 def make_rows(ring: ReadRing) -> scan.Rows:

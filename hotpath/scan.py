@@ -1,7 +1,7 @@
 """The wire scan: the bytes of a streaming reader in, rows of reads out, without an object per frame.
 
-One scanner for all protocols whose frames carry their length: `Wire` says where things stand.  What no constant can say
-is chosen by `Wire.check`; a protocol with another check adds a branch to `_is_sound`, one with several tags in a frame
+One scanner for all protocols whose frames carry their length: `WIRE` says where things stand.  What no constant can say
+is chosen by its `check`; a protocol with another check adds a branch to `_is_sound`, one with several tags in a frame
 another way to `_put_read`.
 After a failure the search goes on one byte further, so noise never takes a following sound frame with it.
 """
@@ -16,7 +16,7 @@ from hotpath._jit import entry_kernel, hot_kernel, load_word
 NONE = -1
 """A first or last byte that the protocol does not have."""
 SUM8 = 0
-"""`Wire.check`: the low byte of the sum of the bytes it covers."""
+"""The check that is the low byte of the sum of the bytes it covers."""
 NO_ANTENNA = -1
 CRC_UNKNOWN = -1
 _WAIT, _BROKEN = 0, -1
@@ -27,44 +27,27 @@ BAD_FRAMES, DISCARDED_BYTES, UNKNOWN_ANTENNA, TALLIES = range(4)
 """Columns of `tally`."""
 
 
-class Wire(NamedTuple):
-    """A protocol's frame, in bytes from the frame's first, and its report of a tag.
+WIRE = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "header", "trailer", "kind_at", "kind_max", "length_at", "length_size", "length_max", "overhead",
+            "check", "check_from", "after_check", "report_at", "report", "report_min",
+            "antenna_at", "antenna_mask", "antenna_first", "rssi_at", "pc_at", "after_epc", "tag_crc",
+        )
+    ]
+)  # fmt: skip
+"""A protocol's frame, in bytes from the frame's first, and its report of a tag.
 
-    Args:
-        header, trailer: first and last byte, or `NONE`.
-        kind_at, kind_max: a byte that is at most this in every frame.
-        length_at, length_size: the length field, big-endian; the frame is `overhead` longer than it says.
-        length_max: more is noise: it bounds how long a false header can hold up what follows it.
-        check, check_from, after_check: which check, the first byte it covers, and how many bytes follow it; it stands
-            right behind what it covers.
-        report_at, report, report_min: the two bytes, big-endian, that say "a tag", and the size such a frame has at least.
-        antenna_at, antenna_mask, antenna_first: `(byte & mask) + first` is the antenna's number.
-        rssi_at: signed dBm.
-        pc_at, after_epc: the tag's protocol control word, right before its EPC, and how many bytes follow the EPC.
-        tag_crc: 1 where the tag's own CRC-16 stands right behind the EPC, else 0.
-    """
-
-    header: int
-    trailer: int
-    kind_at: int
-    kind_max: int
-    length_at: int
-    length_size: int
-    length_max: int
-    overhead: int
-    check: int
-    check_from: int
-    after_check: int
-    report_at: int
-    report: int
-    report_min: int
-    antenna_at: int
-    antenna_mask: int
-    antenna_first: int
-    rssi_at: int
-    pc_at: int
-    after_epc: int
-    tag_crc: int
+`header`, `trailer`: first and last byte, or `NONE`; `kind_at`, `kind_max`: a byte that is at most this in every frame;
+`length_at`, `length_size`: the length field, big-endian; the frame is `overhead` longer than it says; `length_max`: more is
+noise, which bounds how long a false header can hold up what follows it; `check`, `check_from`, `after_check`: which check,
+the first byte it covers, and how many bytes follow it; it stands right behind what it covers; `report_at`, `report`,
+`report_min`: the two bytes, big-endian, that say "a tag", and the size such a frame has at least; `antenna_at`,
+`antenna_mask`, `antenna_first`: `(byte & mask) + first` is the antenna's number; `rssi_at`: signed dBm; `pc_at`,
+`after_epc`: the tag's protocol control word, right before its EPC, and how many bytes follow the EPC; `tag_crc`: 1 where
+the tag's own CRC-16 stands right behind the EPC, else 0.
+"""
 
 
 class Rows(NamedTuple):
@@ -89,7 +72,7 @@ class Rows(NamedTuple):
 
 @entry_kernel
 def scan(
-    wire: Wire,
+    wires: NDArray[np.void],
     data: NDArray[np.uint8],
     start: int,
     final: int,
@@ -104,6 +87,7 @@ def scan(
     """Scan from `start` until the bytes, the rows or the room for other frames end.
 
     Args:
+        wires: WIRE[1].
         data: what arrived, behind the bytes that an earlier call left over.
         final: 1 when the line is quiet, so that an unfinished frame is noise; else 0.
         received_ns: the reads' time.
@@ -115,7 +99,7 @@ def scan(
     Returns: how many bytes are done, the row after the last one written, and the number of others.  Where `row` equals
         `stop` or `others` is full, more may follow: make room and call again.  What is not done then waits for more bytes.
     """
-    at, end, found = start, data.shape[0], 0
+    wire, at, end, found = wires[0], start, data.shape[0], 0
     while at < end:
         size = _frame_size(wire, data, at, end)
         if size == _WAIT and final == 0:
@@ -124,7 +108,7 @@ def scan(
             tally[DISCARDED_BYTES] += 1
             at += 1
             continue
-        if _pair(data, at + wire.report_at) != wire.report:
+        if _pair(data, at + wire["report_at"]) != wire["report"]:
             if found == others.shape[0]:
                 break
             others[found, 0], others[found, 1] = at, size
@@ -138,39 +122,39 @@ def scan(
 
 
 @hot_kernel
-def _frame_size(wire: Wire, data: NDArray[np.uint8], at: int, end: int) -> int:
+def _frame_size(wire: np.void, data: NDArray[np.uint8], at: int, end: int) -> int:
     """The size of the sound frame at `at`; `_WAIT` while too few bytes are here to tell, `_BROKEN` where none stands."""
-    if wire.header != NONE and _byte(data, at) != wire.header:
+    if wire["header"] != NONE and _byte(data, at) != wire["header"]:
         return _BROKEN
     here = end - at
-    if here > wire.kind_at and _byte(data, at + wire.kind_at) > wire.kind_max:
+    if here > wire["kind_at"] and _byte(data, at + wire["kind_at"]) > wire["kind_max"]:
         return _BROKEN
-    if here < wire.length_at + wire.length_size:
+    if here < wire["length_at"] + wire["length_size"]:
         return _WAIT
-    length = _pair(data, at + wire.length_at) if wire.length_size == 2 else _byte(data, at + wire.length_at)
-    if length > wire.length_max:
+    length = _pair(data, at + wire["length_at"]) if wire["length_size"] == 2 else _byte(data, at + wire["length_at"])
+    if length > wire["length_max"]:
         return _BROKEN
-    size = wire.overhead + length
+    size = wire["overhead"] + length
     if here < size:
         return _WAIT
     return size if _is_sound(wire, data, at, at + size) else _BROKEN
 
 
 @hot_kernel
-def _is_sound(wire: Wire, data: NDArray[np.uint8], at: int, end: int) -> bool:
+def _is_sound(wire: np.void, data: NDArray[np.uint8], at: int, end: int) -> bool:
     """Whether the frame ends as it must and its check is right."""
-    if wire.trailer != NONE and _byte(data, end - 1) != wire.trailer:
+    if wire["trailer"] != NONE and _byte(data, end - 1) != wire["trailer"]:
         return False
-    check_at = end - wire.after_check - 1
+    check_at = end - wire["after_check"] - 1
     total = 0
-    for i in range(at + wire.check_from, check_at):
+    for i in range(at + wire["check_from"], check_at):
         total += _byte(data, i)
     return total & 0xFF == _byte(data, check_at)
 
 
 @hot_kernel
 def _put_read(
-    wire: Wire,
+    wire: np.void,
     data: NDArray[np.uint8],
     at: int,
     size: int,
@@ -181,21 +165,21 @@ def _put_read(
     tally: NDArray[np.int64],
 ) -> int:
     """Write the read that a frame reports; 1, or 0 where it reports none that anybody could use, which is counted."""
-    pc_at, epc_end = at + wire.pc_at, at + size - wire.after_epc
+    pc_at, epc_end = at + wire["pc_at"], at + size - wire["after_epc"]
     epc_len = epc_end - pc_at - 2
-    if size < wire.report_min or _byte(data, pc_at) >> 3 << 1 != epc_len:
+    if size < wire["report_min"] or _byte(data, pc_at) >> 3 << 1 != epc_len:
         tally[BAD_FRAMES] += 1
         return 0
-    index = antennas[(_byte(data, at + wire.antenna_at) & wire.antenna_mask) + wire.antenna_first]
+    index = antennas[(_byte(data, at + wire["antenna_at"]) & wire["antenna_mask"]) + wire["antenna_first"]]
     if index == NO_ANTENNA:
         tally[UNKNOWN_ANTENNA] += 1
         return 0
-    signal, i = _byte(data, at + wire.rssi_at), np.uint64(row)
+    signal, i = _byte(data, at + wire["rssi_at"]), np.uint64(row)
     rows.t_ns[i] = received_ns
     rows.antenna[i] = index
     rows.epc_len[i] = epc_len
     rows.rssi_cdbm[i] = 100 * (signal - ((signal & 0x80) << 1))
-    if wire.tag_crc:
+    if wire["tag_crc"]:
         rows.crc_ok[i] = _gen2_crc(data, pc_at, epc_end) == _pair(data, epc_end)
     else:
         rows.crc_ok[i] = CRC_UNKNOWN
