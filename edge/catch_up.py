@@ -13,6 +13,7 @@ from broker_config.errors import MessageError
 from broker_config.identity import open_handle
 from broker_config.messages import (
     Data,
+    Evidence,
     ItemArrived,
     ItemDeparted,
     ItemMoved,
@@ -21,11 +22,13 @@ from broker_config.messages import (
     decode,
 )
 from broker_config.site import ZoneId
-from edge.clock import to_ns
+from edge.clock import to_datetime, to_ns
 from edge.outbox_rows import Row
+from edge.presence_snapshot import Gone
 from edge.visits import Visits
 
 RESTART = "restart"
+NONE = Evidence(reads=0, rssi_dbm=0.0)
 
 
 @dataclass(slots=True)
@@ -93,6 +96,30 @@ def take_back(
         if zone in index and not visits.holds(token, index[zone]):
             undone.append(_left(entered, now))
     undone += [_departed(item, now) for epc, item in said.items.items() if epc not in present and item.zone in index]
+    return undone
+
+
+def lose_places(
+    gone: Iterable[Gone], visits: Visits, zones: tuple[ZoneId, ...], now: datetime
+) -> list[ItemDeparted | VisitLeft]:
+    """The ends of what was present at antennas that the agent no longer has, in zones that it still has."""
+    undone: list[ItemDeparted | VisitLeft] = []
+    for tag in gone:
+        zone, last_read_at = ZoneId(tag.zone), to_datetime(tag.last_read_ns)
+        lost = None if tag.epc else visits.lose(tag.serial)
+        if zone not in zones:
+            continue
+        if tag.epc:
+            item = ItemArrived(zone=zone, epc=tag.epc.hex(), detected_at=now, last_read_at=last_read_at, evidence=NONE)
+            undone.append(_departed(item, now))
+        elif lost is not None:
+            token, stay = lost
+            dwell_s = max(tag.last_read_ns - stay.since_ns, 0) / 1e9
+            undone.append(
+                VisitLeft(
+                    zone=zone, visit=token, detected_at=now, last_read_at=last_read_at, dwell_s=dwell_s, reason=RESTART
+                )
+            )
     return undone
 
 

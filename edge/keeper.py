@@ -15,7 +15,7 @@ from pathlib import Path
 
 from broker_config.messages import ItemDeparted, VisitLeft
 from broker_config.site import ZoneId
-from edge.catch_up import read_said, take_back
+from edge.catch_up import lose_places, read_said, take_back
 from edge.clock import to_datetime
 from edge.config import EdgeConfig
 from edge.outbox import Outbox
@@ -89,6 +89,7 @@ class Keeper:
         index = {zone: number for number, zone in enumerate(self._zones)}
         self._visits.restore(kept.visits, {n: index[z] for n, z in enumerate(map(ZoneId, kept.zones)) if z in index})
         self._note(restored)
+        self._take_back(lose_places(restored.gone, self._visits, self._zones, to_datetime(self._clock_ns())))
         await self._catch_up(kept.seq)
 
     async def run(self) -> None:
@@ -183,8 +184,10 @@ class Keeper:
             rows += more
         said = read_said(rows, bytes.fromhex(self._config.credential.seal_key or ""))
         present = {tag.epc.hex() for zone in range(len(self._zones)) for tag in self._engine.present_in(zone)}
-        undone = take_back(said, self._visits, self._zones, present, to_datetime(self._clock_ns()))
-        self.counters.taken_back = len(undone)
+        self._take_back(take_back(said, self._visits, self._zones, present, to_datetime(self._clock_ns())))
+
+    def _take_back(self, undone: Sequence[ItemDeparted | VisitLeft]) -> None:
+        self.counters.taken_back += len(undone)
         self._say(undone)
 
 

@@ -6,7 +6,7 @@ The header names zones and antennas, because the numbers in the rows are places 
 the restart.  No card's number is in it: persons are kept by their card's keyed hash.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,12 +38,28 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A tag that was present at a place that is no more.
+
+    Args:
+        epc: empty for persons.
+        zone: its id; another layout may still have it, with other antennas.
+    """
+
+    serial: int
+    epc: bytes
+    zone: str
+    last_read_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Restored:
-    """How many records go on, and how many had no place to go on at."""
+    """How many records go on, how many had no place to go on at, and which those are."""
 
     items: int
     people: int
     dropped: int
+    gone: tuple[Gone, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,7 @@ def restore_snapshot(state: "State", layout: Layout, data: bytes, now_ns: int) -
         raise SnapshotError(f"the snapshot's {len(hot)} tags do not fit into a capacity of {len(state.hot)}")
     if state.counters[record.READS] or state.counters[record.TAGS]:
         raise SnapshotError("only an engine that has seen nothing can restore a snapshot")
+    places = hot["zone"].copy()
     kept = _move_into(layout, header, hot, state.antennas)
     left_ns = np.where(hot["state"] == record.DEPARTED, cold["left_ns"], record.NEVER)
     order = np.lexsort((cold["serial"], left_ns))
@@ -106,7 +123,13 @@ def restore_snapshot(state: "State", layout: Layout, data: bytes, now_ns: int) -
     state.zones["resumed_ns"] = max(now_ns, header.now_ns)
     put_back(state, hot[order], cold[order])
     people = int(np.count_nonzero(hot["kind"][order] == record.PERSON))
-    return Restored(len(order) - people, people, len(hot) - len(order))
+    gone = tuple(_gone(hot[row], cold[row], header.zones[places[row]]) for row in np.flatnonzero(~kept))
+    return Restored(len(order) - people, people, len(gone), gone)
+
+
+def _gone(hot: np.void, cold: np.void, zone: str) -> Gone:
+    epc = (hot["epc"].tobytes() + cold["tail"].tobytes())[: hot["epc_len"]]
+    return Gone(int(cold["serial"]), epc, zone, int(hot["last_ns"]))
 
 
 def _parse(data: bytes) -> tuple[_Header, NDArray[np.void], NDArray[np.void]]:

@@ -162,6 +162,13 @@ class Visits:
         if handle not in self._silenced and (known is None or known.token != token):
             self._visits[handle] = _Visit(token, {} if known is None else known.stays, last_read_ns)
 
+    def lose(self, serial: int) -> tuple[str, Stay] | None:
+        """A card's record is gone: the token and the stay that ends with it; None where it was in no zone."""
+        for visit in self._visits.values():
+            if serial in visit.stays:
+                return visit.token, visit.stays.pop(serial)
+        return None
+
     def was_left(self, token: str, zone: int) -> None:
         """It has been said already that the visit left the zone."""
         for visit in self._visits.values():

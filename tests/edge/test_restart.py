@@ -308,6 +308,27 @@ async def test_a_disk_that_is_full_costs_the_file_but_not_the_agent(
         part.rmdir()
 
 
+async def test_what_was_at_a_reader_that_is_replaced_leaves_and_comes_again(folder: Path) -> None:
+    async with living(folder) as life:
+        life.read(CARD, "r-shoes")
+        life.read(ITEM, "r-shoes")
+        (entered, *_) = sorted(await life.said(2), key=lambda each: not isinstance(each, VisitEntered))
+    path = folder / "edge.toml"
+    path.write_text(path.read_text().replace('id = "r-shoes"', 'id = "r-new"'))
+    async with living(folder) as again:
+        ends = await again.said(2)
+        assert {(type(each), each.zone, each.reason) for each in ends} == {  # type: ignore[attr-defined]
+            (VisitLeft, "shoes", "restart"),
+            (ItemDeparted, "shoes", "restart"),
+        }
+        assert again.agent.stats().counters["restored_dropped"] == 2
+        again.read(CARD, "r-new")
+        again.read(ITEM, "r-new")
+        later = (await again.said(4))[2:]
+        (back,) = [each for each in later if isinstance(each, VisitEntered)]
+        assert back.visit == entered.visit  # type: ignore[attr-defined]
+
+
 async def test_a_shelf_invents_no_pick_after_a_restart(folder: Path) -> None:
     def weigh(life: Life, grams: int) -> None:
         life.scripts["w-s1"].say(*(Weight(ReaderId("w-s1"), grams, True, life.clock()) for _ in range(3)))  # type: ignore[arg-type]
