@@ -1,11 +1,9 @@
-"""Reads as columns: what the kernels take, filled from `Read` objects without making any object per read."""
+"""Reads as columns: what the kernels take."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from readers.model import Read
 
 MAX_EPC_BYTES = 62
 """496 bits, the longest EPC that a Gen2 tag's PC word can announce."""
@@ -68,56 +66,6 @@ def make_columns(capacity: int, words: int = MAX_EPC_WORDS) -> Columns:
         np.zeros(capacity, np.int16),
         np.full(capacity, CRC_UNKNOWN, np.int8),
     )
-
-
-class ColumnBuffer:
-    """Collects reads into two sets of preallocated columns, used in turn.
-
-    What `take` returns stays valid until the second `take` after it, so feed it before then.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        if capacity < 1:
-            raise ValueError(f"a buffer of {capacity} reads holds nothing")
-        self.bad_epc = 0
-        """Reads refused because their EPC is empty or longer than 62 bytes."""
-        self._capacity = capacity
-        self._columns, self._spare = make_columns(capacity), make_columns(capacity)
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
-
-    def append(self, read: Read, antenna_index: int) -> bool:
-        """Add one read; True when the buffer is now full and must be taken.
-
-        A read whose EPC does not fit is counted in `bad_epc` and left out.  The signal is clamped to what 16 bits hold.
-
-        Raises:
-            ValueError: the buffer was full already.
-        """
-        size = len(read.epc)
-        if not 0 < size <= MAX_EPC_BYTES:
-            self.bad_epc += 1
-            return self._count == self._capacity
-        row, columns = self._count, self._columns
-        if row == self._capacity:
-            raise ValueError("the buffer is full; take it first")
-        columns.t_ns[row] = read.read_at_ns
-        columns.antenna[row] = antenna_index
-        columns.epc[row] = np.frombuffer(read.epc.ljust(8 * MAX_EPC_WORDS, b"\0"), np.uint64)
-        columns.epc_len[row] = size
-        columns.rssi_cdbm[row] = to_cdbm(read.rssi_dbm)
-        columns.crc_ok[row] = CRC_UNKNOWN if read.crc_ok is None else int(read.crc_ok)
-        self._count += 1
-        return self._count == self._capacity
-
-    def take(self) -> Columns:
-        """What was collected since the last call; the buffer is empty again."""
-        taken = self._columns.part(0, self._count)
-        self._columns, self._spare = self._spare, self._columns
-        self._count = 0
-        return taken
 
 
 def to_cdbm(rssi_dbm: float) -> int:

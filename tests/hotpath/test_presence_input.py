@@ -4,11 +4,9 @@ from dataclasses import fields, replace
 
 import pytest
 
-from edge.columns import ColumnBuffer
 from edge.presence import Counters, Layout, PresenceSettings, Profile, Tracker, ZoneSettings, ZoneSpec
 from hotpath import record
-from readers.model import Epc, Read, ReaderId
-from tests.hotpath.floor import CARD, ITEM, at, make_tracker
+from tests.hotpath.floor import at, make_tracker
 from tests.hotpath.store import to_columns
 
 
@@ -59,24 +57,3 @@ def test_counters_are_named_in_the_order_in_which_the_kernels_count() -> None:
         "stale", "sold", "sold_ignored",
     ]  # fmt: skip
     assert len(fields(Counters)) == record.COUNTERS
-
-
-def test_a_buffer_turns_reads_into_columns_and_counts_what_does_not_fit() -> None:
-    buffer = ColumnBuffer(2)
-    reader = ReaderId("r")
-    assert not buffer.append(Read(Epc(b""), reader, 1, -50, 1), 0)
-    assert not buffer.append(Read(Epc(bytes(63)), reader, 1, -50, 1), 0)
-    assert not buffer.append(Read(Epc(ITEM), reader, 1, float("nan"), 5, crc_ok=False), 3)
-    assert buffer.append(Read(Epc(CARD), reader, 1, 1e9, 6), 4)
-    with pytest.raises(ValueError, match="full"):
-        buffer.append(Read(Epc(CARD), reader, 1, -50, 7), 4)
-    columns = buffer.take()
-    assert len(buffer) == 0
-    assert buffer.bad_epc == 2
-    assert columns.rssi_cdbm.tolist() == [-32768, 32767]
-    assert (columns.crc_ok.tolist(), columns.antenna.tolist(), columns.t_ns.tolist()) == ([0, -1], [3, 4], [5, 6])
-    assert columns.epc_bytes[0, : len(ITEM)].tobytes() == ITEM
-    buffer.append(Read(Epc(b"\x01"), reader, 1, -50, 8), 0)
-    buffer.take()
-    buffer.append(Read(Epc(b"\x01"), reader, 1, -50, 9), 0)
-    assert not buffer.take().epc[0, 1:].any(), "a short EPC keeps nothing of the longer one before it"
