@@ -40,8 +40,11 @@ def hash_epc(keys: Words, epc: Words, row: int, size: int) -> Word:
     Args:
         epc: [n, w], zero-padded; the first `size` bytes of `row` count.
     """
+    first, second = epc[row, 0], epc[row, 1]
     total = keys[MEMBER_KEYS] + keys[MEMBER_KEYS + 1] * Word(size)
-    for word in range((size + 7) // 8):
+    total += keys[MEMBER_KEYS + 2] * (first & _LOW) + keys[MEMBER_KEYS + 3] * (first >> _32)
+    total += keys[MEMBER_KEYS + 4] * (second & _LOW) + keys[MEMBER_KEYS + 5] * (second >> _32)
+    for word in range(HOT_WORDS, (size + 7) >> 3):
         value = epc[row, word]
         total += keys[MEMBER_KEYS + 2 + 2 * word] * (value & _LOW) + keys[MEMBER_KEYS + 3 + 2 * word] * (value >> _32)
     return Word(total >> _32)

@@ -11,9 +11,9 @@ from hotpath.index import MEMBER_KEYS, make_buckets, make_index_keys
 from hotpath.members import make_slots
 
 LINE_BYTES = 64
-AHEAD = 32
-"""How many rows ahead their hashes are computed; they wait in the first words of `scratch`, a ring."""
-WORDS_AT = AHEAD
+BLOCK = 32
+"""Rows that go through each stage of a feed together; their hashes wait in the first words of `scratch`."""
+WORDS_AT = BLOCK
 SCRATCH_WORDS = WORDS_AT + record.EPC_WORDS
 RESERVE = 16
 """One record in so many is kept free for persons."""

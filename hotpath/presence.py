@@ -17,7 +17,7 @@ from hotpath.lifecycle import (
     create,
 )
 from hotpath.members import prefetch_slot
-from hotpath.memory import AHEAD
+from hotpath.memory import BLOCK
 from hotpath.record import (
     BAD_ANTENNA,
     BAD_EPC,
@@ -55,8 +55,6 @@ from hotpath.siphash import siphash
 Words = NDArray[np.uint64]
 SOUND = -1
 """No counter: nothing is wrong with a read."""
-PEEK = AHEAD // 2
-"""So many rows ahead a tag's record is fetched, its bucket having been fetched `AHEAD` rows ahead."""
 LOWEST_CDBM, HIGHEST_CDBM = -15_000, 3_000
 """No tag is weaker, none stronger."""
 
@@ -75,6 +73,9 @@ def feed(
 ) -> tuple[int, int]:
     """Work through the rows from `start`.
 
+    A block of them is hashed and its buckets are sent for; then its tags are; then each row is taken.  While the memory of
+    one row is on its way that of the others is too.
+
     Args:
         epc: [n, w], w at least 2.
         received_ns: reads dated later are clamped to it and counted.
@@ -83,19 +84,28 @@ def feed(
     """
     rows = t_ns.shape[0]
     most = min(MAX_EPC_BYTES, 8 * epc.shape[1])
-    hashed, peeked = start, start
-    for row in range(start, rows):
-        while hashed < min(row + AHEAD, rows):
-            state.scratch[hashed & (AHEAD - 1)] = fetch_bucket(state, epc, hashed, epc_len[hashed], most)
-            hashed += 1
-        while peeked < min(row + PEEK, rows):
-            fetch_tag(state, epc, peeked, epc_len[peeked], most)
-            peeked += 1
-        outcome = take(
-            state, t_ns[row], antenna[row], epc, row, epc_len[row], most, rssi_cdbm[row], crc_ok[row], received_ns
-        )
-        if outcome != DONE:
-            return row, outcome
+    for first in range(start, rows, BLOCK):
+        last = min(first + BLOCK, rows)
+        for row in range(first, last):
+            state.scratch[row - first] = fetch_bucket(state, epc, row, epc_len[row], most)
+        for row in range(first, last):
+            fetch_tag(state, state.scratch[row - first], epc, row, epc_len[row], most)
+        for row in range(first, last):
+            outcome = take(
+                state,
+                state.scratch[row - first],
+                t_ns[row],
+                antenna[row],
+                epc,
+                row,
+                epc_len[row],
+                most,
+                rssi_cdbm[row],
+                crc_ok[row],
+                received_ns,
+            )
+            if outcome != DONE:
+                return row, outcome
     return rows, DONE
 
 
@@ -108,9 +118,9 @@ def fetch_bucket(state: State, epc: Words, row: int, size: int, most: int) -> np
 
 
 @hot_kernel
-def fetch_tag(state: State, epc: Words, row: int, size: int, most: int) -> None:
+def fetch_tag(state: State, wanted: np.uint64, epc: Words, row: int, size: int, most: int) -> None:
     """Send a row's tag on the way to the cache, or for a newcomer its line of the member table."""
-    tag = peek_tag(state, state.scratch[row & (AHEAD - 1)])
+    tag = peek_tag(state, wanted)
     if tag != ABSENT:
         prefetch(state.hot, tag)
     elif state.member_rows.shape[0] > 0 and size <= most:
@@ -121,6 +131,7 @@ def fetch_tag(state: State, epc: Words, row: int, size: int, most: int) -> None:
 @hot_kernel
 def take(
     state: State,
+    wanted: np.uint64,
     t_ns: int,
     antenna: int,
     epc: Words,
@@ -146,7 +157,7 @@ def take(
     cdbm = min(max(cdbm, LOWEST_CDBM), HIGHEST_CDBM)
     if flaw == SOUND and stale:
         flaw = STALE
-    tag, zone, wanted, verdict = ABSENT, 0, state.scratch[row & (AHEAD - 1)], flaw
+    tag, zone, verdict = ABSENT, 0, flaw
     if flaw == SOUND:
         zone = state.antennas[antenna]["zone"]
         tag = find_tag(state, epc, row, size, wanted)
@@ -172,10 +183,13 @@ def take(
         else:
             sight(state, tag, antenna, zone, now_ns, cdbm)
     state.counters[READS] += 1
-    state.counters[LATE] += late
-    state.counters[STALE] += stale
-    state.counters[CLAMPED] += t_ns > received_ns
-    state.counters[RSSI_CLAMPED] += absurd
+    if late:
+        state.counters[LATE] += 1
+        state.counters[STALE] += stale
+    if t_ns > received_ns:
+        state.counters[CLAMPED] += 1
+    if absurd:
+        state.counters[RSSI_CLAMPED] += 1
     if verdict != SOUND and verdict != STALE:
         state.counters[verdict] += 1
     state.numbers[NOW] = max(state.numbers[NOW], now_ns)
