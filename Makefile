@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check bench system-deps clean
+.PHONY: help install demo test check bench bench-accuracy system-deps clean
 
 help:
 	@echo "make demo         a simulated store, live, until Ctrl-C"
 	@echo "make test         the whole test suite"
 	@echo "make check        format, lint, types, import rules"
 	@echo "make bench        the benchmarks of BENCHMARKS.md"
+	@echo "make bench-accuracy  presence against the truth of a simulated store, beside three published rules"
 	@echo "make system-deps  mosquitto, chromium, postgresql, victoria-metrics (as root, Debian or Ubuntu)"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -39,6 +40,9 @@ check: install
 
 bench: install
 	$(BIN)/tacet bench
+
+bench-accuracy: install
+	$(BIN)/python -m tests.accuracy
 
 system-deps:
 	.ci/system-deps
