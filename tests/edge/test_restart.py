@@ -191,6 +191,19 @@ async def test_a_crash_takes_back_what_came_after_the_last_snapshot_and_keeps_th
         assert len([each for each in later if isinstance(each, ItemArrived)]) == 1
 
 
+async def test_a_file_is_in_place_only_once_the_outbox_holds_what_it_counts_as_said(folder: Path) -> None:
+    async with living(folder) as life:
+        committed, before = asyncio.Event(), (folder / SNAP).read_bytes()
+        life.outbox.flush = committed.wait  # type: ignore[method-assign, assignment]
+        saving = asyncio.create_task(life.saved())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (folder / SNAP).read_bytes() == before
+        committed.set()
+        await saving
+        assert (folder / SNAP).read_bytes() != before
+
+
 async def test_a_crash_after_a_snapshot_loses_nobody(folder: Path) -> None:
     async with living(folder, killed=True) as life:
         life.read(CARD, "r-shoes")

@@ -1,5 +1,6 @@
 """From a serial byte to a screen in a real browser, through every process; and the traffic keeps to the topic table."""
 
+import asyncio
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,8 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.xdist_gr
 CARD = "document.querySelector('.moment')"
 LIVE = "document.body.dataset.clock === 'trusted' && document.body.dataset.link === 'ready'"
 TTL_S = 10.0
+MARKS = "[...document.querySelectorAll('.uncovered')]"
+TIMED_OUT = "SELECT 1 FROM event WHERE type = 'tacet.visit.left.v1' AND payload LIKE '%\"timeout\"%'"
 PUBLISH, QOS, RETAIN = 3, 0x06, 0x01
 
 
@@ -57,9 +60,14 @@ async def test_the_floor_page_lives_and_a_lost_reader_is_named_with_what_to_do(w
         page = await browser.open(f"{chain.state.server_url}/?lang=en", width=1280, height=800)
         await page.wait_for("/Visit v\\d+ came to/.test(document.body.innerText)", 60)
         await page.wait_for("/Readers 6 of 6/.test(document.body.innerText)", 30)
+        await page.wait_for(f"{MARKS}.every((mark) => mark.textContent === '')", 30)
+        left = chain.rows(TIMED_OUT)
         await chain.children["store"].stop()
+        await page.wait_for(f"{MARKS}.every((mark) => /^Not covered since/.test(mark.textContent))", 30)
         await page.wait_for("/Readers 0 of 6/.test(document.body.innerText)", 30)
         await page.wait_for("/r-door/.test(document.body.innerText) && /cable/.test(document.body.innerText)", 30)
+        await asyncio.sleep(9)  # longer than the limit after which a person departs
+        assert len(chain.rows(TIMED_OUT)) - len(left) <= 1, "pulled cables made people depart"
         assert page.console_errors == []
 
 
