@@ -142,6 +142,7 @@ def test_who_withdrew_is_taken_back_and_stays_unmentioned() -> None:
     crash.visits.end([crash.token()], "withdrawn")
     crash.kept = crash.visits.keep()
     assert [type(each) for each in crash.restart()] == [VisitLeft]
+    assert crash.visits.keep().visits == (), "the token must not go on"
     before = len(crash.rows)
     crash.happens("arrived", SHOES, at_s=5)
     assert len(crash.rows) == before
