@@ -10,8 +10,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
-from broker_config.messages import ActuatorCommand, ItemDeparted, VisitLeft, ZoneCoverage
-from broker_config.site import ActuatorId, ZoneId
+from broker_config.messages import ActuatorCommand, ItemDeparted, VisitLeft, ZoneCount, ZoneCoverage
+from broker_config.site import ActuatorId
 from edge.actuators.manager import ActuatorLine, Relay
 from edge.actuators.registry import open_relay
 from edge.backoff import Backoff
@@ -74,44 +74,15 @@ class Agent:
         devices: Devices = SERIAL,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        self._config, self._outbox, self._clock, self._devices, self._on_ready = (
-            config,
-            outbox,
-            clock,
-            devices,
-            on_ready,
-        )
-        credential, zones = config.credential, zones_of(config)
-        assert credential.match_key is not None
-        assert credential.seal_key is not None
-        self._zones = zones
+        self._config, self._outbox, self._clock, self._devices = config, outbox, clock, devices
+        self._on_ready, self._zones = on_ready, zones_of(config)
         self.health = Health(clock)
-        self._announcer = Announcer(
-            config.site.id,
-            config.agent,
-            zones,
-            bytes.fromhex(credential.seal_key),
-            clock,
-            simulated=config.simulated,
-        )
-        self._pipeline = Pipeline(
-            engine,
-            make_layout(config),
-            Visits(config.site.visit_gap_s),
-            self._announcer,
-            outbox.append,
-            bytes.fromhex(credential.match_key),
-            self.health.tally,
-            clock,
-            cover=self._show_coverage,
-            forget=lambda: self._keeper.renew(),
-        )
+        self._announcer = self._make_announcer()
+        self._pipeline = self._make_pipeline(engine)
         self._coverage = CoverageWatch((reader.id for reader in config.readers), self._pipeline.set_coverage)
-        self._counts = CountWatch(
-            zones, engine.counts, lambda count: self.uplink.show(count, count.zone, zone=count.zone)
-        )
-        self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, zones, self._take_back, clock)
-        self._members = Members(config.data, config.server, credential, self._pipeline.set_members, clock)
+        self._counts = CountWatch(self._zones, engine.counts, self._show_zone)
+        self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, self._zones, self._take_back, clock)
+        self._members = Members(config.data, config.server, config.credential, self._pipeline.set_members, clock)
         self.stats = Statistics(
             lambda: engine.counters,
             self.health,
@@ -122,16 +93,8 @@ class Agent:
             lambda: self.uplink.delivery.resent,
             clock,
         )
-        handlers = Handlers(
-            command=self._command,
-            members_offered=self._members.offered,
-            visits_ended=lambda ended: self._pipeline.end_visits(ended.visits, ended.cause),
-            settled=lambda sold: self._pipeline.mark_sold([bytes.fromhex(epc) for epc in sold.epcs]),
-            link_lost=self._link_lost,
-            stats=self.stats,
-        )
-        self.uplink = Uplink(config, self._announcer, outbox, self.health, handlers, clock)
-        self._shelves = {scale.id: self._make_shelf(scale, zones) for scale in config.scales}
+        self.uplink = Uplink(config, self._announcer, outbox, self.health, self._make_handlers(), clock)
+        self._shelves = {scale.id: self._make_shelf(scale) for scale in config.scales}
         self._lines = {actuator.id: self._make_line(actuator) for actuator in config.actuators}
         self._arrived = asyncio.Event()
 
@@ -236,8 +199,46 @@ class Agent:
         for actuator in self._config.actuators:
             self.health.add(actuator.id, actuator.type, actuator.zone)
 
-    def _make_shelf(self, config: ScaleConfig, zones: tuple[ZoneId, ...]) -> ShelfWatch:
-        zone = zones.index(config.zone)
+    def _make_announcer(self) -> Announcer:
+        config, seal_key = self._config, self._config.credential.seal_key
+        assert seal_key is not None
+        return Announcer(
+            config.site.id,
+            config.agent,
+            self._zones,
+            bytes.fromhex(seal_key),
+            self._clock,
+            simulated=config.simulated,
+        )
+
+    def _make_pipeline(self, engine: Engine) -> Pipeline:
+        config, match_key = self._config, self._config.credential.match_key
+        assert match_key is not None
+        return Pipeline(
+            engine,
+            make_layout(config),
+            Visits(config.site.visit_gap_s),
+            self._announcer,
+            self._outbox.append,
+            bytes.fromhex(match_key),
+            self.health.tally,
+            self._clock,
+            cover=self._show_coverage,
+            forget=lambda: self._keeper.renew(),
+        )
+
+    def _make_handlers(self) -> Handlers:
+        return Handlers(
+            command=self._command,
+            members_offered=self._members.offered,
+            visits_ended=lambda ended: self._pipeline.end_visits(ended.visits, ended.cause),
+            settled=lambda sold: self._pipeline.mark_sold([bytes.fromhex(epc) for epc in sold.epcs]),
+            link_lost=self._link_lost,
+            stats=self.stats,
+        )
+
+    def _make_shelf(self, config: ScaleConfig) -> ShelfWatch:
+        zone = self._zones.index(config.zone)
         return ShelfWatch(
             config,
             self._announcer,
@@ -267,6 +268,9 @@ class Agent:
 
     def _show_coverage(self, zone: int, covered: bool, since_ns: int) -> None:
         said = ZoneCoverage(zone=self._zones[zone], covered=covered, since=to_datetime(since_ns))
+        self._show_zone(said)
+
+    def _show_zone(self, said: ZoneCoverage | ZoneCount) -> None:
         self.uplink.show(said, said.zone, zone=said.zone)
 
     def _take_back(self, undone: Sequence[ItemDeparted | VisitLeft]) -> None:
