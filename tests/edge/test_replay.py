@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from broker_config.errors import ConfigError
+from edge.kernels import warm_up_kernels
 from edge.replay import replay_app
 from hotpath.leaps import clamp_leaps
 
@@ -23,9 +24,15 @@ ROOM = Path(__file__).parents[3] / "shared" / "data" / "rfid-wearable-uci-room1"
 Replay = Callable[..., Result]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _kernels() -> None:
+    warm_up_kernels()
+
+
 @pytest.fixture
-def replay(tmp_path: Path) -> Replay:
-    """Runs `tacet replay` on the text of a log."""
+def replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Replay:
+    """Runs `tacet replay` on the text of a log, with the kernels that are loaded already."""
+    monkeypatch.setattr("edge.kernels.warm_up_kernels", lambda _groups: None)
     log = tmp_path / "reads.csv"
 
     def run(text: str | bytes, *options: str, name: str | None = None, stdin: bytes | None = None) -> Result:

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,22 +20,31 @@ from tests.edge.recording_oracle import COLUMNS, read_slowly
 
 HEADER = ",".join(COLUMNS) + "\n"
 
-TIMES = st.sampled_from(
-    ["0", "5.", ".5", "1700000000.123456789", "1700000000.1234567895", "0.9999999995", "-0", "-1", "-0.0000000001", "+7",
-     "1e3", "1E+3", "nan", "inf", "", "x", "8589934592", "8589934591.999999999", "8589934592.000000001", "99999999999",
-     "00000000001", "1_000", "1.2.3", "٣", " 3 ", "\t4", "4\x1c", "1e99999999", "1e-99999999", "-1e99999999"]
-) | st.decimals(-10, 1 << 34, places=9).map(str)  # fmt: skip
-READERS = st.sampled_from(["r1", "r-2", "", " r1", "r1 ", "門", "r\x00", "r" * 300, 'r"1'])
-ANTENNAS = st.sampled_from(["1", "2", "01", " 1", "65535", "65536", "-1", "", "1.0", "one", "²", "+1", "1" * 300])
-EPCS = st.sampled_from(
-    ["aa", "AA", "aA", "a", "", "abc", "3034257B0000000000000001", "30 34", " aa ", "xx", "aa\t", "ab" * 62, "ab" * 63, "ag",
-     "a" * 200, "0x12", "aa\x0b", "@@", "`a", "G0"]
-) | st.binary(min_size=1, max_size=20).map(bytes.hex)  # fmt: skip
-SIGNALS = st.sampled_from(
-    ["-50", "-50.5", "-50.125", "-50.135", "-50.145", "-50.005", "0", "-0", "-0.001", "327", "-327", "327.001", "327.0000000001",
-     "-327.00000000000001", "nan", "-inf", "", "-", ".", "-.", "-5.", "-.5", ".5", "+5", "1e1", "--5", "5-", "5.5.5", "1_0",
-     " -50 ", "-50\x0c", "0000000000000050", "123456789012345", "٣"]
-) | st.floats(-330, 330).map(repr) | st.decimals(-328, 328, places=3).map(str)  # fmt: skip
+# fmt: off
+ODD = {
+    "t": ["0", "5.", ".5", "1700000000.123456789", "1700000000.1234567895", "0.9999999995", "-0", "-1", "-0.0000000001", "+7", "1e3",
+          "1E+3", "nan", "inf", "", "x", "8589934592", "8589934591.999999999", "8589934592.000000001", "99999999999", "00000000001",
+          "1_000", "1.2.3", "٣", " 3 ", "\t4", "4\x1c", "1e99999999", "1e-99999999", "-1e99999999"],
+    "reader": ["r1", "r-2", "", " r1", "r1 ", "門", "r\x00", "r" * 300, 'r"1'],
+    "antenna": ["1", "2", "01", " 1", "65535", "65536", "-1", "", "1.0", "one", "²", "+1", "1" * 300],
+    "epc": ["aa", "AA", "aA", "a", "", "abc", "3034257B0000000000000001", "30 34", " aa ", "xx", "aa\t", "ab" * 62, "ab" * 63, "ag",
+            "a" * 200, "0x12", "aa\x0b", "@@", "`a", "G0"],
+    "rssi_dbm": ["-50", "-50.5", "-50.125", "-50.135", "-50.145", "-50.005", "0", "-0", "-0.001", "327", "-327", "327.001",
+                 "327.0000000001", "-327.00000000000001", "nan", "-inf", "", "-", ".", "-.", "-5.", "-.5", ".5", "+5", "1e1", "--5",
+                 "5-", "5.5.5", "1_0", " -50 ", "-50\x0c", "0000000000000050", "123456789012345", "٣"],
+}
+# fmt: on
+PLAIN = {"t": "12.5", "reader": "r1", "antenna": "1", "epc": "aa", "rssi_dbm": "-5"}
+TIMES = st.sampled_from(ODD["t"]) | st.decimals(-10, 1 << 34, places=9).map(str)
+EPCS = st.sampled_from(ODD["epc"]) | st.binary(min_size=1, max_size=20).map(bytes.hex)
+SIGNALS = st.sampled_from(ODD["rssi_dbm"]) | st.floats(-330, 330).map(repr) | st.decimals(-328, 328, places=3).map(str)
+NASTY = {
+    "t": TIMES,
+    "reader": st.sampled_from(ODD["reader"]),
+    "antenna": st.sampled_from(ODD["antenna"]),
+    "epc": EPCS,
+    "rssi_dbm": SIGNALS,
+}
 OTHERS = st.sampled_from(["", "x", "a b", "門", "1,2", 'say "hi"', "two\nlines", "cr\rlf\r\n", "\x00"])
 ENDS = st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\r\r\n"])
 
@@ -49,18 +61,11 @@ def logs(draw: st.DrawFn) -> bytes:
     columns = draw(st.permutations([*COLUMNS, "other", "t", ""]))
     end = draw(ENDS)
     lines = [",".join(columns)]
-    plain = {
-        "t": st.just("12.5"),
-        "reader": st.just("r1"),
-        "antenna": st.just("1"),
-        "epc": st.just("aa"),
-        "rssi_dbm": st.just("-5"),
-    }
-    nasty = {"t": TIMES, "reader": READERS, "antenna": ANTENNAS, "epc": EPCS, "rssi_dbm": SIGNALS}
     for _ in range(draw(st.integers(0, 12))):
         odd = draw(st.sets(st.sampled_from([*COLUMNS, "other"]), max_size=2))
-        fields = [draw(nasty[name] if name in odd else plain[name]) if name in plain else
-                  draw(OTHERS) if "other" in odd else "z" for name in columns]  # fmt: skip
+        texts = {name: draw(NASTY[name]) if name in odd else PLAIN[name] for name in COLUMNS}
+        other = draw(OTHERS) if "other" in odd else "z"
+        fields = [texts.get(name, other) for name in columns]
         how = draw(st.sampled_from(["as needed", "as needed", "always", "never"]))
         lines.append(",".join(quoted(each, how) for each in fields[: draw(st.sampled_from([99, 99, 99, 6, 1]))]))
         if draw(st.integers(0, 9)) == 0:
@@ -129,6 +134,14 @@ def test_damaged_logs_are_read_as_python_reads_them(data: bytes, choose: st.Data
     check(data, cuts)
 
 
+@pytest.mark.parametrize("cuts", [[1 << 20], [13]])
+def test_odd_texts_mean_what_python_says(cuts: list[int]) -> None:
+    odd = [{**PLAIN, name: text} for name, texts in ODD.items() for text in texts]
+    for how in ("as needed", "always", "never"):
+        lines = [",".join(quoted(fields[name], how) for name in COLUMNS) for fields in odd]
+        check((HEADER + "\r\n".join(lines)).encode(), cuts)
+
+
 @given(st.lists(st.tuples(TIMES, SIGNALS), min_size=1, max_size=40))
 @settings(deadline=None, max_examples=150)
 def test_numbers_are_what_decimal_and_float_make_of_them(numbers: list[tuple[str, str]]) -> None:
@@ -171,3 +184,17 @@ def test_a_field_that_python_finds_too_long_is_too_long(shape: str, letter: str)
     limit = csv.field_size_limit()
     rows = [shape.format(letter * (limit + more)) for more in (-1, 0, 1)]
     check((HEADER + "\n".join([*rows, "0,r,1,aa,-5", ""])).encode(), [1 << 16])
+
+
+def test_logs_are_read_and_written_alike_without_the_compiler() -> None:
+    tests = ["tests/hotpath/test_csv_rows.py", "tests/hotpath/test_leaps.py", "tests/edge/test_replay.py"]
+    chosen = "odd_texts or believed_or_clamped or last_digit or decimals or escaped or without_rows"
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", chosen],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-4000:]
