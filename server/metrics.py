@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from broker_config.site import ZoneId
 from server.state import ServerState, State
 
 router = APIRouter()
@@ -18,6 +19,7 @@ class ServerCollector(Collector):
 
     def __init__(self, state: ServerState) -> None:
         self._state = state
+        self._zones = [zone.id for zone in state.site.zones]
 
     def collect(self) -> Iterable[Metric]:
         """The families."""
@@ -35,6 +37,9 @@ class ServerCollector(Collector):
         yield GaugeMetricFamily("tacet_events_lost", "Events skipped in a sequence", self._state.marks.lost())
         yield _per_zone("tacet_zone_items", "Items in a zone", self._state.items.counts())
         yield _per_zone("tacet_zone_visits", "Visits in a zone", self._state.visits.counts())
+        covered = {zone: self._state.fleet.coverage(zone).covered for zone in map(ZoneId, self._zones)}
+        known = {zone: int(is_covered) for zone, is_covered in covered.items() if is_covered is not None}
+        yield _per_zone("tacet_zone_covered", "Whether a zone's readers deliver", known)
         agents = GaugeMetricFamily("tacet_agent_ready", "Whether an agent is there", labels=["agent"])
         for view in self._state.fleet.agents.values():
             agents.add_metric([view.agent], float(view.state in ("ready", "alert")))

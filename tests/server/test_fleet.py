@@ -4,6 +4,7 @@ import pytest
 
 from broker_config.messages import EdgeState, ZoneCoverage
 from server.clock import to_datetime
+from server.metrics import ServerCollector
 from server.summary import status
 from tests.server.harness import NOON_NS, Edge
 
@@ -41,3 +42,10 @@ async def test_an_agent_that_has_gone_covers_nothing(edge, state):
     assert shoes(state) == (True, SINCE)
     await edge.deliver(be(edge, "lost"))
     assert shoes(state) == (False, None)  # its last will does not know when
+
+
+async def test_a_zone_that_is_not_covered_can_raise_an_alarm(edge, state):
+    await edge.deliver(be(edge, "ready"), said(edge, False))
+    families = {family.name: family for family in ServerCollector(state).collect()}
+    samples = [(sample.labels["zone"], sample.value) for sample in families["tacet_zone_covered"].samples]
+    assert samples == [("shoes", 0.0)]  # nobody has spoken of the others
