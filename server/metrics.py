@@ -37,7 +37,7 @@ class ServerCollector(Collector):
         yield GaugeMetricFamily("tacet_events_lost", "Events skipped in a sequence", self._state.marks.lost())
         yield _per_zone("tacet_zone_items", "Items in a zone", self._state.items.counts())
         yield _per_zone("tacet_zone_visits", "Visits in a zone", self._state.visits.counts())
-        covered = {zone: self._state.fleet.coverage(zone).covered for zone in map(ZoneId, self._zones)}
+        covered = {zone: self._state.fleet.coverage(ZoneId(zone)).covered for zone in self._zones}
         known = {zone: int(is_covered) for zone, is_covered in covered.items() if is_covered is not None}
         yield _per_zone("tacet_zone_covered", "Whether a zone's readers deliver", known)
         agents = GaugeMetricFamily("tacet_agent_ready", "Whether an agent is there", labels=["agent"])
