@@ -11,7 +11,8 @@ help:
 	@echo "make demo         a simulated store, live, until Ctrl-C"
 	@echo "make test         the whole test suite"
 	@echo "make check        format, lint, types, import rules"
-	@echo "make bench        the benchmarks of BENCHMARKS.md"
+	@echo "make bench        the benchmarks of BENCHMARKS.md, full size: some minutes, 4 GiB"
+	@echo "make bench-peers  presence beside tuned C++ in turn on one core (needs g++)"
 	@echo "make bench-accuracy  presence against the truth of a simulated store, beside three published rules"
 	@echo "make system-deps  mosquitto, chromium, postgresql, victoria-metrics (as root, Debian or Ubuntu)"
 
@@ -30,6 +31,7 @@ demo: install
 test: install
 	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory system-deps; \
 	 else command -v chromium >/dev/null || echo "Tests with real components skip without: sudo make system-deps"; fi
+	@$(BIN)/python -c 'from edge.kernels import warm_up_kernels; warm_up_kernels()'  # no test's time limit is for compiling
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: install
@@ -38,8 +40,23 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install
-	$(BIN)/tacet bench
+FULL := --read-count 5000000 --member-count 10000000
+
+bench: install bench-peers bench-accuracy
+	$(BIN)/tacet bench presence $(FULL) --json
+	$(BIN)/tacet bench match $(FULL) --json
+	$(BIN)/tacet bench scan --json
+	$(BIN)/tacet bench wire $(FULL) --json
+	$(BIN)/tacet bench replay --read-count 5000000 --passes 3 --json
+	$(BIN)/tacet bench crafted --json
+	$(BIN)/tacet bench flood --stray-count 10000000 --json
+	$(BIN)/tacet bench snapshot --json
+	$(BIN)/tacet bench start --json
+	$(BIN)/python -m tests.bench_broker
+
+# Without a compiler the rest of `make bench` still runs.
+bench-peers: install
+	@if command -v g++ >/dev/null; then $(BIN)/python -m tests.peers.run; else echo "no g++: the C++ peer is left out"; fi
 
 bench-accuracy: install
 	$(BIN)/python -m tests.accuracy

@@ -26,7 +26,7 @@ EXAMPLES = """Examples:
   tacet bench start
 """
 
-Name = Literal["presence", "match", "crafted", "flood", "snapshot", "start", "all"]
+Name = Literal["presence", "match", "scan", "wire", "replay", "crafted", "flood", "snapshot", "start", "all"]
 MODERATE = Sizes()
 Bench = Callable[[Sizes], Iterator[msgspec.Struct]]
 
@@ -51,8 +51,9 @@ def bench(
 ) -> None:
     """Measure the hot path on this machine: fresh state per pass, the median, and what it compares with in the same run.
 
-    presence: the whole semantics with member match. match: member look-up alone. crafted: EPCs made to collide.
-    flood: strays by the million. snapshot: saving the engine's state. start: compiling and loading the kernels.
+    presence: the whole semantics with member match. match: member look-up alone. scan: bytes of a reader to frames.
+    wire: these bytes to events. replay: a recorded log. crafted: EPCs made to collide. flood: strays by the million.
+    snapshot: saving the engine's state. start: compiling and loading the kernels.
     """
     from edge.kernels import warm_up_kernels
 

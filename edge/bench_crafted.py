@@ -48,7 +48,7 @@ class CraftedResult(msgspec.Struct, frozen=True, kw_only=True):
 def bench_crafted(sizes: Sizes) -> Iterator[CraftedResult]:
     """Each kind in turn, fresh engine and seed each, for as many passes; random ones among them."""
     rng = np.random.default_rng(3)
-    kinds = {name: _shuffle(rng, epcs) for name, epcs in _make_kinds(rng).items()}
+    kinds = {name: _shuffle(rng, epcs) for name, epcs in make_kinds(rng).items()}
     parts = {name: split(columns, BATCH) for name, columns in kinds.items()}
     p50: dict[str, list[float]] = {name: [] for name in kinds}
     p99: dict[str, list[float]] = {name: [] for name in kinds}
@@ -88,7 +88,7 @@ def bench_crafted(sizes: Sizes) -> Iterator[CraftedResult]:
     )
 
 
-def _make_kinds(rng: np.random.Generator) -> dict[str, Bytes]:
+def make_kinds(rng: np.random.Generator) -> dict[str, Bytes]:
     """Random EPCs, and those that are unkind to weak hashes."""
     low_bits = random_epcs(rng, EPCS)
     low_bits[:, :4] = low_bits[:, 8:] = (0x30, 0, 0, 0)

@@ -45,7 +45,7 @@ def bench_flood(sizes: Sizes) -> Iterator[FloodResult]:
     tracker = make_tracker(ZONES, own_goods=[b"\xe2"])
     cards = make_cards(MEMBERS)
     make_member(cards, tracker)
-    chunks = _make_chunks(sizes.stray_count, cards)
+    chunks = make_chunks(sizes.stray_count, cards)
     elapsed_s, reads, seen = 0.0, 0, 0
     before = after = 0
     for columns in chunks:
@@ -72,7 +72,7 @@ def bench_flood(sizes: Sizes) -> Iterator[FloodResult]:
     )
 
 
-def _make_chunks(strays: int, cards: NDArray[np.uint8]) -> Iterator[Columns]:
+def make_chunks(strays: int, cards: NDArray[np.uint8]) -> Iterator[Columns]:
     """The flood, a piece at a time: never all of it in memory."""
     rng = np.random.default_rng(4)
     spread_ns = max(1, strays * STRAY_GAP_NS - (READS_PER_MEMBER - 1) * MEMBER_GAP_NS)

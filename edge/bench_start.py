@@ -49,9 +49,9 @@ def bench_start(sizes: Sizes) -> Iterator[StartResult]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "kernels"
         before_s = _children_cpu_s()
-        cold, _ = _run(folder)
+        cold, _ = run_probe(folder)
         cold_cpu_s = _children_cpu_s() - before_s
-        warm = [_run(folder) for _ in range(sizes.passes)]
+        warm = [run_probe(folder) for _ in range(sizes.passes)]
         bare_s = statistics.median(_time([sys.executable, "-c", _BARE]) for _ in range(sizes.passes))
         kept = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     process_s = statistics.median(seconds for _, seconds in warm)
@@ -98,7 +98,7 @@ def probe() -> None:
     sys.stdout.buffer.write(msgspec.json.encode(Probe(numba_s, ready_s - start_s, engine_s, steps_s)))
 
 
-def _run(folder: Path) -> tuple[Probe, float]:
+def run_probe(folder: Path) -> tuple[Probe, float]:
     """A child's report, and how long the whole process took."""
     start_s = time.perf_counter()
     command = [sys.executable, "-c", _PROBE, str(ROOT), str(folder)]

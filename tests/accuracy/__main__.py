@@ -7,9 +7,8 @@ import argparse
 import json
 import sys
 
-from edge.kernels import cache_folder
+from edge.kernels import cache_folder, prepare_kernels
 from edge.presence_model import PresenceSettings
-from hotpath.warm import warm_up
 from tests.accuracy.edgex import EdgeX
 from tests.accuracy.naive import Naive
 from tests.accuracy.report import MakeEngine, Store, as_json, measure, table
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=900.0, help="how long each store is open")
     parser.add_argument("--json", action="store_true", help="every column of every engine, instead of tables")
     arguments = parser.parse_args()
-    warm_up(lambda *_: None, cache_folder())
+    prepare_kernels(cache_folder(), lambda *_: None)
     results = measure(Store(seconds=arguments.seconds), arguments.seeds, engines())
     if arguments.json:
         document = {"seeds": arguments.seeds, "seconds": arguments.seconds, "engines": as_json(results)}

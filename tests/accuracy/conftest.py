@@ -2,10 +2,9 @@
 
 import pytest
 
-from edge.kernels import cache_folder
-from hotpath.warm import warm_up
+from edge.kernels import cache_folder, prepare_kernels
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _kernels() -> None:
-    warm_up(lambda *_: None, cache_folder())
+    prepare_kernels(cache_folder(), lambda *_: None)

@@ -1,5 +1,6 @@
 """`tacet bench`, small: that it measures the engine and says so, never how fast it is."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -11,9 +12,27 @@ from typer.testing import CliRunner
 from broker_config.errors import ConfigError
 from edge.bench import Name, bench_app
 from edge.bench_baseline import make_rows, watch_with_dicts
-from edge.bench_workload import CARDS_READ, make_workload, measure_shape
+from edge.bench_crafted import EPCS, KNOWN_SEED, MERSENNE, SAME_HASH_BITS, make_kinds
+from edge.bench_flood import make_chunks
+from edge.bench_start import run_probe
+from edge.bench_workload import CARDS_READ, make_cards, make_workload, measure_shape, pad_epcs
+from edge.kernels import cache_folder, prepare_kernels
+from hotpath import index
+from hotpath._jit import entry_kernel
 
-SMALL = ("--read-count", "20000", "--member-count", "1000", "--passes", "3", "--json")
+SMALL = (
+    "--read-count",
+    "20000",
+    "--member-count",
+    "1000",
+    "--stray-count",
+    "100000",
+    "--tag-count",
+    "2000",
+    "--passes",
+    "3",
+    "--json",
+)
 
 
 def run(*options: str) -> list[dict[str, Any]]:
@@ -22,14 +41,29 @@ def run(*options: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_all_benchmarks_print_one_object_each() -> None:
-    results = {result["name"]: result for result in run(*SMALL)}
-    assert set(results) == set(get_args(Name)) - {"all"}
-    assert all(result["baseline"]["ratio"] > 0 for result in results.values())
+@entry_kernel
+def hash_row(keys: np.ndarray, words: np.ndarray, row: int) -> int:
+    """The index's own hash, which only kernels can call."""
+    return index.hash_epc(keys, words, row, 12)
+
+
+@functools.cache
+def result_of(name: str) -> dict[str, Any]:
+    """A small run, once for all tests that look at it."""
+    (result,) = run(name, *SMALL)
+    return result
+
+
+@pytest.mark.parametrize("name", sorted(set(get_args(Name)) - {"all", "start"}))  # a start compiles everything anew
+def test_each_benchmark_prints_one_object_with_what_it_compares_with(name: str) -> None:
+    result = result_of(name)
+    assert result["name"] == name
+    assert result["baseline"]["name"]
+    assert result["baseline"]["ratio"] > 0
 
 
 def test_presence_is_measured_for_each_batch_and_limit() -> None:
-    (presence,) = run("presence", *SMALL)
+    presence = result_of("presence")
     assert (presence["reads"], presence["members"], presence["refused"]) == (20_000, 1000, 0)
     assert presence["ns_per_read"] == sorted(presence["passes_ns_per_read"])[1]
     assert [(each["batch"], each["item_departs_s"]) for each in presence["measured"]] == [
@@ -42,13 +76,72 @@ def test_presence_is_measured_for_each_batch_and_limit() -> None:
     assert short[0]["events"] == short[1]["events"] == short[2]["events"]
 
 
+def test_crafted_epcs_are_what_they_are_said_to_be() -> None:
+    kinds = make_kinds(np.random.default_rng(1))
+    assert {epcs.shape for epcs in kinds.values()} == {(EPCS, 12)}
+    assert {len(np.unique(epcs, axis=0)) for epcs in kinds.values()} == {EPCS}
+    numbers = [int.from_bytes(row.tobytes(), "little") for row in kinds["multiples of 2^61-1"]]
+    assert all(number % MERSENNE == 0 for number in numbers)
+    assert len(np.unique(pad_epcs(kinds["equal low bits"]) & np.uint64(0xFFFFFFFF))) == 1
+    (serials,) = [pad_epcs(epcs)[:, 0] for name, epcs in kinds.items() if "serials" in name]
+    assert len(np.unique(serials)) == 1
+
+
+def test_epcs_crafted_for_known_keys_collide_under_these_and_under_no_others() -> None:
+    (epcs,) = [epcs for name, epcs in make_kinds(np.random.default_rng(1)).items() if "colliding" in name]
+    words = pad_epcs(epcs)[:200]
+    homes = []
+    for seed in (KNOWN_SEED, KNOWN_SEED + 1):
+        keys = np.concatenate([np.zeros(index.MEMBER_KEYS, np.uint64), index.make_index_keys(seed)])
+        homes.append(len({int(hash_row(keys, words, row)) % (1 << SAME_HASH_BITS) for row in range(len(words))}))
+    assert homes[0] == 1
+    assert homes[1] > 100
+
+
+def test_crafted_epcs_are_measured_beside_random_ones() -> None:
+    crafted = result_of("crafted")
+    assert crafted["patterns"][0]["epcs"] == "random"
+    assert crafted["worst_p99_ratio"] == max(each["p99_ratio"] for each in crafted["patterns"][1:])
+
+
+def test_a_flood_of_strays_hides_no_member_and_pushes_strays_only() -> None:
+    flood = result_of("flood")
+    assert (flood["members_seen"], flood["member_recall_percent"]) == (1000, 100)
+    assert flood["evicted"] > 0
+
+
+def test_a_flood_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = make_cards(50)
+    whole = list(make_chunks(20_000, cards))
+    monkeypatch.setattr("edge.bench_flood.CHUNK", 3000)
+    parts = list(make_chunks(20_000, cards))
+    assert (len(whole), len(parts)) == (1, 7)
+    assert sum(map(len, parts)) == len(whole[0]) == 20_000 + 5 * 50
+    times = np.concatenate([part.t_ns for part in parts])
+    assert (times == whole[0].t_ns).all()
+    assert (np.diff(times) >= 0).all()
+
+
+def test_a_snapshot_is_restored_whole() -> None:
+    snapshot = result_of("snapshot")
+    assert snapshot["tags"] == snapshot["restored"] == 2000
+    assert snapshot["size_bytes"] > 2000
+
+
+def test_a_warm_start_compiles_nothing() -> None:
+    prepare_kernels(cache_folder(), lambda *_: None)
+    probe, process_s = run_probe(cache_folder())
+    assert probe.steps_s == {}
+    assert 0 < probe.numba_s + probe.kernels_s + probe.engine_s < process_s
+
+
 def test_one_batch_size_of_ones_own() -> None:
     (presence,) = run("presence", *SMALL, "--batch", "777")
     assert [each["batch"] for each in presence["measured"]] == [777, 777]
 
 
 def test_match_finds_every_other_card() -> None:
-    (match,) = run("match", *SMALL)
+    match = result_of("match")
     assert (match["hits"], match["look_ups"]) == (500_000, 1_000_000)
     assert match["swap"]["present"] == 500  # of the members that were there nobody left
 

@@ -7,4 +7,5 @@ from edge.kernels import cache_folder, prepare_kernels
 
 @pytest.fixture(scope="session", autouse=True)
 def _kernels() -> None:
-    prepare_kernels(cache_folder(), lambda *_: None)
+    for group in ("engine", "logs"):
+        prepare_kernels(cache_folder(), lambda *_: None, group)
