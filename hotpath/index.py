@@ -1,7 +1,8 @@
 """The tag index: open addressing with linear probing, a per-start key, and deletion by backward shift.
 
-The hash is multilinear (strongly universal: for keys unknown to the sender any two EPCs collide with probability 2^-32),
-so that crafted EPCs cost what random ones cost.  An insertion that would probe too far asks for a rebuild with new keys.
+The hash is multilinear (strongly universal: for keys unknown to the sender any two EPCs collide with probability 2^-32)
+and then stirred, since serials in sequence would stay an arithmetic progression, which linear probing pays for dearly.  So
+crafted EPCs cost what random ones cost.  An insertion that would probe too far asks for a rebuild with new keys.
 Source: Lemire and Kaser, Strongly universal string hashing is fast, 2013.
 """
 
@@ -21,6 +22,8 @@ MAX_PROBES = 96
 ABSENT = -1
 _LOW = Word(0xFFFFFFFF)
 _32 = Word(32)
+_STIR = Word(0x9E3779B97F4A7C15)
+"""2^64 over the golden ratio, odd."""
 
 
 def make_index_keys(seed: int) -> Words:
@@ -47,7 +50,7 @@ def hash_epc(keys: Words, epc: Words, row: int, size: int) -> Word:
     for word in range(HOT_WORDS, (size + 7) >> 3):
         value = epc[row, word]
         total += keys[MEMBER_KEYS + 2 + 2 * word] * (value & _LOW) + keys[MEMBER_KEYS + 3 + 2 * word] * (value >> _32)
-    return Word(total >> _32)
+    return Word((total ^ total >> _32) * _STIR >> _32)
 
 
 @hot_kernel
