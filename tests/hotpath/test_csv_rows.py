@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from edge.recording import NAMED_BAD_ROWS, Recording
 from edge.recording_file import LONGEST_LINE_BYTES
-from edge.recording_reader import read_recording
+from edge.recording_reader import FEW_ROWS, read_recording
 from tests.edge.recording_oracle import COLUMNS, read_slowly
 
 HEADER = ",".join(COLUMNS) + "\n"
@@ -38,6 +38,8 @@ PLAIN = {"t": "12.5", "reader": "r1", "antenna": "1", "epc": "aa", "rssi_dbm": "
 TIMES = st.sampled_from(ODD["t"]) | st.decimals(-10, 1 << 34, places=9).map(str)
 EPCS = st.sampled_from(ODD["epc"]) | st.binary(min_size=1, max_size=20).map(bytes.hex)
 SIGNALS = st.sampled_from(ODD["rssi_dbm"]) | st.floats(-330, 330).map(repr) | st.decimals(-328, 328, places=3).map(str)
+PLAIN_ROWS = "1,r1,1,aa,-5\n" * (2 * FEW_ROWS)
+"""After so many of them the next row, too, is shown to the kernel."""
 NASTY = {
     "t": TIMES,
     "reader": st.sampled_from(ODD["reader"]),
@@ -138,14 +140,15 @@ def test_damaged_logs_are_read_as_python_reads_them(data: bytes, choose: st.Data
 def test_odd_texts_mean_what_python_says(cuts: list[int]) -> None:
     odd = [{**PLAIN, name: text} for name, texts in ODD.items() for text in texts]
     for how in ("as needed", "always", "never"):
-        lines = [",".join(quoted(fields[name], how) for name in COLUMNS) for fields in odd]
+        lines = [PLAIN_ROWS + ",".join(quoted(fields[name], how) for name in COLUMNS) for fields in odd]
         check((HEADER + "\r\n".join(lines)).encode(), cuts)
 
 
 @given(st.lists(st.tuples(TIMES, SIGNALS), min_size=1, max_size=40))
 @settings(deadline=None, max_examples=150)
 def test_numbers_are_what_decimal_and_float_make_of_them(numbers: list[tuple[str, str]]) -> None:
-    check((HEADER + "".join(f"{t},r,1,aa,-1\n0,r,1,aa,{rssi}\n" for t, rssi in numbers)).encode(), [1 << 20])
+    lines = [f"{PLAIN_ROWS}{t},r1,1,aa,-1\n{PLAIN_ROWS}0,r1,1,aa,{rssi}\n" for t, rssi in numbers]
+    check((HEADER + "".join(lines)).encode(), [1 << 20])
 
 
 def test_thousands_of_tags_antennas_and_odd_rows_make_the_tables_grow() -> None:
