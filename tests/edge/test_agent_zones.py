@@ -83,3 +83,20 @@ async def test_zones_are_counted_by_groups(world: World) -> None:
     world.engine.here[SHOES] = (12, 7)
     await eventually(lambda: world.shown("zone/shoes/count").items == 12)  # type: ignore[attr-defined]
     assert world.shown("zone/shoes/count").people == "7"  # type: ignore[attr-defined]
+
+
+async def test_a_pulled_cable_is_told_even_by_a_driver_that_cannot_tell_signs_of_life(edge_folder: Path) -> None:
+    def prepare(world: World) -> None:
+        world.engine.zone_of = {"r-door": DOOR}
+
+    async with living(edge_folder, prepare) as world:
+        door, script = partial(world.shown, "zone/door/coverage"), world.scripts["r-door"]
+        await eventually(lambda: door().covered)  # type: ignore[attr-defined]
+        script.unplug()
+        await eventually(lambda: not door().covered)  # type: ignore[attr-defined]
+        script.plugged = True
+        await eventually(lambda: door().covered)  # type: ignore[attr-defined]
+        told = [
+            (covered, at) for what, reader, covered, at in world.engine.log if (what, reader) == ("coverage", "r-door")
+        ]
+        assert [covered for covered, _ in told] == [False, True, False, True]
