@@ -17,17 +17,20 @@ Direction = Literal["in", "out"]
 class Profile:
     """How readily a tag changes its place.
 
-    A challenger must beat the current place by min(T, T + m * (dt - holdoff)), dt the time since the last read there.
+    A challenger must beat the current place by max(least, min(T, T + m * (dt - holdoff))), dt the time since the last read
+    there.
 
     Args:
         threshold_db: T.
         holdoff_ms: how long the current place keeps its whole advantage.
         slope_db_per_ms: m, at most 0.
+        least_db: a place that much weaker never wins, however long the current one was not read.
     """
 
     threshold_db: float
     holdoff_ms: int
     slope_db_per_ms: float
+    least_db: float = -100.0
 
 
 PERSON = Profile(6.0, 0, -0.008)
@@ -45,7 +48,7 @@ class ZoneSettings:
         exit_departs_s: at an `exit` zone, at most this.
         move_min_reads: so many fresh reads here before a tag can move here.
         sample_age_ms: a challenger's reads are fresh for max(this, holdoff).
-        fade_ms: the weight of a signal fades to nothing in so long.
+        fade_ms: the weight of a signal fades to nothing in so long; a read after such a pause begins a new mean.
         creates_items: whether an item may arrive here that was not known before.
         dwell_s: a person seen for so long at this place has `dwelled`; 0: never.
         sold_after_s: an item seen for so long at this place is sold; 0: never.

@@ -66,6 +66,7 @@ def _zone_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void]:
         for number, profile in enumerate((own.person, own.item, own.garment)):  # as PROFILE_PERSON and so on
             row["threshold_db"][number] = profile.threshold_db
             row["slope_db_per_ms"][number] = profile.slope_db_per_ms
+            row["least_db"][number] = profile.least_db
             row["holdoff_ns"][number] = profile.holdoff_ms * NS_PER_MS
     return rows
 
@@ -88,6 +89,8 @@ def _check_profile(profile: Profile, where: str) -> None:
         raise ValueError(f"{where}: a profile's holdoff is 0 to {LONGEST_S} ms and its slope at most 0")
     if not math.isfinite(profile.threshold_db) or not math.isfinite(profile.slope_db_per_ms):
         raise ValueError(f"{where}: a profile's threshold and slope must be numbers")
+    if not math.isfinite(profile.least_db) or profile.least_db > profile.threshold_db:
+        raise ValueError(f"{where}: a profile's least_db is a number, at most its threshold_db")
 
 
 def _antenna_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void]:
@@ -99,6 +102,7 @@ def _antenna_rows(layout: Layout, settings: PresenceSettings) -> NDArray[np.void
         row["side"] = SIDES.index(antenna.side)
         for number, profile in enumerate((own.person, own.item, own.garment)):  # as PROFILE_PERSON and so on
             row["age_ns"][number] = max(own.sample_age_ms, profile.holdoff_ms) * NS_PER_MS
+        row["fade_ns"] = own.fade_ms * NS_PER_MS
         row["inverse_fade"] = 1.0 / (own.fade_ms * NS_PER_MS)
     return rows
 

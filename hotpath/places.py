@@ -1,7 +1,8 @@
 """Place: which zone a tag is in, by mean signal per antenna, never by counting reads.
 
 A tag remembers at most `SLOTS` antennas, each by a mean that fades: an older signal weighs less with each moment, and
-nothing once it is as old as the slot's age limit.  A zone's score is its best antenna's mean.  A challenger's slots count
+nothing after `fade_ms`.  Of more antennas the strongest are remembered, so that those of a place itself are not
+pushed out by the many that overhear it.  A zone's score is its best antenna's mean.  A challenger's slots count
 while fresh; the current place keeps the mean it had when the tag was last read there.
 """
 
@@ -19,6 +20,8 @@ NS_PER_MS = 1e6
 MAX_WEIGHT = 20.0
 """A mean is that of about so many reads, however fast they come."""
 MAX_COUNT = 255
+SLOT_STALE_NS = 5_000_000_000
+"""A slot that was not read for longer makes way for any other antenna."""
 
 
 @hot_kernel
@@ -42,14 +45,16 @@ def zone_of(state: State, hot: Record, slot: int) -> int:
 
 @hot_kernel
 def add_sample(state: State, tag: int, antenna: int, t_ns: int, cdbm: int) -> None:
-    """Remember one signal."""
+    """Remember one signal, unless the tag's slots hold stronger ones."""
     hot = state.hot[tag]
     slot = own_slot(hot, antenna)
     if slot == NOWHERE:
-        slot = free_slot(state, hot)
-        hot["slot_antenna"][slot] = antenna
-        hot["slot_last_ns"][slot] = NEVER
-    fade_in(state, hot, slot, t_ns, cdbm)
+        slot = free_slot(state, hot, antenna, t_ns, cdbm)
+        if slot != NOWHERE:
+            hot["slot_antenna"][slot] = antenna
+            hot["slot_last_ns"][slot] = NEVER
+    if slot != NOWHERE:
+        fade_in(state, hot, slot, t_ns, cdbm)
     if state.antennas[antenna]["side"] != NO_SIDE:
         note_peak(state, tag, antenna, t_ns, cdbm)
 
@@ -58,15 +63,14 @@ def add_sample(state: State, tag: int, antenna: int, t_ns: int, cdbm: int) -> No
 def fade_in(state: State, hot: Record, slot: int, t_ns: int, cdbm: int) -> None:
     """Take a signal into a slot's mean: the older what is there, the less it weighs; a late signal itself weighs less.
 
-    When the last signal is no longer fresh, a new mean begins.
+    When the last signal's weight has faded away, a new mean begins.
     """
-    profile, rules = hot["profile"], state.antennas[hot["slot_antenna"][slot]]
-    since_ns = t_ns - hot["slot_last_ns"][slot]
-    age_ns = rules["age_ns"][profile]
-    if since_ns >= age_ns:
+    rules = state.antennas[hot["slot_antenna"][slot]]
+    since_ns, fade_ns = t_ns - hot["slot_last_ns"][slot], rules["fade_ns"]
+    if since_ns >= fade_ns:
         hot["slot_cdbm"][slot], hot["slot_weight"][slot], hot["slot_count"][slot] = cdbm, 1.0, 1
         hot["slot_last_ns"][slot] = t_ns
-    elif since_ns > -age_ns:
+    elif since_ns > -fade_ns:
         fading = max(1.0 - abs(since_ns) * rules["inverse_fade"], 0.0)
         mean, weight = np.float64(hot["slot_cdbm"][slot]), np.float64(hot["slot_weight"][slot])
         if since_ns >= 0:
@@ -91,16 +95,27 @@ def own_slot(hot: Record, antenna: int) -> int:
 
 
 @kernel
-def free_slot(state: State, hot: Record) -> int:
-    """A free slot, else the least recently read; never the newest of the current place."""
-    kept = newest_slot(state, hot) if hot["state"] == PRESENT or hot["state"] == EXITING else NOWHERE
-    oldest = NOWHERE
+def free_slot(state: State, hot: Record, antenna: int, t_ns: int, cdbm: int) -> int:
+    """A slot for a new antenna: a free one, else the stalest, else the weakest; never the newest of the current place.
+
+    NOWHERE when all others are stronger than this read, unless that was read at the current place, which always counts.
+    """
+    present = hot["state"] == PRESENT or hot["state"] == EXITING
+    kept = newest_slot(state, hot) if present else NOWHERE
+    stalest = weakest = NOWHERE
     for slot in range(SLOTS):
         if hot["slot_antenna"][slot] == NO_ANTENNA:
             return slot
-        if slot != kept and (oldest == NOWHERE or hot["slot_last_ns"][slot] < hot["slot_last_ns"][oldest]):
-            oldest = slot
-    return oldest
+        if slot == kept:
+            continue
+        if stalest == NOWHERE or hot["slot_last_ns"][slot] < hot["slot_last_ns"][stalest]:
+            stalest = slot
+        if weakest == NOWHERE or hot["slot_cdbm"][slot] < hot["slot_cdbm"][weakest]:
+            weakest = slot
+    if t_ns - hot["slot_last_ns"][stalest] > SLOT_STALE_NS:
+        return stalest
+    here = present and state.antennas[antenna]["zone"] == hot["zone"]
+    return weakest if here or hot["slot_cdbm"][weakest] <= cdbm else NOWHERE
 
 
 @hot_kernel
@@ -165,9 +180,10 @@ def best_place(state: State, hot: Record) -> tuple[int, float, float]:
 
 
 @kernel
-def advantage_cdbm(threshold_db: float, slope_db_per_ms: float, holdoff_ns: int, dt_ns: int) -> float:
+def advantage_cdbm(threshold_db: float, slope_db_per_ms: float, least_db: float, holdoff_ns: int, dt_ns: int) -> float:
     """What a challenger must have more than the current place, not read for `dt_ns`."""
-    return 100.0 * min(threshold_db, threshold_db + slope_db_per_ms * ((dt_ns - holdoff_ns) / NS_PER_MS))
+    faded_db = threshold_db + slope_db_per_ms * ((dt_ns - holdoff_ns) / NS_PER_MS)
+    return 100.0 * max(least_db, min(threshold_db, faded_db))
 
 
 @kernel

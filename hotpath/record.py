@@ -82,7 +82,8 @@ EVENT = np.dtype(
 
 ZONE = np.dtype(
     [
-        ("threshold_db", "f8", PROFILES), ("slope_db_per_ms", "f8", PROFILES), ("holdoff_ns", "i8", PROFILES),
+        ("threshold_db", "f8", PROFILES), ("slope_db_per_ms", "f8", PROFILES), ("least_db", "f8", PROFILES),
+        ("holdoff_ns", "i8", PROFILES),
         ("person_limit_ns", "i8"), ("item_limit_ns", "i8"), ("resumed_ns", "i8"), ("silent", "i4"),
         ("move_min_reads", "i4"), ("confirm_reads", "i4"), ("is_exit", "u1"), ("is_door", "u1"), ("creates_items", "u1"),
         ("sees_sold", "u1"), ("window_ns", "i8"), ("dwell_ns", "i8"), ("sold_after_ns", "i8"), ("items", "i8"), ("people", "i8"),
@@ -93,10 +94,18 @@ ZONE = np.dtype(
 none is, and who is in it."""
 
 ANTENNA = np.dtype(
-    [("age_ns", "i8", PROFILES), ("inverse_fade", "f8"), ("zone", "i4"), ("floor_cdbm", "i4"), ("side", "u1")],
+    [
+        ("age_ns", "i8", PROFILES),
+        ("fade_ns", "i8"),
+        ("inverse_fade", "f8"),
+        ("zone", "i4"),
+        ("floor_cdbm", "i4"),
+        ("side", "u1"),
+    ],
     align=True,
 )
-"""One antenna; of its zone: `age_ns`: how long a signal is fresh, by profile; `inverse_fade`: 1 / the time in which its weight fades."""
+"""One antenna; of its zone: `age_ns`: how long a signal is fresh, by profile; `fade_ns`: in which its weight fades,
+`inverse_fade`: 1 / that."""
 
 # Numbers the kernels keep between calls; the four lists of `hotpath.lists` have a first and a last each.
 (

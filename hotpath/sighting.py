@@ -100,6 +100,7 @@ def challenge(state: State, tag: int, zone: int, t_ns: int) -> None:
     ahead = advantage_cdbm(
         rules["threshold_db"][profile],
         rules["slope_db_per_ms"][profile],
+        rules["least_db"][profile],
         rules["holdoff_ns"][profile],
         t_ns - place_last_ns(state, hot),
     )

@@ -248,7 +248,8 @@ class Life:
         score, current = max(slot.mean for slot in fresh), self.current_cdbm(tag)
         profile = self.profile(tag, tag.zone)
         after_ms = (t_ns - tag.place_last_ns - profile.holdoff_ms * NS_PER_MS) / 1e6
-        ahead = 100.0 * min(profile.threshold_db, profile.threshold_db + profile.slope_db_per_ms * after_ms)
+        faded_db = profile.threshold_db + profile.slope_db_per_ms * after_ms
+        ahead = 100.0 * max(profile.least_db, min(profile.threshold_db, faded_db))
         if score > current + ahead:
             left = tag.zone
             self.settle(tag, zone, t_ns, t_ns, 1)

@@ -9,6 +9,7 @@ from edge.presence_model import Direction
 SLOTS = 4
 MOST_WEIGHT = 20.0
 MOST_COUNT = 255
+STALE_NS = 5_000_000_000
 
 
 def stored(value: float) -> float:
@@ -20,7 +21,7 @@ def stored(value: float) -> float:
 class Slot:
     """One antenna's fading mean.
 
-    A read is fresh for `age_ns`; after that a new mean begins.  Its weight fades to nothing in `fade_ns`.
+    A read is fresh for `age_ns`.  Its weight fades to nothing in `fade_ns`; after that a new mean begins.
     """
 
     antenna: int
@@ -34,10 +35,10 @@ class Slot:
 
     def add(self, t_ns: int, cdbm: int) -> None:
         d = t_ns - self.last_ns
-        if self.count == 0 or d >= self.age_ns:
+        if self.count == 0 or d >= self.fade_ns:
             self.last_ns, self.mean, self.weight, self.count = t_ns, stored(cdbm), 1.0, 1
             return
-        if d <= -self.age_ns:
+        if d <= -self.fade_ns:
             return
         fading = max(1.0 - abs(d) * (1.0 / self.fade_ns), 0.0)
         if d >= 0:
@@ -87,19 +88,28 @@ class Tag:
         return [slot for slot in self.places if slot is not None]
 
     def add_sample(self, empty: Slot, t_ns: int, cdbm: int) -> None:
-        """To the antenna's slot, else to the first free one, else in place of the least recently read that may go."""
+        """To the antenna's slot, else to another that may go, if one may."""
         slot = next((each for each in self.read_slots() if each.antenna == empty.antenna), None)
         if slot is None:
-            slot = empty
-            self.places[self.place_for_another()] = slot
+            place = self.place_for_another(empty.zone, t_ns, cdbm)
+            if place is None:
+                return
+            slot = self.places[place] = empty
         slot.add(t_ns, cdbm)
 
-    def place_for_another(self) -> int:
+    def place_for_another(self, zone: int, t_ns: int, cdbm: int) -> int | None:
+        """The first free place, else the stalest read one, else the weakest; None for a weaker read elsewhere."""
         if None in self.places:
             return self.places.index(None)
         here = [each for each in self.read_slots() if self.state == "present" and each.zone == self.zone]
         kept = max(here, key=lambda each: each.last_ns, default=None)
-        return self.places.index(min((s for s in self.read_slots() if s is not kept), key=lambda each: each.last_ns))
+        others = [each for each in self.read_slots() if each is not kept]
+        stalest = min(others, key=lambda each: each.last_ns)
+        if t_ns - stalest.last_ns > STALE_NS:
+            return self.places.index(stalest)
+        weakest = min(others, key=lambda each: each.mean)
+        at_home = self.state == "present" and zone == self.zone
+        return self.places.index(weakest) if at_home or weakest.mean <= cdbm else None
 
     def current_cdbm(self, age_ns: int) -> float:
         """The score of the current place: of its antennas that were fresh when the tag was last read there."""
