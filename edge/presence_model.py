@@ -1,6 +1,6 @@
 """The values around the presence engine: the places it watches, its settings, and the transitions it reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from broker_config.site import ZoneKind
@@ -40,7 +40,7 @@ GARMENT = Profile(6.0, 60_000, -0.0005)
 
 @dataclass(frozen=True, slots=True)
 class ZoneSettings:
-    """The presence rules of one zone; defaults as for a `floor`.
+    """The presence rules of one zone.  Those of a zone kind are in `PresenceSettings`.
 
     Args:
         confirm_reads, confirm_window_ms: so many reads within so long of the first make a tag present (persons: never fewer than 2).
@@ -71,9 +71,20 @@ class ZoneSettings:
     garment: Profile = GARMENT
 
 
+_PASSAGE = ZoneSettings(person=Profile(8.0, 500, -0.006), sample_age_ms=5000, fade_ms=1000, dwell_s=0.0)
+"""Whoever is not seen in a doorway any more has gone through it; nobody stands there long."""
+_PLACE = replace(_PASSAGE, person_departs_s=12.0, dwell_s=20.0)
+"""A body or a bag hides a card for ten seconds."""
+_TILL = replace(_PLACE, creates_items=False)
+_STORAGE = replace(_PLACE, person_departs_s=15.0, item=Profile(15.0, 1000, -0.002, 0.0))
+"""Many tags share the reads here, and most lie still: a pause says little, a stronger signal elsewhere does."""
+
+
 @dataclass(frozen=True, slots=True)
 class PresenceSettings:
     """Every default of the presence rules: one `ZoneSettings` per zone kind, and what holds for the whole site.
+
+    Tuned on seeds 1 to 4 of `tests/accuracy`, whose results on others are in BENCHMARKS.md.
 
     Args:
         person_forgotten_s: a departed person is forgotten when unseen for so long: the visit's end.
@@ -82,14 +93,14 @@ class PresenceSettings:
         garment_prefixes: EPC prefixes of goods that follow the garment profile instead of the item profile.
     """
 
-    door: ZoneSettings = ZoneSettings(dwell_s=0.0)
-    floor: ZoneSettings = ZoneSettings()
-    shelf: ZoneSettings = ZoneSettings()
-    fitting_room: ZoneSettings = ZoneSettings()
-    till: ZoneSettings = ZoneSettings(creates_items=False)
-    exit: ZoneSettings = ZoneSettings(dwell_s=0.0)
-    desk: ZoneSettings = ZoneSettings()
-    stock: ZoneSettings = ZoneSettings()
+    door: ZoneSettings = _PASSAGE
+    floor: ZoneSettings = _PLACE
+    shelf: ZoneSettings = _STORAGE
+    fitting_room: ZoneSettings = _PLACE
+    till: ZoneSettings = _TILL
+    exit: ZoneSettings = _PASSAGE
+    desk: ZoneSettings = _PLACE
+    stock: ZoneSettings = _STORAGE
     person_forgotten_s: float = 600.0
     item_forgotten_days: float = 14.0
     late_limit_s: float = 3600.0

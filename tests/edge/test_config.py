@@ -130,7 +130,7 @@ def test_presence_settings_override_defaults_at_any_depth(edge_folder: Path) -> 
     settings = make_settings(load_config(with_presence(edge_folder, text)))
     assert settings.garment_prefixes == (b"\x30\x34\xab",)
     assert (settings.till.person_departs_s, settings.till.creates_items) == (5.0, False)
-    assert (settings.fitting_room.person.threshold_db, settings.fitting_room.person.holdoff_ms) == (3.5, 0)
+    assert (settings.fitting_room.person.threshold_db, settings.fitting_room.person.holdoff_ms) == (3.5, 500)
     assert settings.door == PresenceSettings().door
 
 

@@ -1,8 +1,8 @@
-"""Two places, a till and an exit, with the default settings: for tests of one rule at a time."""
+"""Two places, a till and an exit, with settings alike for all: for tests of one rule at a time."""
 
 from edge.presence import Antenna, Layout, PresenceSettings, Tracker, Transition, ZoneSpec
 from tests.hotpath.oracle import OracleRead
-from tests.hotpath.store import CARDS, FOREVER_NS, ITEMS, KEY, MEMBERS, MS, OWN, START_NS, table_of, to_columns
+from tests.hotpath.store import ALIKE, CARDS, FOREVER_NS, ITEMS, KEY, MEMBERS, MS, OWN, START_NS, table_of, to_columns
 
 S = 1000 * MS
 A, B, TILL, EXIT = range(4)
@@ -20,7 +20,7 @@ def make_tracker(
     layout: Layout = LAYOUT,
     seed: int = 1,
 ) -> Tracker:
-    tracker = Tracker(layout, settings or PresenceSettings(), seed=seed, own_goods=(OWN,), capacity=capacity)
+    tracker = Tracker(layout, settings or ALIKE, seed=seed, own_goods=(OWN,), capacity=capacity)
     tracker.set_members(KEY, table_of(dict(list(MEMBERS.items())[:members]), FOREVER_NS))
     return tracker
 

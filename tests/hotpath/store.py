@@ -67,6 +67,17 @@ REBUILT = Layout(
 """The same store after building work: other numbers, fewer antennas, one moved to another zone, no fitting room."""
 
 SHORT = ZoneSettings(item_departs_s=20.0, exit_departs_s=5.0, dwell_s=2.0)
+ALIKE = PresenceSettings(
+    door=ZoneSettings(dwell_s=0.0),
+    floor=ZoneSettings(),
+    shelf=ZoneSettings(),
+    fitting_room=ZoneSettings(),
+    till=ZoneSettings(creates_items=False),
+    exit=ZoneSettings(dwell_s=0.0),
+    desk=ZoneSettings(),
+    stock=ZoneSettings(),
+)
+"""All kinds of zone with the same plain numbers, whatever the tuned defaults are: people leave after 8 s."""
 SETTINGS = PresenceSettings(
     door=SHORT,
     shelf=ZoneSettings(item_departs_s=20.0, confirm_reads=3, move_min_reads=2, dwell_s=5.0, fade_ms=600),

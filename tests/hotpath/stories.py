@@ -1,4 +1,4 @@
-"""Stories that the presence rules must tell right, with the default settings; they are documentation too.
+"""Stories that the presence rules must tell right, with settings alike for all zones; they are documentation too.
 
 A line is a time in s and what happens then, and after `=>` what the engine says at once:
 
@@ -10,9 +10,9 @@ What it says is `KIND TAG ZONE [for a move FROM>TO] [reason] [in|out] [@TIME]`, 
 
 from collections.abc import Iterator
 
-from edge.presence import Antenna, Layout, PresenceSettings, Transition, ZoneSpec
+from edge.presence import Antenna, Layout, Transition, ZoneSpec
 from tests.hotpath.oracle import OracleRead
-from tests.hotpath.store import CARDS, GARMENT, ITEMS, MS, START_NS, STRANGER
+from tests.hotpath.store import ALIKE, CARDS, GARMENT, ITEMS, MS, START_NS, STRANGER
 from tests.hotpath.streams import Coverage, Members, Restart, Sold, Step, Tick, World
 
 ANTENNAS = ("outside", "inside", "shelf", "shelf2", "till", "exit", "desk", "room")
@@ -36,7 +36,7 @@ LAYOUT = Layout(
         ZoneSpec("room", "fitting-room"),
     ),
 )
-WORLD = World(layout=LAYOUT, settings=PresenceSettings())
+WORLD = World(layout=LAYOUT, settings=ALIKE)
 NAMED = {
     "card": CARDS[0], "card2": CARDS[1], "item": ITEMS[0], "item2": ITEMS[1], "coat": GARMENT + b"\1",
     "stranger": STRANGER, "staff": b"\x2e" + bytes(11),

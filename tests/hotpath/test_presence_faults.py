@@ -6,7 +6,7 @@ import pytest
 
 from edge.presence import Antenna, Layout, PresenceSettings, Tracker, ZoneSettings, ZoneSpec
 from tests.hotpath.floor import CARD, EXIT, ITEM, TILL, A, B, S, at, feed, make_tracker, told
-from tests.hotpath.store import ITEMS, MEMBERS, MS, OWN, START_NS, to_columns
+from tests.hotpath.store import ALIKE, ITEMS, MEMBERS, MS, OWN, START_NS, to_columns
 
 
 def test_one_stray_read_arrives_nobody() -> None:
@@ -77,7 +77,7 @@ def test_a_stale_antenna_of_the_same_zone_does_not_hold_a_tag() -> None:
     layout = Layout(
         (Antenna("r", 1, 0), Antenna("r", 2, 0), Antenna("r", 3, 1)), (ZoneSpec("a", "floor"), ZoneSpec("b", "floor"))
     )
-    tracker = Tracker(layout, PresenceSettings(), seed=1, own_goods=(OWN,), capacity=8)
+    tracker = Tracker(layout, ALIKE, seed=1, own_goods=(OWN,), capacity=8)
     feed(tracker, *(at(n / 10, 0, dbm=-35) for n in range(20)))
     feed(tracker, *(at(60 + n / 10, 1, dbm=-65) for n in range(20)))
     (moved,) = feed(tracker, *(at(62 + n / 10, 2, dbm=-50) for n in range(3)))

@@ -16,7 +16,7 @@ from tests.support.chain import Chain, running_chain
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.xdist_group("system")]
 
 RIVER = "2d14257bf52cb6916d000000"
-LIMIT_S = 8.0  # unseen for more than this, a person departs
+LIMIT_S = 15.0  # unseen for more than this at a shelf, a person departs
 STAY = """
 [[walks]]
 goals = [
