@@ -7,7 +7,7 @@ import numpy as np
 from broker_config.identity import siphash_2_4_128
 from broker_config.member_table import MemberTable, pack_members
 from edge.columns import Columns, make_columns
-from edge.presence import Antenna, Layout, PresenceSettings, ZoneSettings, ZoneSpec
+from edge.presence import Antenna, Layout, PresenceSettings, Profile, ZoneSettings, ZoneSpec
 from tests.hotpath.oracle import OracleRead
 
 KEY = bytes(range(16))
@@ -80,7 +80,14 @@ ALIKE = PresenceSettings(
 """All kinds of zone with the same plain numbers, whatever the tuned defaults are: people leave after 8 s."""
 SETTINGS = PresenceSettings(
     door=SHORT,
-    shelf=ZoneSettings(item_departs_s=20.0, confirm_reads=3, move_min_reads=2, dwell_s=5.0, fade_ms=600),
+    shelf=ZoneSettings(
+        item_departs_s=20.0,
+        confirm_reads=3,
+        move_min_reads=2,
+        dwell_s=5.0,
+        fade_ms=600,
+        item=Profile(9.0, 1000, -0.004, -3.0),
+    ),
     till=ZoneSettings(item_departs_s=20.0, creates_items=False, sold_after_s=4.0, dwell_s=0.0),
     exit=SHORT,
     fitting_room=ZoneSettings(item_departs_s=20.0, dwell_s=1.0, move_min_reads=1, fade_ms=9000),
