@@ -12,7 +12,7 @@ from hotpath.members import make_slots
 
 LINE_BYTES = 64
 BLOCK = 32
-"""Rows that go through each stage of a feed together; their hashes wait in the first words of `scratch`."""
+"""Rows that go through each stage of a feed together; their hashes wait in the first words of `scratch`, their likely tags in `guesses`."""
 WORDS_AT = BLOCK
 SCRATCH_WORDS = WORDS_AT + record.EPC_WORDS
 RESERVE = 16
@@ -52,6 +52,7 @@ def allocate(
         member_slots=make_slots(0),
         events=np.zeros(event_rows, record.EVENT),
         scratch=np.zeros(SCRATCH_WORDS, np.uint64),
+        guesses=np.zeros(BLOCK, np.int64),
     )
 
 

@@ -7,9 +7,9 @@ order, so that results do not depend on how the reads are cut into batches.
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import entry_kernel, hot_kernel, prefetch
+from hotpath._jit import entry_kernel, hot_kernel, kernel, prefetch
 from hotpath.expiry import EVENTS_PER_ROW, NOBODY, fire_due, live_until
-from hotpath.index import ABSENT, find_tag, hash_epc, peek_tag
+from hotpath.index import ABSENT, find_tag, hash_epc, is_epc, peek_tag
 from hotpath.lifecycle import (
     NO_ROOM,
     NOT_HERE,
@@ -41,6 +41,7 @@ from hotpath.record import (
     NEXT_DUE,
     NOW,
     PERSON,
+    PRESENT,
     READS,
     REFUSED,
     RSSI_CLAMPED,
@@ -49,7 +50,7 @@ from hotpath.record import (
     TILL_IGNORED,
     State,
 )
-from hotpath.sighting import sight
+from hotpath.sighting import follow, sight
 from hotpath.siphash import siphash
 
 Words = NDArray[np.uint64]
@@ -74,7 +75,7 @@ def feed(
     """Work through the rows from `start`.
 
     A block of them is hashed and its buckets are sent for; then its tags are; then each row is taken.  While the memory of
-    one row is on its way that of the others is too.
+    one row is on its way that of the others is too.  Nearly every row is plain and takes a short way through.
 
     Args:
         epc: [n, w], w at least 2.
@@ -89,8 +90,22 @@ def feed(
         for row in range(first, last):
             state.scratch[row - first] = fetch_bucket(state, epc, row, epc_len[row], most)
         for row in range(first, last):
-            fetch_tag(state, state.scratch[row - first], epc, row, epc_len[row], most)
+            state.guesses[row - first] = fetch_tag(state, state.scratch[row - first], epc, row, epc_len[row], most)
         for row in range(first, last):
+            if take_plainly(
+                state,
+                state.guesses[row - first],
+                t_ns[row],
+                antenna[row],
+                epc,
+                row,
+                epc_len[row],
+                most,
+                rssi_cdbm[row],
+                crc_ok[row],
+                received_ns,
+            ):
+                continue
             outcome = take(
                 state,
                 state.scratch[row - first],
@@ -105,7 +120,9 @@ def feed(
                 received_ns,
             )
             if outcome != DONE:
+                state.counters[READS] += row - start
                 return row, outcome
+    state.counters[READS] += rows - start
     return rows, DONE
 
 
@@ -118,17 +135,58 @@ def fetch_bucket(state: State, epc: Words, row: int, size: int, most: int) -> np
 
 
 @hot_kernel
-def fetch_tag(state: State, wanted: np.uint64, epc: Words, row: int, size: int, most: int) -> None:
-    """Send a row's tag on the way to the cache, or for a newcomer its line of the member table."""
+def fetch_tag(state: State, wanted: np.uint64, epc: Words, row: int, size: int, most: int) -> int:
+    """The tag that a row will most likely turn out to name, on the way to the cache; or ABSENT, and for a newcomer its line
+    of the member table is on the way.
+    """
     tag = peek_tag(state, wanted)
     if tag != ABSENT:
         prefetch(state.hot, tag)
     elif state.member_rows.shape[0] > 0 and size <= most:
         h0, _ = siphash(state.keys[0], state.keys[1], epc[row], size)
         prefetch_slot(state.member_slots, h0)
+    return tag
 
 
 @hot_kernel
+def take_plainly(
+    state: State,
+    tag: int,
+    t_ns: int,
+    antenna: int,
+    epc: Words,
+    row: int,
+    size: int,
+    most: int,
+    cdbm: int,
+    crc_ok: int,
+    received_ns: int,
+) -> bool:
+    """What `take` does with a row of which nothing is remarkable: a sound read, in time, of a tag that is present, nothing
+    being due.  False, and nothing is changed, if there is more to it.
+
+    Args:
+        tag: who it probably is, or ABSENT.
+    """
+    if t_ns < state.numbers[NOW] or t_ns >= state.numbers[NEXT_DUE] or t_ns > received_ns:
+        return False
+    if crc_ok == 0 or antenna >= state.antennas.shape[0] or size < 1 or size > most:
+        return False
+    if cdbm < state.antennas[antenna]["floor_cdbm"] or cdbm < LOWEST_CDBM or cdbm > HIGHEST_CDBM:
+        return False
+    if state.events.shape[0] - state.numbers[EVENTS] < EVENTS_PER_ROW:
+        return False
+    if tag == ABSENT or not is_epc(state, tag, epc, row, size):
+        return False
+    hot = state.hot[tag]
+    if hot["state"] != PRESENT or hot["sold"] or (hot["kind"] == PERSON and t_ns >= state.numbers[LEASED_UNTIL]):
+        return False
+    follow(state, tag, antenna, state.antennas[antenna]["zone"], t_ns, cdbm)
+    state.numbers[NOW] = t_ns
+    return True
+
+
+@kernel
 def take(
     state: State,
     wanted: np.uint64,
@@ -146,7 +204,6 @@ def take(
     if state.events.shape[0] - state.numbers[EVENTS] < EVENTS_PER_ROW:
         return FULL
     if t_ns < 0 or t_ns >= FAR:
-        state.counters[READS] += 1
         state.counters[BAD_TIME] += 1
         return DONE
     now_ns = min(t_ns, received_ns)
@@ -182,7 +239,6 @@ def take(
             verdict = TILL_IGNORED
         else:
             sight(state, tag, antenna, zone, now_ns, cdbm)
-    state.counters[READS] += 1
     if late:
         state.counters[LATE] += 1
         state.counters[STALE] += stale

@@ -138,7 +138,7 @@ class State(NamedTuple):
         goods, garments: u1[n, 63]: a prefix's length, then its bytes.
         member_rows, member_slots: see `hotpath.members`.
         events: EVENT[], filled up to numbers[EVENTS].
-        scratch: u8, see `hotpath.memory`.
+        scratch, guesses: u8, i8, see `hotpath.memory`.
     """
 
     hot: NDArray[np.void]
@@ -158,3 +158,4 @@ class State(NamedTuple):
     member_slots: NDArray[np.uint32]
     events: NDArray[np.void]
     scratch: NDArray[np.uint64]
+    guesses: NDArray[np.int64]
