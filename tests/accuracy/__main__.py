@@ -6,6 +6,7 @@ python -m tests.accuracy [--seeds 21 22 23 24] [--seconds 900] [--json]
 import argparse
 import json
 import sys
+from dataclasses import replace
 
 from edge.kernels import cache_folder, prepare_kernels
 from edge.presence_model import PresenceSettings
@@ -16,24 +17,37 @@ from tests.accuracy.smurf import Smurf
 from tests.accuracy.tacet import Tacet
 from tests.accuracy.twenty_samples import TwentySamples
 
-REPORTED_SEEDS = (21, 22, 23, 24)
+REPORTED_SEEDS = (21, 22)
 TUNED_SEEDS = (1, 2, 3, 4)
 """What the settings below, and Tacet's defaults, were chosen on."""
-NAIVE_S = (14.0, 120.0)
+NAIVE_S = (16.0, 60.0)
 EDGEX_S, EDGEX_SWEEP_S = (14.0, 60.0), 1.0
-SMURF_EPOCH_S = 1.6
+SMURF_EPOCH_S = 3.2
 
 
 def engines() -> list[MakeEngine]:
     """Everyone who is compared: as published or by default, and with what is best for it on the tuning seeds."""
     return [
         lambda layout: Tacet(layout, PresenceSettings()),
+        lambda layout: Tacet(layout, patient(), "Tacet, slow to arrive"),
         lambda layout: TwentySamples(layout, PresenceSettings()),
         lambda layout: Naive(layout, *NAIVE_S),
         EdgeX,
         lambda layout: EdgeX(layout, *EDGEX_S, EDGEX_SWEEP_S),
         lambda layout: Smurf(layout, SMURF_EPOCH_S),
     ]
+
+
+def patient() -> PresenceSettings:
+    """The defaults, but where goods lie (or are overheard from) 4 reads within 6 s make a tag present, not 2 within 1.5 s."""
+    rules = PresenceSettings()
+    slow = {"confirm_reads": 4, "confirm_window_ms": 6000}
+    return replace(
+        rules,
+        floor=replace(rules.floor, **slow),
+        shelf=replace(rules.shelf, **slow),
+        stock=replace(rules.stock, **slow),
+    )
 
 
 def main() -> None:

@@ -75,6 +75,7 @@ class Score:
     correct_s: float = 0.0
     missing_s: float = 0.0
     lingering_s: float = 0.0
+    left: int = 0
 
     def row(self) -> dict[str, float]:
         """The columns of the report."""
@@ -89,7 +90,7 @@ class Score:
         row["correct"] = self.correct_s / self.present_s if self.present_s else 1.0
         row["wrong_s_per_hour"] = (self.present_s - self.correct_s - self.missing_s) / hours
         row["missing_s_per_hour"] = self.missing_s / hours
-        row["lingering_s"] = self.lingering_s / max(self.departures.true, 1)
+        row["lingering_s"] = self.lingering_s / max(self.left, 1)
         return row
 
 
@@ -120,6 +121,7 @@ def said_stays(changes: Iterable[tuple[float, int]], end_s: float) -> list[Stay]
     stays: list[Stay] = []
     zone, since = AWAY, 0.0
     for at_s, to in [*changes, (end_s, AWAY)]:
+        at_s = min(max(at_s, since), end_s)  # dated back or not, nobody hears it before what was said last
         if to == zone:
             continue
         if zone != AWAY and at_s > since:
@@ -142,7 +144,8 @@ def score_tag(
     _score_arrivals(score, true_visits, said_visits, ARRIVAL_S[person], end_s)
     _score_departures(score, true_visits, said_visits, person, kinds, limits, end_s)
     _score_places(score, truth, said)
-    _score_seconds(score, truth, said, end_s)
+    _score_seconds(score, truth, said)
+    score.left += sum(stop < end_s for _, stop, _ in true_visits)
 
 
 def _score_arrivals(
@@ -217,7 +220,7 @@ def _score_places(score: Score, truth: Sequence[Stay], said: Sequence[Stay]) -> 
     score.places.found += len(long & found)
 
 
-def _score_seconds(score: Score, truth: Sequence[Stay], said: Sequence[Stay], end_s: float) -> None:
+def _score_seconds(score: Score, truth: Sequence[Stay], said: Sequence[Stay]) -> None:
     present = sum(stop - start for _, start, stop in truth)
     both = correct = 0.0
     for true_zone, start, stop in truth:

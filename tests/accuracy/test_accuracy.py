@@ -133,13 +133,22 @@ def test_a_short_stay_need_not_be_found_and_naming_it_is_right() -> None:
 
 
 def test_a_stay_named_after_it_was_over_is_not_found() -> None:
-    score = scored([(0, 0.0, 20.0), (1, 20.0, 60.0)], [(1, 0.0, 25.0), (0, 25.0, 60.0)])
+    score = scored([(0, 0.0, 20.0), (1, 20.0, 60.0)], [(1, 0.0, 22.0), (0, 22.0, 60.0)])
     assert (score.places.found, score.places.true) == (1, 2)
 
 
 def test_a_ghost_is_a_false_arrival_and_a_false_departure() -> None:
     score = scored([], [(0, 10.0, 18.0)])
     assert (score.arrivals.precision, score.departures.precision, score.places.precision) == (0.0, 0.0, 0.0)
+
+
+def test_who_is_named_long_before_coming_has_not_arrived() -> None:
+    assert scored([(0, 40.0, 60.0)], [(0, 35.1, 60.0)]).arrivals.f1 == 1.0
+    assert scored([(0, 40.0, 60.0)], [(0, 34.9, 60.0)]).arrivals.f1 == 0.0
+
+
+def test_an_engine_whose_words_come_in_disorder_is_heard_in_order() -> None:
+    assert said_stays([(5.0, 1), (4.0, 2), (8.0, AWAY)], 9.0) == [(2, 5.0, 8.0)]
 
 
 def test_a_departure_beyond_the_engines_own_limit_is_late() -> None:
