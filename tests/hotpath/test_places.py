@@ -67,6 +67,12 @@ def test_a_late_read_draws_the_mean_to_itself_the_less_the_later_it_is(late_ms: 
     assert weight <= 2.0
 
 
+def test_however_fast_the_reads_come_the_next_weighs_a_twentieth() -> None:
+    steady = [(0, 0, -5000)] * 60
+    mean, weight, *_ = slot_of(tracker_after([*steady, (0, 0, -6000)]))
+    assert (mean, weight) == (-5050.0, 20.0)
+
+
 def test_after_silence_a_new_mean_begins() -> None:
     assert slot_of(tracker_after([(0, 0, -3000), (100, 0, -3000), (2100, 0, -6000)])) == (-6000.0, 1.0, 1, 2100)
     assert slot_of(tracker_after([(0, 0, -3000), (2000, 0, -6000), (0, 0, -3000)])) == (-6000.0, 1.0, 1, 2000)
