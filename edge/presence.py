@@ -83,10 +83,12 @@ class Tracker:
             ValueError: a setting that no store can mean.
         """
         from edge.presence_state import make_state  # numba comes with the kernels, so only where an engine is made
+        from hotpath import presence, record
 
         self._layout = layout
         self._state: State = make_state(layout, settings, seed, own_goods, capacity)
         self._seeds = np.random.default_rng(seed)
+        self._feed, self._codes = presence.feed, record  # here, because an import in `feed` would be a good part of it
         self._silent: set[str] = set()
         self._zones_of = {
             reader: sorted({antenna.zone for antenna in layout.antennas if antenna.reader_id == reader})
@@ -106,11 +108,11 @@ class Tracker:
         Raises:
             MessageError: its rows are not in order.
         """
-        from hotpath import index, record
+        from hotpath import record, words
 
         members = table if isinstance(table, MappedMembers) else index_members(table)
         self._state.numbers[record.LEASED_UNTIL] = record.NEVER if table is None else members.leased_until_ns
-        self._state.keys[: index.MEMBER_KEYS] = np.frombuffer(match_key, "<u8")
+        self._state.words[: words.MEMBER_KEYS] = np.frombuffer(match_key, "<u8")
         self._state = self._state._replace(member_rows=members.rows, member_slots=members.slots)
         return [each for events in self._recheck_persons() for each in to_transitions(events)]
 
@@ -124,20 +126,19 @@ class Tracker:
 
     def feed_columns(self, columns: Columns, received_ns: int | None = None) -> Iterator[Events]:
         """As `feed`, without an object per transition: chunks of event rows, each valid until the next is asked for."""
-        from hotpath import presence, record
-
         if columns.epc.shape[1] < MIN_WORDS:
             raise ValueError(f"columns hold EPCs as at least {MIN_WORDS} words")
-        row, outcome = 0, record.FULL
+        row, outcome = 0, self._codes.FULL
         limit_ns = FAR_FUTURE_NS if received_ns is None else received_ns
-        while outcome != record.DONE:
-            row, outcome = presence.feed(
+        while outcome != self._codes.DONE:
+            row, outcome = self._feed(
                 self._state, columns.t_ns, columns.antenna, columns.epc, columns.epc_len, columns.rssi_cdbm, columns.crc_ok,
                 row, limit_ns,
             )  # fmt: skip
-            if outcome == record.CROWDED:
+            if outcome == self._codes.CROWDED:
                 self._rebuild()
-            yield from self._take_events()
+            if self._state.numbers[self._codes.EVENTS]:
+                yield from self._take_events()
 
     def tick(self, now_ns: int) -> list[Transition]:
         """The departures that are due by `now_ns`, in deadline order; reads before it are late from now on."""
@@ -226,7 +227,10 @@ class Tracker:
     @property
     def counters(self) -> Counters:
         """A copy of the counters."""
-        return Counters(*(int(count) for count in self._state.counters))
+        from hotpath import record
+
+        counts = self._state.numbers[record.READS_AT : record.NUMBERS]
+        return Counters(*(int(count) for count in counts))
 
     def _take_events(self) -> Iterator[Events]:
         from hotpath import record
@@ -253,15 +257,17 @@ class Tracker:
         """Give the index new keys.  A universal hash makes this rare, and two failures in a row rarer still."""
         from hotpath import index, record
 
-        self._state.counters[record.REBUILDS] += 1
+        self._state.numbers[record.REBUILDS] += 1
         self._new_index_keys()
         while not index.rebuild(self._state):
             self._new_index_keys()
 
     def _new_index_keys(self) -> None:
-        from hotpath import index
+        from hotpath import index, words
 
-        self._state.keys[index.MEMBER_KEYS :] = index.make_index_keys(int(self._seeds.integers(1 << 62)))
+        self._state.words[words.MEMBER_KEYS : words.HASHES_AT] = index.make_index_keys(
+            int(self._seeds.integers(1 << 62))
+        )
 
     def _at_least_now(self, now_ns: int) -> int:
         from hotpath import record

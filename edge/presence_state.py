@@ -37,9 +37,9 @@ def make_state(
         seed,
         zones=_zone_rows(layout, settings),
         antennas=_antenna_rows(layout, settings),
-        goods=None if own_goods is None else _prefix_rows(own_goods),
-        garments=_prefix_rows(settings.garment_prefixes),
+        prefixes=np.concatenate([_prefix_rows(own_goods or (), 0), _prefix_rows(settings.garment_prefixes, 1)]),
         event_rows=EVENT_ROWS,
+        has_goods=own_goods is not None,
     )
     state.numbers[record.PERSON_FORGOTTEN] = round(settings.person_forgotten_s * NS_PER_S)
     state.numbers[record.ITEM_FORGOTTEN] = round(settings.item_forgotten_days * NS_PER_DAY)
@@ -111,11 +111,11 @@ def _rules(zone: ZoneSpec, settings: PresenceSettings) -> ZoneSettings:
     return zone.settings or settings.of_kind(zone.kind)
 
 
-def _prefix_rows(prefixes: Sequence[bytes]) -> NDArray[np.uint8]:
-    rows = np.zeros((len(prefixes), 1 + record.MAX_EPC_BYTES), np.uint8)
+def _prefix_rows(prefixes: Sequence[bytes], garment: int) -> NDArray[np.uint8]:
+    rows = np.zeros((len(prefixes), 2 + record.MAX_EPC_BYTES), np.uint8)
     for row, prefix in zip(rows, prefixes, strict=True):
         if not 1 <= len(prefix) <= record.MAX_EPC_BYTES:
             raise ValueError(f"an EPC prefix has 1 to {record.MAX_EPC_BYTES} bytes, not {len(prefix)}")
-        row[0] = len(prefix)
-        row[1 : 1 + len(prefix)] = np.frombuffer(prefix, np.uint8)
+        row[:2] = len(prefix), garment
+        row[2 : 2 + len(prefix)] = np.frombuffer(prefix, np.uint8)
     return rows

@@ -24,14 +24,14 @@ def byte_of(epc: Words, row: int, byte: int) -> Word:
 
 
 @kernel
-def has_prefix(prefixes: NDArray[np.uint8], epc: Words, row: int, size: int) -> bool:
-    """Whether some prefix begins the EPC."""
+def has_prefix(prefixes: NDArray[np.uint8], garment: bool, epc: Words, row: int, size: int) -> bool:
+    """Whether some prefix of own goods, or of garments, begins the EPC."""
     for each in range(prefixes.shape[0]):
         length = prefixes[each, 0]
-        if length <= size:
+        if length <= size and prefixes[each, 1] == garment:
             equal = True
             for byte in range(length):
-                equal = equal and prefixes[each, 1 + byte] == byte_of(epc, row, byte)
+                equal = equal and prefixes[each, 2 + byte] == byte_of(epc, row, byte)
             if equal:
                 return True
     return False
@@ -45,10 +45,10 @@ def classify(state: State, epc: Words, row: int, size: int, t_ns: int) -> tuple[
     if has_goods and header in (GSRNP_96, GSRNP_PLUS):
         return STAFF, NO_ROW
     if state.member_rows.shape[0] > 0 and t_ns < state.numbers[LEASED_UNTIL]:
-        h0, h1 = siphash(state.keys[0], state.keys[1], epc[row], size)
+        h0, h1 = siphash(state.words[0], state.words[1], epc[row], size)
         member = find_row(state.member_rows, state.member_slots, h0, h1)
         if member != NO_ROW:
             return PERSON, member
-    if not has_goods or has_prefix(state.goods, epc, row, size):
+    if not has_goods or has_prefix(state.prefixes, False, epc, row, size):
         return ITEM, NO_ROW
     return STRAY, NO_ROW

@@ -23,14 +23,15 @@ HORIZON = 1 << (LEVEL_BITS * LEVELS)
 """Ticks that the wheel looks ahead: 416 days; what is later is looked at again then."""
 
 
-def make_wheel() -> NDArray[np.int32]:
-    """Empty buckets, level after level; each holds the first of its tags."""
-    return np.full(LEVELS * BUCKETS, NOWHERE, np.int32)
+def make_queue(capacity: int) -> NDArray[np.int32]:
+    """Room for a heap of all tags, then the buckets, level after level; each holds the first of its tags."""
+    return np.full(capacity + LEVELS * BUCKETS, NOWHERE, np.int32)
 
 
-def make_heap(capacity: int) -> NDArray[np.int32]:
-    """An empty heap that may have to hold every tag."""
-    return np.zeros(capacity, np.int32)
+@hot_kernel
+def first_bucket(state: State) -> int:
+    """Where in the queue the buckets begin."""
+    return int(state.hot.shape[0])
 
 
 @kernel
@@ -49,12 +50,12 @@ def push(state: State, tag: int, at_ns: int) -> None:
         level += 1
     shift = level * LEVEL_BITS
     bucket = level * BUCKETS + ((tick >> shift) & (BUCKETS - 1))
-    first = state.wheel[bucket]
+    first = state.queue[first_bucket(state) + bucket]
     state.cold[tag]["where"] = -1 - bucket
     state.cold[tag]["before"], state.cold[tag]["after"] = NOWHERE, first
     if first != NOWHERE:
         state.cold[first]["before"] = tag
-    state.wheel[bucket] = tag
+    state.queue[first_bucket(state) + bucket] = tag
     state.numbers[NEXT_DUE] = min(state.numbers[NEXT_DUE], (tick >> shift) << (shift + TICK_BITS))
 
 
@@ -67,7 +68,7 @@ def drop(state: State, tag: int) -> None:
         return
     before, after = state.cold[tag]["before"], state.cold[tag]["after"]
     if before == NOWHERE:
-        state.wheel[-1 - where] = after
+        state.queue[first_bucket(state) - 1 - where] = after
     else:
         state.cold[before]["after"] = after
     if after != NOWHERE:
@@ -87,7 +88,7 @@ def first_due(state: State, now_ns: int) -> int:
     """The tag whose entry is first of those up to `now_ns`, or NOWHERE; it keeps its entry."""
     while True:
         if state.numbers[HEAP_SIZE] > 0:
-            tag = state.heap[0]
+            tag = state.queue[0]
             armed_ns = state.cold[tag]["armed_ns"]
             state.numbers[NEXT_DUE] = armed_ns
             return int(tag) if armed_ns <= now_ns else NOWHERE
@@ -112,7 +113,7 @@ def next_tick(state: State) -> int:
             tick = (here + ahead) << shift
             if tick >= best:
                 break
-            if state.wheel[level * BUCKETS + ((here + ahead) & (BUCKETS - 1))] != NOWHERE:
+            if state.queue[first_bucket(state) + level * BUCKETS + ((here + ahead) & (BUCKETS - 1))] != NOWHERE:
                 best = tick
                 break
     return best
@@ -126,8 +127,8 @@ def advance(state: State, tick: int) -> None:
         shift = level * LEVEL_BITS
         if tick & ((1 << shift) - 1) == 0:
             bucket = level * BUCKETS + ((tick >> shift) & (BUCKETS - 1))
-            tag = state.wheel[bucket]
-            state.wheel[bucket] = NOWHERE
+            tag = state.queue[first_bucket(state) + bucket]
+            state.queue[first_bucket(state) + bucket] = NOWHERE
             while tag != NOWHERE:
                 after = state.cold[tag]["after"]
                 push(state, tag, state.cold[tag]["armed_ns"])
@@ -145,16 +146,16 @@ def is_before(state: State, a: int, b: int) -> bool:
 @hot_kernel
 def set_near(state: State, at: int, tag: int) -> None:
     """Put a tag at a place of the heap."""
-    state.heap[at] = tag
+    state.queue[at] = tag
     state.cold[tag]["where"] = at
 
 
 @kernel
 def sift_up(state: State, at: int) -> None:
     """Restore the order after the entry at `at` became earlier."""
-    tag = state.heap[at]
-    while at > 0 and is_before(state, tag, state.heap[(at - 1) // 2]):
-        set_near(state, at, state.heap[(at - 1) // 2])
+    tag = state.queue[at]
+    while at > 0 and is_before(state, tag, state.queue[(at - 1) // 2]):
+        set_near(state, at, state.queue[(at - 1) // 2])
         at = (at - 1) // 2
     set_near(state, at, tag)
 
@@ -162,14 +163,14 @@ def sift_up(state: State, at: int) -> None:
 @kernel
 def sift_down(state: State, at: int) -> None:
     """Restore the order after the entry at `at` became later."""
-    tag, size = state.heap[at], state.numbers[HEAP_SIZE]
+    tag, size = state.queue[at], state.numbers[HEAP_SIZE]
     while True:
         child = 2 * at + 1
-        if child + 1 < size and is_before(state, state.heap[child + 1], state.heap[child]):
+        if child + 1 < size and is_before(state, state.queue[child + 1], state.queue[child]):
             child += 1
-        if child >= size or not is_before(state, state.heap[child], tag):
+        if child >= size or not is_before(state, state.queue[child], tag):
             break
-        set_near(state, at, state.heap[child])
+        set_near(state, at, state.queue[child])
         at = child
     set_near(state, at, tag)
 
@@ -189,7 +190,7 @@ def drop_near(state: State, at: int) -> None:
     last = state.numbers[HEAP_SIZE] - 1
     state.numbers[HEAP_SIZE] = last
     if at != last:
-        moved = state.heap[last]
+        moved = state.queue[last]
         set_near(state, at, moved)
         sift_up(state, at)
         sift_down(state, state.cold[moved]["where"])

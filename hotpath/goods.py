@@ -36,7 +36,7 @@ def mark_sold(state: State, epc: Words, row: int, size: int, now_ns: int, sold: 
     """
     if size < 1 or size > MAX_EPC_BYTES:
         return DONE
-    wanted = hash_epc(state.keys, epc, row, size)
+    wanted = hash_epc(state.words, epc, row, size)
     tag = find_tag(state, epc, row, size, wanted)
     if tag == ABSENT:
         if not sold or classify(state, epc, row, size, now_ns)[0] != ITEM:
@@ -45,7 +45,7 @@ def mark_sold(state: State, epc: Words, row: int, size: int, now_ns: int, sold: 
         if tag == TOO_CROWDED:
             return CROWDED
         if tag == NO_ROOM:
-            state.counters[REFUSED] += 1
+            state.numbers[REFUSED] += 1
             return DONE
         remember(state, tag, now_ns)
         push(state, tag, deadline_ns(state, tag))
@@ -55,7 +55,7 @@ def mark_sold(state: State, epc: Words, row: int, size: int, now_ns: int, sold: 
     if hot["state"] == CANDIDATE:
         leave_list(state, tag)
         remember(state, tag, now_ns)
-    state.counters[SOLD] += sold and not hot["sold"]
+    state.numbers[SOLD] += sold and not hot["sold"]
     hot["sold"] = sold
     sold_after_ns = state.zones[hot["zone"]]["sold_after_ns"] if hot["state"] in (PRESENT, EXITING) else 0
     if sold_after_ns > 0:

@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from hotpath._jit import entry_kernel, hot_kernel
 from hotpath.record import EPC_WORDS, HOT_WORDS, State
+from hotpath.words import EPC_AT, INDEX_KEYS, MEMBER_KEYS
 
 Word = np.uint64
 Words = NDArray[np.uint64]
-MEMBER_KEYS = 2
-"""In `State.keys`, before the index's own."""
-INDEX_KEYS = 2 + 2 * EPC_WORDS
-"""One to start with, one for the length, one per 32-bit half of an EPC's words."""
 MAX_PROBES = 96
 ABSENT = -1
 _LOW = Word(0xFFFFFFFF)
@@ -128,13 +125,13 @@ def leave(index: Words, tag: int, wanted: Word) -> None:
 def rebuild(state: State) -> bool:
     """Enter every tag anew, after the caller has changed the keys; False when some tag still probes too far."""
     state.buckets[:] = 0
-    epc = state.scratch[-EPC_WORDS:].reshape(1, EPC_WORDS)
+    epc = state.words[EPC_AT:].reshape(1, EPC_WORDS)
     for tag in range(state.hot.shape[0]):
         hot = state.hot[tag]
         if hot["state"] == 0 or hot["epc_len"] == 0:
             continue
         copy_epc(state, tag, epc[0])
-        wanted = hash_epc(state.keys, epc, 0, hot["epc_len"])
+        wanted = hash_epc(state.words, epc, 0, hot["epc_len"])
         hot["hash"] = wanted
         if not enter(state.buckets, tag, wanted):
             return False

@@ -40,6 +40,7 @@ from hotpath.record import (
     EXITING,
     FAR,
     FORGOTTEN,
+    FREE,
     FREE_COUNT,
     HOT_WORDS,
     ITEM,
@@ -93,10 +94,10 @@ def find_room(state: State, kind: int) -> int:
                 victim = state.numbers[OLDEST + DEPARTED_LIST]
         if victim == NOWHERE:
             return NO_ROOM
-        state.counters[EVICTED] += 1
+        state.numbers[EVICTED] += 1
         erase(state, victim)
         free += 1
-    return int(state.free[free - 1])
+    return int(state.numbers[FREE])
 
 
 @kernel
@@ -120,6 +121,16 @@ def create(state: State, epc: Words, row: int, size: int, wanted: Word, zone: in
     return tag
 
 
+@hot_kernel
+def take_free(state: State) -> int:
+    """The first free record, free no more."""
+    tag = state.numbers[FREE]
+    state.numbers[FREE] = state.cold[tag]["newer"]
+    state.numbers[FREE_COUNT] -= 1
+    state.numbers[TAGS] += 1
+    return int(tag)
+
+
 @kernel
 def settle_in(state: State, epc: Words, row: int, size: int, wanted: Word, kind: int) -> int:
     """A new record with its EPC, class and serial, found by the index; or NO_ROOM or TOO_CROWDED."""
@@ -128,8 +139,7 @@ def settle_in(state: State, epc: Words, row: int, size: int, wanted: Word, kind:
         return NO_ROOM
     if not enter(state.buckets, tag, wanted):
         return TOO_CROWDED
-    state.numbers[FREE_COUNT] -= 1
-    state.counters[TAGS] += 1
+    take_free(state)
     hot, cold = state.hot[tag], state.cold[tag]
     words = (size + 7) // 8
     for word in range(HOT_WORDS):
@@ -139,7 +149,7 @@ def settle_in(state: State, epc: Words, row: int, size: int, wanted: Word, kind:
     hot["epc_len"], hot["hash"], hot["kind"], hot["sold"], hot["zone"] = size, wanted, kind, 0, NO_ZONE
     hot["notice_ns"] = FAR
     hot["profile"] = PROFILE_PERSON if kind == PERSON else PROFILE_ITEM
-    if kind == ITEM and has_prefix(state.garments, epc, row, size):
+    if kind == ITEM and has_prefix(state.prefixes, True, epc, row, size):
         hot["profile"] = PROFILE_GARMENT
     cold["serial"] = state.numbers[NEXT_SERIAL]
     cold["handle"][0], cold["handle"][1] = Word(0), Word(0)
@@ -154,9 +164,9 @@ def begin_candidacy(state: State, tag: int, zone: int, t_ns: int) -> None:
     state.cold[tag]["first_ns"], hot["zone"], hot["reads"] = t_ns, zone, 0
     hot["last_ns"] = max(hot["last_ns"], t_ns) if hot["state"] == RETURNING else t_ns
     forget_samples(state, tag)
-    state.counters[CANDIDATES] += 1
-    state.counters[STRAYS] += hot["kind"] == STRAY
-    state.counters[STAFF_SEEN] += hot["kind"] == STAFF
+    state.numbers[CANDIDATES] += 1
+    state.numbers[STRAYS] += hot["kind"] == STRAY
+    state.numbers[STAFF_SEEN] += hot["kind"] == STAFF
 
 
 @kernel
@@ -169,9 +179,10 @@ def erase(state: State, tag: int) -> None:
         leave(state.buckets, tag, Word(state.hot[tag]["hash"]))
     drop(state, tag)
     state.hot[tag]["state"] = UNKNOWN
-    state.free[state.numbers[FREE_COUNT]] = tag
+    state.cold[tag]["newer"] = state.numbers[FREE]
+    state.numbers[FREE] = tag
     state.numbers[FREE_COUNT] += 1
-    state.counters[TAGS] -= 1
+    state.numbers[TAGS] -= 1
 
 
 @hot_kernel
@@ -193,8 +204,8 @@ def confirm(state: State, tag: int, t_ns: int) -> None:
     take_place(state, tag, zone, state.cold[tag]["first_ns"])
     if hot["kind"] == PERSON:
         join_list(state, tag)
-    state.counters[RETURNS if returned else ARRIVALS] += 1
-    state.counters[PRESENT_PEOPLE if hot["kind"] == PERSON else PRESENT_ITEMS] += 1
+    state.numbers[RETURNS if returned else ARRIVALS] += 1
+    state.numbers[PRESENT_PEOPLE if hot["kind"] == PERSON else PRESENT_ITEMS] += 1
     at = put_event(
         state, tag, RETURNED if returned else ARRIVED, state.cold[tag]["first_ns"], max(t_ns, hot["last_ns"])
     )
@@ -271,8 +282,8 @@ def depart(state: State, tag: int, detected_ns: int, reason: int) -> None:
     hot["state"], state.cold[tag]["left_ns"] = DEPARTED, detected_ns
     if hot["kind"] != PERSON:
         join_list(state, tag)
-    state.counters[DEPARTURES] += 1
-    state.counters[PRESENT_PEOPLE if hot["kind"] == PERSON else PRESENT_ITEMS] -= 1
+    state.numbers[DEPARTURES] += 1
+    state.numbers[PRESENT_PEOPLE if hot["kind"] == PERSON else PRESENT_ITEMS] -= 1
 
 
 @kernel
@@ -280,13 +291,13 @@ def expire(state: State, tag: int) -> None:
     """Do what is due at this tag's deadline.  At most one event.  Afterwards the tag has a later deadline or is gone."""
     life, due_ns = state.hot[tag]["state"], deadline_ns(state, tag)
     if life == CANDIDATE:
-        state.counters[STRAYS_FORGOTTEN] += 1
+        state.numbers[STRAYS_FORGOTTEN] += 1
         erase(state, tag)
     elif life == RETURNING:
-        state.counters[STRAYS_FORGOTTEN] += 1
+        state.numbers[STRAYS_FORGOTTEN] += 1
         state.hot[tag]["state"] = DEPARTED
     elif life == DEPARTED:
-        state.counters[FORGOTTEN] += 1
+        state.numbers[FORGOTTEN] += 1
         erase(state, tag)
     else:
         depart(state, tag, due_ns, EXIT if life == EXITING else TIMEOUT)

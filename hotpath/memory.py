@@ -6,15 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotpath import record
-from hotpath.deadlines import make_heap, make_wheel
-from hotpath.index import MEMBER_KEYS, make_buckets, make_index_keys
+from hotpath.deadlines import make_queue
+from hotpath.index import make_buckets, make_index_keys
 from hotpath.members import make_slots
+from hotpath.words import HASHES_AT, MEMBER_KEYS, WORDS
 
 LINE_BYTES = 64
-BLOCK = 32
-"""Rows that go through each stage of a feed together; their hashes wait in the first words of `scratch`, their likely tags in `guesses`."""
-WORDS_AT = BLOCK
-SCRATCH_WORDS = WORDS_AT + record.EPC_WORDS
 RESERVE = 16
 """One record in so many is kept free for persons."""
 
@@ -24,41 +21,44 @@ def allocate(
     seed: int,
     zones: NDArray[np.void],
     antennas: NDArray[np.void],
-    goods: NDArray[np.uint8] | None,
-    garments: NDArray[np.uint8],
+    prefixes: NDArray[np.uint8],
     event_rows: int,
+    *,
+    has_goods: bool,
 ) -> record.State:
     """Fresh memory for `capacity` tags and no members, all pages touched: no read waits for the kernel to find one.
 
     Args:
         zones, antennas: rows of `record.ZONE` and `record.ANTENNA`.
-        goods: prefixes of own goods; None: every tag is an item.
+        prefixes: see `record.State`; has_goods: False: every tag is an item.
     """
+    cold = _lines(capacity, record.COLD)
+    cold["newer"] = np.arange(1, capacity + 1)  # the free ones, one after the other
     return record.State(
         hot=_lines(capacity, record.HOT),
-        cold=_lines(capacity, record.COLD),
+        cold=cold,
         buckets=make_buckets(capacity),
-        keys=np.concatenate([np.zeros(MEMBER_KEYS, np.uint64), make_index_keys(seed)]),
-        wheel=make_wheel(),
-        heap=make_heap(capacity),
-        free=np.arange(capacity - 1, -1, -1, dtype=np.int32),
-        numbers=_numbers(capacity, has_goods=goods is not None),
-        counters=np.zeros(record.COUNTERS, np.int64),
+        words=_words(seed),
+        queue=make_queue(capacity),
+        numbers=_numbers(capacity, has_goods=has_goods),
         zones=zones,
         antennas=antennas,
-        goods=no_prefixes() if goods is None else goods,
-        garments=garments,
+        prefixes=prefixes,
         member_rows=np.zeros((0, 4), np.uint64),
         member_slots=make_slots(0),
         events=np.zeros(event_rows, record.EVENT),
-        scratch=np.zeros(SCRATCH_WORDS, np.uint64),
-        guesses=np.zeros(BLOCK, np.int64),
     )
 
 
 def no_prefixes() -> NDArray[np.uint8]:
     """An empty list of prefixes."""
-    return np.zeros((0, 1 + record.MAX_EPC_BYTES), np.uint8)
+    return np.zeros((0, 2 + record.MAX_EPC_BYTES), np.uint8)
+
+
+def _words(seed: int) -> NDArray[np.uint64]:
+    words = np.zeros(WORDS, np.uint64)
+    words[MEMBER_KEYS:HASHES_AT] = make_index_keys(seed)
+    return words
 
 
 def _numbers(capacity: int, *, has_goods: bool) -> NDArray[np.int64]:
@@ -68,7 +68,7 @@ def _numbers(capacity: int, *, has_goods: bool) -> NDArray[np.int64]:
     numbers[record.FREE_COUNT] = capacity
     numbers[record.RESERVED] = capacity // RESERVE
     numbers[record.HAS_GOODS] = has_goods
-    numbers[record.OLDEST :] = record.NOWHERE
+    numbers[record.OLDEST : record.READS_AT] = record.NOWHERE
     return numbers
 
 

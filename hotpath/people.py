@@ -30,6 +30,7 @@ from hotpath.record import (
     State,
 )
 from hotpath.siphash import siphash
+from hotpath.words import EPC_AT
 
 Word = np.uint64
 
@@ -40,9 +41,9 @@ def card_hash(state: State, tag: int) -> tuple[Word, Word]:
     hot = state.hot[tag]
     if hot["epc_len"] == 0:
         return hot["epc"][0], hot["epc"][1]
-    words = state.scratch[-EPC_WORDS:]
+    words = state.words[EPC_AT:]
     copy_epc(state, tag, words)
-    return siphash(state.keys[0], state.keys[1], words, hot["epc_len"])
+    return siphash(state.words[0], state.words[1], words, hot["epc_len"])
 
 
 @entry_kernel
@@ -99,14 +100,14 @@ def adopt(state: State, restored: int, tag: int, t_ns: int) -> None:
     first_ns, detected_ns = state.cold[restored]["first_ns"], max(t_ns, hot["last_ns"])
     if life == DEPARTED:
         take_place(state, restored, zone, first_ns)
-        state.counters[RETURNS] += 1
-        state.counters[PRESENT_PEOPLE] += 1
+        state.numbers[RETURNS] += 1
+        state.numbers[PRESENT_PEOPLE] += 1
         at = put_event(state, restored, RETURNED, first_ns, detected_ns)
         explain(state, at, reads, score, second)
     elif zone != left:
         count_in(state, restored, -1)
         take_place(state, restored, zone, first_ns)
-        state.counters[MOVES] += 1
+        state.numbers[MOVES] += 1
         at = put_event(state, restored, MOVED, detected_ns, detected_ns)
         state.events[at]["from_zone"] = left
         explain(state, at, reads, score, second)

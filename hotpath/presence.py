@@ -17,7 +17,6 @@ from hotpath.lifecycle import (
     create,
 )
 from hotpath.members import prefetch_slot
-from hotpath.memory import BLOCK
 from hotpath.record import (
     BAD_ANTENNA,
     BAD_EPC,
@@ -52,6 +51,7 @@ from hotpath.record import (
 )
 from hotpath.sighting import follow, sight
 from hotpath.siphash import siphash
+from hotpath.words import BLOCK, GUESSES_AT, HASHES_AT
 
 Words = NDArray[np.uint64]
 SOUND = -1
@@ -88,13 +88,14 @@ def feed(
     for first in range(start, rows, BLOCK):
         last = min(first + BLOCK, rows)
         for row in range(first, last):
-            state.scratch[row - first] = fetch_bucket(state, epc, row, epc_len[row], most)
+            state.words[HASHES_AT + row - first] = fetch_bucket(state, epc, row, epc_len[row], most)
         for row in range(first, last):
-            state.guesses[row - first] = fetch_tag(state, state.scratch[row - first], epc, row, epc_len[row], most)
+            guess = fetch_tag(state, state.words[HASHES_AT + row - first], epc, row, epc_len[row], most)
+            state.words[GUESSES_AT + row - first] = np.uint64(guess + 1)
         for row in range(first, last):
             if take_plainly(
                 state,
-                state.guesses[row - first],
+                int(state.words[GUESSES_AT + row - first]) - 1,
                 t_ns[row],
                 antenna[row],
                 epc,
@@ -108,7 +109,7 @@ def feed(
                 continue
             outcome = take(
                 state,
-                state.scratch[row - first],
+                state.words[HASHES_AT + row - first],
                 t_ns[row],
                 antenna[row],
                 epc,
@@ -120,16 +121,16 @@ def feed(
                 received_ns,
             )
             if outcome != DONE:
-                state.counters[READS] += row - start
+                state.numbers[READS] += row - start
                 return row, outcome
-    state.counters[READS] += rows - start
+    state.numbers[READS] += rows - start
     return rows, DONE
 
 
 @hot_kernel
 def fetch_bucket(state: State, epc: Words, row: int, size: int, most: int) -> np.uint64:
     """A row's hash, its bucket on the way to the cache."""
-    wanted = hash_epc(state.keys, epc, row, size if size <= most else 0)
+    wanted = hash_epc(state.words, epc, row, size if size <= most else 0)
     prefetch(state.buckets, np.int64(wanted) & (state.buckets.shape[0] - 1))
     return wanted
 
@@ -143,7 +144,7 @@ def fetch_tag(state: State, wanted: np.uint64, epc: Words, row: int, size: int, 
     if tag != ABSENT:
         prefetch(state.hot, tag)
     elif state.member_rows.shape[0] > 0 and size <= most:
-        h0, _ = siphash(state.keys[0], state.keys[1], epc[row], size)
+        h0, _ = siphash(state.words[0], state.words[1], epc[row], size)
         prefetch_slot(state.member_slots, h0)
     return tag
 
@@ -204,7 +205,7 @@ def take(
     if state.events.shape[0] - state.numbers[EVENTS] < EVENTS_PER_ROW:
         return FULL
     if t_ns < 0 or t_ns >= FAR:
-        state.counters[BAD_TIME] += 1
+        state.numbers[BAD_TIME] += 1
         return DONE
     now_ns = min(t_ns, received_ns)
     late = now_ns < state.numbers[NOW]
@@ -240,14 +241,14 @@ def take(
         else:
             sight(state, tag, antenna, zone, now_ns, cdbm)
     if late:
-        state.counters[LATE] += 1
-        state.counters[STALE] += stale
+        state.numbers[LATE] += 1
+        state.numbers[STALE] += stale
     if t_ns > received_ns:
-        state.counters[CLAMPED] += 1
+        state.numbers[CLAMPED] += 1
     if absurd:
-        state.counters[RSSI_CLAMPED] += 1
+        state.numbers[RSSI_CLAMPED] += 1
     if verdict != SOUND and verdict != STALE:
-        state.counters[verdict] += 1
+        state.numbers[verdict] += 1
     state.numbers[NOW] = max(state.numbers[NOW], now_ns)
     return DONE
 

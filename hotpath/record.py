@@ -109,53 +109,48 @@ ANTENNA = np.dtype(
 
 # Numbers the kernels keep between calls; the four lists of `hotpath.lists` have a first and a last each.
 (
-    NOW, NEXT_DUE, CURSOR, HEAP_SIZE, FREE_COUNT, RESERVED, NEXT_SERIAL, LEASED_UNTIL, HAS_GOODS, PERSON_FORGOTTEN,
+    NOW, NEXT_DUE, CURSOR, HEAP_SIZE, FREE_COUNT, FREE, RESERVED, NEXT_SERIAL, LEASED_UNTIL, HAS_GOODS, PERSON_FORGOTTEN,
     ITEM_FORGOTTEN, LATE_LIMIT, EVENTS, FIRED, RESTORED_PEOPLE, OLDEST,
-) = range(16)  # fmt: skip
+) = range(17)  # fmt: skip
 NEWEST = OLDEST + 4
-NUMBERS = NEWEST + 4
 
-# Counters, in the order of `edge.presence_model.Counters`.
+# Counters, behind them, in the order of `edge.presence_model.Counters`.
+READS_AT = NEWEST + 4
+COUNTERS = 29
+NUMBERS = READS_AT + COUNTERS
 (
     READS, BELOW_FLOOR, LATE, CLAMPED, BAD_EPC, BAD_ANTENNA, CRC_WRONG, TILL_IGNORED, LEASE_IGNORED, CANDIDATES, STRAYS,
     STRAYS_FORGOTTEN, STAFF_SEEN, EVICTED, REFUSED, ARRIVALS, MOVES, DEPARTURES, RETURNS, FORGOTTEN, PRESENT_ITEMS,
     PRESENT_PEOPLE, TAGS, REBUILDS, BAD_TIME, RSSI_CLAMPED, STALE, SOLD, SOLD_IGNORED,
-) = range(29)  # fmt: skip
-COUNTERS = 29
+) = range(READS_AT, READS_AT + COUNTERS)  # fmt: skip
 
 
 class State(NamedTuple):
     """All memory of an engine; the caller allocates it, the kernels change it in place.
 
+    Few arrays, because each one more makes every call of a kernel dearer.
+
     Args:
         hot, cold: HOT[capacity], COLD[capacity].
         buckets: u8, the tag index, a power of two; 0, or hash << 32 | tag + 1.
-        keys: u8[20]: the members' two, then the index's, random per start.
-        wheel, heap: i4, see `hotpath.deadlines`.
-        free: i4, a stack of unused tags.
-        numbers, counters: i8, see the constants above.
+        words: u8: keys and what a block of rows needs, see `hotpath.words`.
+        queue: i4, see `hotpath.deadlines`.
+        numbers: i8, see the constants above.
         zones, antennas: ZONE[], ANTENNA[].
-        goods, garments: u1[n, 63]: a prefix's length, then its bytes.
+        prefixes: u1[n, 64], of own goods, then of garments: the length, whether of garments, then the bytes.
         member_rows, member_slots: see `hotpath.members`.
         events: EVENT[], filled up to numbers[EVENTS].
-        scratch, guesses: u8, i8, see `hotpath.memory`.
     """
 
     hot: NDArray[np.void]
     cold: NDArray[np.void]
     buckets: NDArray[np.uint64]
-    keys: NDArray[np.uint64]
-    wheel: NDArray[np.int32]
-    heap: NDArray[np.int32]
-    free: NDArray[np.int32]
+    words: NDArray[np.uint64]
+    queue: NDArray[np.int32]
     numbers: NDArray[np.int64]
-    counters: NDArray[np.int64]
     zones: NDArray[np.void]
     antennas: NDArray[np.void]
-    goods: NDArray[np.uint8]
-    garments: NDArray[np.uint8]
+    prefixes: NDArray[np.uint8]
     member_rows: NDArray[np.uint64]
     member_slots: NDArray[np.uint32]
     events: NDArray[np.void]
-    scratch: NDArray[np.uint64]
-    guesses: NDArray[np.int64]

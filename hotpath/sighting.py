@@ -86,7 +86,7 @@ def notice(state: State, tag: int, t_ns: int) -> None:
         explain(state, at, hot["place_reads"], place_cdbm(state, hot), NO_SCORE)
     elif not hot["sold"]:
         hot["sold"] = 1
-        state.counters[SOLD] += 1
+        state.numbers[SOLD] += 1
 
 
 @kernel
@@ -110,7 +110,7 @@ def challenge(state: State, tag: int, zone: int, t_ns: int) -> None:
     hot["zone"], hot["place_reads"] = zone, 1
     begin_stay(state, tag, t_ns)
     count_in(state, tag, 1)
-    state.counters[MOVES] += 1
+    state.numbers[MOVES] += 1
     at = put_event(state, tag, MOVED, t_ns, t_ns)
     state.events[at]["from_zone"] = left
     explain(state, at, count, score, current)

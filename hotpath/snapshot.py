@@ -5,14 +5,13 @@ from numpy.typing import NDArray
 
 from hotpath._jit import entry_kernel
 from hotpath.deadlines import push
-from hotpath.lifecycle import count_in, deadline_ns
+from hotpath.lifecycle import count_in, deadline_ns, take_free
 from hotpath.lists import join_list
 from hotpath.people import card_hash
 from hotpath.record import (
     DEPARTED,
     EPC_WORDS,
     EXITING,
-    FREE_COUNT,
     HOT_WORDS,
     PERSON,
     PRESENT,
@@ -20,7 +19,6 @@ from hotpath.record import (
     PRESENT_PEOPLE,
     RESTORED_PEOPLE,
     RETURNING,
-    TAGS,
     State,
 )
 
@@ -62,18 +60,16 @@ def put_back(state: State, hot: NDArray[np.void], cold: NDArray[np.void]) -> Non
         hot, cold: in the order in which their tags are to stand in the lists.
     """
     for row in range(hot.shape[0]):
-        state.numbers[FREE_COUNT] -= 1
-        tag = state.free[state.numbers[FREE_COUNT]]
+        tag = take_free(state)
         state.hot[tag], state.cold[tag] = hot[row], cold[row]
         life, person = hot[row]["state"], hot[row]["kind"] == PERSON
         push(state, tag, deadline_ns(state, tag))
         if person or life == DEPARTED:
             join_list(state, tag)
-        state.counters[TAGS] += 1
         state.numbers[RESTORED_PEOPLE] += person
         if life in (PRESENT, EXITING):
             count_in(state, tag, 1)
-            state.counters[PRESENT_PEOPLE if person else PRESENT_ITEMS] += 1
+            state.numbers[PRESENT_PEOPLE if person else PRESENT_ITEMS] += 1
 
 
 @entry_kernel

@@ -52,7 +52,7 @@ def warm_up(progress: Progress, cache_folder: Path | None = None, group: Group =
 def _steps() -> list[tuple[str, Callable[[], object]]]:
     """Each kernel called once, on next to nothing, with arrays of just the types that it will meet."""
     zones, antennas = np.zeros(1, record.ZONE), np.zeros(1, record.ANTENNA)
-    state = allocate(1, 0, zones, antennas, None, no_prefixes(), expiry.EVENTS_PER_ROW)
+    state = allocate(1, 0, zones, antennas, no_prefixes(), expiry.EVENTS_PER_ROW, has_goods=False)
     epc, epc_len = np.zeros((0, record.EPC_WORDS), np.uint64), np.zeros(0, np.uint8)
     times, found = np.zeros(0, np.int64), np.zeros(0, np.int64)
     row = (times, np.zeros(0, np.uint16), epc, epc_len, np.zeros(0, np.int16), np.zeros(0, np.int8))

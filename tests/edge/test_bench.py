@@ -18,6 +18,7 @@ from edge.bench_start import run_probe
 from edge.bench_workload import CARDS_READ, make_cards, make_workload, measure_shape, pad_epcs
 from edge.kernels import cache_folder, prepare_kernels
 from hotpath import index
+from hotpath import words as words_layout
 from hotpath._jit import entry_kernel
 
 SMALL = (
@@ -92,7 +93,7 @@ def test_epcs_crafted_for_known_keys_collide_under_these_and_under_no_others() -
     words = pad_epcs(epcs)[:200]
     homes = []
     for seed in (KNOWN_SEED, KNOWN_SEED + 1):
-        keys = np.concatenate([np.zeros(index.MEMBER_KEYS, np.uint64), index.make_index_keys(seed)])
+        keys = np.concatenate([np.zeros(words_layout.MEMBER_KEYS, np.uint64), index.make_index_keys(seed)])
         homes.append(len({int(hash_row(keys, words, row)) % (1 << SAME_HASH_BITS) for row in range(len(words))}))
     assert homes[0] == 1
     assert homes[1] > 100

@@ -63,7 +63,7 @@ def run(state: State, orders: NDArray[np.int64], fired: NDArray[np.int64]) -> in
 
 def make_state(serials: list[int]) -> State:
     zones, antennas = np.zeros(1, record.ZONE), np.zeros(1, record.ANTENNA)
-    state = allocate(len(serials), 0, zones, antennas, None, no_prefixes(), 8)
+    state = allocate(len(serials), 0, zones, antennas, no_prefixes(), 8, has_goods=False)
     state.cold["serial"] = serials
     return state
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.columns import make_columns
 from edge.presence import PresenceSettings, Tracker, ZoneSettings
-from hotpath.index import MEMBER_KEYS
+from hotpath.words import HASHES_AT, MEMBER_KEYS
 from tests.hotpath.floor import CARD, LAYOUT, S, at, feed, make_tracker
 from tests.hotpath.store import CARDS, FOREVER_NS, ITEMS, KEY, OWN, START_NS, table_of
 
@@ -33,7 +33,7 @@ def test_a_table_full_of_what_counts_refuses_newcomers_and_says_so() -> None:
 
 def test_colliding_epcs_make_the_index_choose_new_keys() -> None:
     tracker = Tracker(LAYOUT, PresenceSettings(), seed=1, own_goods=None, capacity=500)
-    tracker._state.keys[MEMBER_KEYS:] = 0
+    tracker._state.words[MEMBER_KEYS:HASHES_AT] = 0
     epcs = [n.to_bytes(12, "big") for n in range(400)]
     events = feed(tracker, *(at(n / 1000, epc=epc) for n in range(2) for epc in epcs))
     assert {event.epc for event in events} == set(epcs)
