@@ -119,6 +119,7 @@ def _collide(rng: np.random.Generator) -> Bytes:
         epcs = random_epcs(rng, 1 << 20)
         halves = np.ascontiguousarray(pad_epcs(epcs)).view(np.uint32).astype(np.uint64)
         total = constant + (halves * keys[2 : 2 + halves.shape[1]]).sum(axis=1)
+        total = (total ^ total >> np.uint64(32)) * index.STIR
         alike = epcs[(total >> np.uint64(32)) % np.uint64(1 << SAME_HASH_BITS) == 0]
         found.append(alike)
         count += len(alike)

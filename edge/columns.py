@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 MAX_EPC_BYTES = 62
 """496 bits, the longest EPC that a Gen2 tag's PC word can announce."""
 
-MAX_EPC_WORDS = 8
+MIN_EPC_WORDS, MAX_EPC_WORDS = 2, 8
+
+_TYPES = tuple(np.dtype(each) for each in (np.int64, np.uint16, np.uint64, np.uint8, np.int16, np.int8))
 
 CRC_RIGHT, CRC_WRONG, CRC_UNKNOWN = 1, 0, -1
 
@@ -22,7 +24,7 @@ class Columns:
     Args:
         t_ns: int64, UTC.
         antenna: uint16, index into `Layout.antennas`.
-        epc: uint64[n, w], zero-padded, as little-endian words: `epc_bytes` shows the bytes.  `w` is 1 to 8, enough for the
+        epc: uint64[n, w], zero-padded, as little-endian words: `epc_bytes` shows the bytes.  `w` is 2 to 8, enough for the
             longest EPC of the batch: the fewer, the less memory there is to read.
         epc_len: uint8, bytes.
         rssi_cdbm: int16, hundredths of a dBm.
@@ -43,6 +45,26 @@ class Columns:
     def epc_bytes(self) -> NDArray[np.uint8]:
         """The EPCs as uint8[n, 8 * w], the same memory."""
         return self.epc.view(np.uint8)
+
+    def __post_init__(self) -> None:
+        """See that the kernels can take these as they are, because they do not look again.
+
+        Raises:
+            ValueError: an array is of another type or length, has gaps, or EPCs have too few words.
+        """
+        if not self._is_plain():
+            raise ValueError(
+                f"columns are arrays of one length, of their types, without gaps; EPCs of {MIN_EPC_WORDS} words or more"
+            )
+
+    def _is_plain(self) -> bool:
+        arrays = self.t_ns, self.antenna, self.epc, self.epc_len, self.rssi_cdbm, self.crc_ok
+        return (
+            len({len(each) for each in arrays}) == 1
+            and tuple(each.dtype for each in arrays) == _TYPES
+            and all(each.flags.c_contiguous for each in arrays)
+            and self.epc.shape[1:] >= (MIN_EPC_WORDS,)
+        )
 
     def part(self, start: int, stop: int) -> "Columns":
         """Rows `start` to `stop`, without copying."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_config.member_table import MemberTable
-from edge.columns import MAX_EPC_WORDS, Columns
+from edge.columns import MAX_EPC_WORDS, Columns, make_columns
 from edge.member_file import MappedMembers, index_members
 from edge.presence_model import (
     Antenna,
@@ -48,7 +48,6 @@ __all__ = [
 Events = NDArray[np.void]
 """Rows of `hotpath.record.EVENT`."""
 FAR_FUTURE_NS = 1 << 62
-MIN_WORDS = 2
 _KINDS: tuple[TransitionKind, ...] = (
     "arrived",
     "moved",
@@ -84,11 +83,17 @@ class Tracker:
         """
         from edge.presence_state import make_state  # numba comes with the kernels, so only where an engine is made
         from hotpath import presence, record
+        from hotpath._jit import bind
 
         self._layout = layout
         self._state: State = make_state(layout, settings, seed, own_goods, capacity)
         self._seeds = np.random.default_rng(seed)
-        self._feed, self._codes = presence.feed, record  # here, because an import in `feed` would be a good part of it
+        columns = make_columns(0)
+        self._feed = bind(
+            presence.feed, self._state, columns.t_ns, columns.antenna, columns.epc, columns.epc_len, columns.rssi_cdbm,
+            columns.crc_ok, 0, 0,
+        )  # fmt: skip
+        self._codes = record  # here, because an import in `feed` would be a good part of it
         self._silent: set[str] = set()
         self._zones_of = {
             reader: sorted({antenna.zone for antenna in layout.antennas if antenna.reader_id == reader})
@@ -126,8 +131,6 @@ class Tracker:
 
     def feed_columns(self, columns: Columns, received_ns: int | None = None) -> Iterator[Events]:
         """As `feed`, without an object per transition: chunks of event rows, each valid until the next is asked for."""
-        if columns.epc.shape[1] < MIN_WORDS:
-            raise ValueError(f"columns hold EPCs as at least {MIN_WORDS} words")
         row, outcome = 0, self._codes.FULL
         limit_ns = FAR_FUTURE_NS if received_ns is None else received_ns
         while outcome != self._codes.DONE:

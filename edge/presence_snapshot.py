@@ -86,7 +86,7 @@ def take_snapshot(state: "State", layout: Layout) -> Snapshot:
     from hotpath import record
     from hotpath.snapshot import copy_kept
 
-    most = int(state.counters[record.TAGS])
+    most = int(state.numbers[record.TAGS])
     hot, cold = np.empty(most, record.HOT), np.empty(most, record.COLD)
     kept = copy_kept(state, hot, cold)
     header = _Header(
@@ -112,7 +112,7 @@ def restore_snapshot(state: "State", layout: Layout, data: bytes, now_ns: int) -
     header, hot, cold = _parse(data)
     if len(hot) > len(state.hot):
         raise SnapshotError(f"the snapshot's {len(hot)} tags do not fit into a capacity of {len(state.hot)}")
-    if state.counters[record.READS] or state.counters[record.TAGS]:
+    if state.numbers[record.READS] or state.numbers[record.TAGS]:
         raise SnapshotError("only an engine that has seen nothing can restore a snapshot")
     places = hot["zone"].copy()
     kept = _move_into(layout, header, hot, state.antennas)

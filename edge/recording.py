@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.columns import CRC_UNKNOWN, Columns
-from edge.presence import MIN_WORDS
+from edge.columns import CRC_UNKNOWN, MIN_EPC_WORDS, Columns
 from hotpath.csv_rows import RowColumns
 from hotpath.json_lines import Texts
 from hotpath.key_table import KeyTable
@@ -88,7 +87,7 @@ class Recording:
         """The EPCs, padded to as many words as the longest wants, and their lengths in bytes."""
         ends = self.tags.ends[: self.tag_count + 1]
         lengths = np.diff(ends)
-        words = max(MIN_WORDS, -(-int(lengths.max(initial=0)) // 8))
+        words = max(MIN_EPC_WORDS, -(-int(lengths.max(initial=0)) // 8))
         table = np.zeros((self.tag_count, words), np.uint64)
         for length in np.unique(lengths):
             alike = np.flatnonzero(lengths == length)

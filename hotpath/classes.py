@@ -37,7 +37,7 @@ def has_prefix(prefixes: NDArray[np.uint8], garment: bool, epc: Words, row: int,
     return False
 
 
-@kernel
+@hot_kernel
 def classify(state: State, epc: Words, row: int, size: int, t_ns: int) -> tuple[int, int]:
     """Whose tag this is, and a member's row or NO_ROW: staff, a member with a lease that holds, our goods, or a stray."""
     has_goods = state.numbers[HAS_GOODS] != 0

@@ -34,7 +34,7 @@ def first_bucket(state: State) -> int:
     return int(state.hot.shape[0])
 
 
-@kernel
+@hot_kernel
 def push(state: State, tag: int, at_ns: int) -> None:
     """Enter a tag that has no entry."""
     state.cold[tag]["armed_ns"] = at_ns

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from hotpath._jit import kernel
+from hotpath._jit import hot_kernel, kernel
 from hotpath.index import copy_epc
 from hotpath.places import NO_SCORE
 from hotpath.record import EVENTS, INWARDS, NEVER, NO_REASON, NO_WAY, NOWHERE, OUTWARDS, PERSON, State
 
 
-@kernel
+@hot_kernel
 def put_event(state: State, tag: int, kind: int, t_ns: int, detected_ns: int) -> int:
     """Append an event about a tag where it is now; its row, for the caller to complete."""
     at = state.numbers[EVENTS]
@@ -23,7 +23,7 @@ def put_event(state: State, tag: int, kind: int, t_ns: int, detected_ns: int) ->
     return int(at)
 
 
-@kernel
+@hot_kernel
 def explain(state: State, at: int, reads: int, score_cdbm: float, other_cdbm: float) -> None:
     """Complete an event with its evidence."""
     event = state.events[at]

@@ -19,7 +19,7 @@ MAX_PROBES = 96
 ABSENT = -1
 _LOW = Word(0xFFFFFFFF)
 _32 = Word(32)
-_STIR = Word(0x9E3779B97F4A7C15)
+STIR = Word(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio, odd."""
 
 
@@ -47,7 +47,7 @@ def hash_epc(keys: Words, epc: Words, row: int, size: int) -> Word:
     for word in range(HOT_WORDS, (size + 7) >> 3):
         value = epc[row, word]
         total += keys[MEMBER_KEYS + 2 + 2 * word] * (value & _LOW) + keys[MEMBER_KEYS + 3 + 2 * word] * (value >> _32)
-    return Word((total ^ total >> _32) * _STIR >> _32)
+    return Word((total ^ total >> _32) * STIR >> _32)
 
 
 @hot_kernel

@@ -82,7 +82,7 @@ MIN_PERSON_READS = 2
 NO_ROOM, TOO_CROWDED, NOT_HERE = -2, -3, -4
 
 
-@kernel
+@hot_kernel
 def find_room(state: State, kind: int) -> int:
     """A free record; NO_ROW when there is none.  Strays make room first, a departed item last; some are only for persons."""
     free = state.numbers[FREE_COUNT]
@@ -100,7 +100,7 @@ def find_room(state: State, kind: int) -> int:
     return int(state.numbers[FREE])
 
 
-@kernel
+@hot_kernel
 def create(state: State, epc: Words, row: int, size: int, wanted: Word, zone: int, t_ns: int) -> int:
     """UNKNOWN -> CANDIDATE.  The new tag, or else, with nothing changed: NO_ROOM, NOT_HERE (a till creates no item), or
     TOO_CROWDED (the index needs new keys).
@@ -131,7 +131,7 @@ def take_free(state: State) -> int:
     return int(tag)
 
 
-@kernel
+@hot_kernel
 def settle_in(state: State, epc: Words, row: int, size: int, wanted: Word, kind: int) -> int:
     """A new record with its EPC, class and serial, found by the index; or NO_ROOM or TOO_CROWDED."""
     tag = find_room(state, kind)
@@ -157,7 +157,7 @@ def settle_in(state: State, epc: Words, row: int, size: int, wanted: Word, kind:
     return tag
 
 
-@kernel
+@hot_kernel
 def begin_candidacy(state: State, tag: int, zone: int, t_ns: int) -> None:
     """Start counting reads towards a presence."""
     hot = state.hot[tag]
@@ -194,7 +194,7 @@ def is_confirmed(state: State, hot: Record) -> bool:
     return bool(hot["kind"] >= ITEM and hot["reads"] >= needed)
 
 
-@kernel
+@hot_kernel
 def confirm(state: State, tag: int, t_ns: int) -> None:
     """CANDIDATE -> PRESENT (`arrived`), RETURNING -> PRESENT (`returned`)."""
     hot = state.hot[tag]
@@ -212,7 +212,7 @@ def confirm(state: State, tag: int, t_ns: int) -> None:
     explain(state, at, hot["reads"], score, second)
 
 
-@kernel
+@hot_kernel
 def take_place(state: State, tag: int, zone: int, since_ns: int) -> None:
     """Make a zone the tag's place since `since_ns`, with what its slots know of it; PRESENT or EXITING, as the zone has it."""
     hot = state.hot[tag]
@@ -224,7 +224,7 @@ def take_place(state: State, tag: int, zone: int, since_ns: int) -> None:
     count_in(state, tag, 1)
 
 
-@kernel
+@hot_kernel
 def begin_stay(state: State, tag: int, since_ns: int) -> None:
     """What follows from having a new place."""
     hot, rules = state.hot[tag], state.zones[state.hot[tag]["zone"]]
@@ -235,7 +235,7 @@ def begin_stay(state: State, tag: int, since_ns: int) -> None:
     hasten(state, tag, deadline_ns(state, tag))
 
 
-@kernel
+@hot_kernel
 def count_in(state: State, tag: int, change: int) -> None:
     """Correct the count of who is at the tag's place."""
     zone = state.zones[state.hot[tag]["zone"]]

@@ -3,7 +3,7 @@
 Links stand in the records, so joining and leaving cost the same however long a list is.
 """
 
-from hotpath._jit import hot_kernel, kernel
+from hotpath._jit import hot_kernel
 from hotpath.record import CANDIDATE, DEPARTED, ITEM, NEWEST, NOWHERE, OLDEST, PERSON, RETURNING, State
 
 STRAY_LIST, CANDIDATE_LIST, DEPARTED_LIST, PEOPLE_LIST = range(4)
@@ -21,7 +21,7 @@ def list_of(state: State, tag: int) -> int:
     return DEPARTED_LIST if life in (DEPARTED, RETURNING) else NOWHERE
 
 
-@kernel
+@hot_kernel
 def join_list(state: State, tag: int) -> None:
     """Put a tag at the young end of its list."""
     which = list_of(state, tag)
@@ -34,7 +34,7 @@ def join_list(state: State, tag: int) -> None:
     state.numbers[NEWEST + which] = tag
 
 
-@kernel
+@hot_kernel
 def leave_list(state: State, tag: int) -> None:
     """Take a tag out of its list, before what it is changes; of an item that is present, nothing."""
     which = list_of(state, tag)

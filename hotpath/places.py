@@ -161,7 +161,7 @@ def fresh_cdbm(state: State, hot: Record, zone: int, t_ns: int) -> tuple[int, fl
     return count, best
 
 
-@kernel
+@hot_kernel
 def best_place(state: State, hot: Record) -> tuple[int, float, float]:
     """The zone with the best mean, its score, and the next best zone's (`NO_SCORE`: no other)."""
     zone, score, second = NOWHERE, NO_SCORE, NO_SCORE

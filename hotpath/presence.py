@@ -7,7 +7,7 @@ order, so that results do not depend on how the reads are cut into batches.
 import numpy as np
 from numpy.typing import NDArray
 
-from hotpath._jit import entry_kernel, hot_kernel, kernel, prefetch
+from hotpath._jit import entry_kernel, hot_kernel, prefetch
 from hotpath.expiry import EVENTS_PER_ROW, NOBODY, fire_due, live_until
 from hotpath.index import ABSENT, find_tag, hash_epc, is_epc, peek_tag
 from hotpath.lifecycle import (
@@ -187,7 +187,7 @@ def take_plainly(
     return True
 
 
-@kernel
+@hot_kernel
 def take(
     state: State,
     wanted: np.uint64,

@@ -42,7 +42,7 @@ def sight(state: State, tag: int, antenna: int, zone: int, t_ns: int, cdbm: int)
         follow(state, tag, antenna, zone, t_ns, cdbm)
 
 
-@kernel
+@hot_kernel
 def await_confirmation(state: State, tag: int, antenna: int, t_ns: int, cdbm: int) -> None:
     """Count a read towards the tag's presence; a late one counts if it is within a window before the first."""
     hot = state.hot[tag]
