@@ -56,7 +56,7 @@ class PresenceBench:
     def __init__(self, workload: Workload, shape: Shape, passes: int) -> None:
         self.counters = Counters()
         self._workload, self._passes = workload, passes
-        self._capacity = max(CAPACITY, 2 * (shape.epcs - shape.read_once))
+        self._capacity = max(CAPACITY, 5 * (shape.epcs - shape.read_once) // 4)
         self._key = secrets.token_bytes(16)
         table = make_table(workload.cards, self._key)
         start_s = time.perf_counter()
