@@ -131,7 +131,7 @@ async def test_the_owners_commands_reach_the_running_server(tmp_path):
         code, out, _ = await run("members", "list", "--config", config)
         assert (code, river["member"] in out) == (0, True)
         code, out, _ = await run("server", "reload", "--config", config)
-        assert (code, "6 rules" in out) == (0, True)
+        assert (code, "7 rules" in out) == (0, True)
         code, _, err = await run("server", "pair", "NOSUCH", "--config", config)
         assert (code, err.count("\n")) == (2, 1)
 
