@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
-from broker_config.messages import ActuatorCommand, ItemDeparted, VisitLeft, ZoneCount, ZoneCoverage
+from broker_config.messages import ActuatorCommand, ItemDeparted, TransactionSettled, VisitLeft, ZoneCount, ZoneCoverage
 from broker_config.site import ActuatorId
 from edge.actuators.manager import ActuatorLine, Relay
 from edge.actuators.registry import open_relay
@@ -232,10 +232,15 @@ class Agent:
             command=self._command,
             members_offered=self._members.offered,
             visits_ended=lambda ended: self._pipeline.end_visits(ended.visits, ended.cause),
-            settled=lambda sold: self._pipeline.mark_sold([bytes.fromhex(epc) for epc in sold.epcs]),
+            settled=self._settled,
             link_lost=self._link_lost,
             stats=self.stats,
         )
+
+    def _settled(self, settled: TransactionSettled) -> None:
+        """Goods are paid; the broker says so once, so it goes to the disk at once too."""
+        self._pipeline.mark_sold([bytes.fromhex(epc) for epc in settled.epcs])
+        self._keeper.want()
 
     def _make_shelf(self, config: ScaleConfig) -> ShelfWatch:
         zone = self._zones.index(config.zone)

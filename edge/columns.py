@@ -60,10 +60,11 @@ class Columns:
     def _is_plain(self) -> bool:
         arrays = self.t_ns, self.antenna, self.epc, self.epc_len, self.rssi_cdbm, self.crc_ok
         return (
-            len({len(each) for each in arrays}) == 1
+            tuple(each.ndim for each in arrays) == (1, 1, 2, 1, 1, 1)
+            and len({len(each) for each in arrays}) == 1
             and tuple(each.dtype for each in arrays) == _TYPES
-            and all(each.flags.c_contiguous for each in arrays)
-            and self.epc.shape[1:] >= (MIN_EPC_WORDS,)
+            and all(each.flags.c_contiguous and each.flags.aligned for each in arrays)
+            and self.epc.shape[1] >= MIN_EPC_WORDS
         )
 
     def part(self, start: int, stop: int) -> "Columns":

@@ -1,7 +1,7 @@
 """Which readers deliver.  The engine is told of every change, and freezes the departures of a zone that is not covered.
 
 A reader covers its zones once it is open and reads, and until its port is lost or it gives no sign of life for
-`SILENT_S`: well before the first departure that its silence could cause (`person_departs_s`, 8 s).
+`SILENT_S`: well before the first departure that its silence could cause (the shortest `person_departs_s`, 8 s).
 """
 
 import asyncio

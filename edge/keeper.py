@@ -107,8 +107,13 @@ class Keeper:
     def renew(self) -> None:
         """Somebody must be forgotten: write a new file now, and keep no refused one in which they may be."""
         if self._begun:  # before, it is the member table of the last run that is put in force
-            refused_of(self._path).unlink(missing_ok=True)
-        self._renewals += 1
+            with suppress(OSError):
+                refused_of(self._path).unlink(missing_ok=True)
+            self._renewals += 1
+        self._wanted.set()
+
+    def want(self) -> None:
+        """Something is so now that no event tells: write it down soon."""
         self._wanted.set()
 
     async def save(self) -> None:
@@ -152,7 +157,8 @@ class Keeper:
         self.counters.snapshot_failures += 1
         log.warning("presence file %s cannot be written (%s); free some space on its disk", self._path, error.strerror)
         if self._renewed < self._renewals:
-            self._path.unlink(missing_ok=True)  # rather no file than one with somebody in it who withdrew
+            with suppress(OSError):  # a disk that takes nothing may not even let go
+                self._path.unlink(missing_ok=True)  # rather no file than one with somebody in it who withdrew
 
     def _check(self, kept: KeptPresence) -> None:
         check(

@@ -8,6 +8,8 @@ from broker_config.site import ZoneKind
 LONGEST_S = 315_360_000
 """Ten years: no setting is longer, and its nanoseconds fit into 64 bits beside any time."""
 
+MOST_PLACES = 65_535
+
 TransitionKind = Literal["arrived", "moved", "departed", "returned", "dwelled", "coverage_lost", "coverage_restored"]
 Side = Literal["", "outside", "inside"]
 Direction = Literal["in", "out"]
@@ -149,6 +151,8 @@ class Layout:
     def __post_init__(self) -> None:
         if not self.zones:
             raise ValueError("a layout without zones has nowhere to be")
+        if max(len(self.zones), len(self.antennas)) > MOST_PLACES:
+            raise ValueError(f"a layout has at most {MOST_PLACES} zones and as many antennas")
         for antenna in self.antennas:
             if not 0 <= antenna.zone < len(self.zones):
                 raise ValueError(f"antenna {antenna.reader_id}/{antenna.number}: no zone {antenna.zone}")
@@ -219,7 +223,7 @@ class Counters:
         clamped: dated later than they were received.
         candidates: candidacies begun; of these `strays` by tags that are neither member, staff nor own goods.
         strays_forgotten: candidacies that ended unconfirmed.
-        evicted, refused: strays thrown out of a full table; newcomers that found no room.
+        evicted, refused: candidates and departed items thrown out of a full table; newcomers that found no room.
         bad_time, rssi_clamped, stale: absurd times; absurd signals; late by more than `late_limit_s`.
         sold, sold_ignored: items that became sold; reads of these where goods are sold no more.
     """

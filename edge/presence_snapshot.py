@@ -146,14 +146,34 @@ def _parse(data: bytes) -> tuple[_Header, NDArray[np.void], NDArray[np.void]]:
     size = int.from_bytes(data[8:12], "little")
     try:
         header = msgspec.json.decode(data[12 : 12 + size], type=_Header)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotError(f"the snapshot's header is wrong: {error}") from error
     start = -(-(12 + size) // WORD_BYTES) * WORD_BYTES
     middle, end = start + header.rows * record.HOT.itemsize, len(data) - WORD_BYTES
     if header.fields != _fields() or middle + header.rows * record.COLD.itemsize != end:
         raise SnapshotError("the snapshot is of another version")
     hot = np.frombuffer(data[start:middle], record.HOT).copy()
+    if not _is_possible(header, hot):
+        raise SnapshotError("the snapshot says what no engine writes")
     return header, hot, np.frombuffer(data[middle:end], record.COLD).copy()
+
+
+def _is_possible(header: _Header, hot: NDArray[np.void]) -> bool:
+    """Whether rows with a right checksum are such that the kernels may take them as their own."""
+    from hotpath import record
+
+    present = np.isin(hot["state"], (record.PRESENT, record.EXITING))
+    person = hot["kind"] == record.PERSON
+    rows_are_possible = (
+        (present | (hot["state"] == record.DEPARTED))
+        & (person | (hot["kind"] == record.ITEM))
+        & (hot["profile"] < record.PROFILES)
+        & ((hot["epc_len"] == 0) == person)
+        & (hot["epc_len"] <= record.MAX_EPC_BYTES)
+        & (~present | (hot["zone"] < len(header.zones)))
+    )
+    numbers = (header.now_ns, header.next_serial)
+    return bool(rows_are_possible.all()) and all(abs(each) <= record.FAR for each in numbers)
 
 
 def _fields() -> str:

@@ -14,6 +14,9 @@ EVENT_ROWS = 4096
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
+SHORTEST_S = 0.001
+MOST_READS = 255
+"""A mean counts no further."""
 SEES_SOLD = ("till", "desk", "exit")
 """Kinds of zone in which a sold thing is still of interest."""
 SIDES: tuple[Side, ...] = ("", "outside", "inside")  # as hotpath.record.NO_SIDE and so on
@@ -22,7 +25,7 @@ SIDES: tuple[Side, ...] = ("", "outside", "inside")  # as hotpath.record.NO_SIDE
 def make_state(
     layout: Layout, settings: PresenceSettings, seed: int, own_goods: Sequence[bytes] | None, capacity: int
 ) -> record.State:
-    """Fresh memory for `capacity` tags; pages are touched only as tags come.
+    """Fresh memory for `capacity` tags.
 
     Raises:
         ValueError: a setting that no store can mean.
@@ -78,6 +81,11 @@ def _check(own: ZoneSettings, where: str) -> None:
     )  # fmt: skip
     if not all(0 < each <= LONGEST_S for each in counts_and_times):
         raise ValueError(f"{where}: counts and times must be above 0 and at most {LONGEST_S}")
+    if (
+        min(own.person_departs_s, own.item_departs_s, own.exit_departs_s) < SHORTEST_S
+        or own.move_min_reads > MOST_READS
+    ):
+        raise ValueError(f"{where}: limits are {SHORTEST_S} s or more, and move_min_reads at most {MOST_READS}")
     if not all(0 <= each <= LONGEST_S for each in (own.dwell_s, own.sold_after_s)):
         raise ValueError(f"{where}: dwell_s and sold_after_s must be 0 (never) or more, and at most {LONGEST_S}")
     for profile in (own.person, own.item, own.garment):

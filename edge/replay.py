@@ -58,11 +58,12 @@ def replay(
     ] = None,
     depart_after_s: Annotated[
         float | None,
-        typer.Option(help="Unseen for more than this, a tag departs; by default 600 for items, 8 for persons."),
+        typer.Option(help="Unseen for more than this, a tag departs; by default as live: items 600, persons 8 to 15."),
     ] = None,
     profile: Annotated[
-        Literal["person", "item", "garment"], typer.Option(help="How readily items change place.")
-    ] = "item",
+        Literal["person", "item", "garment"] | None,
+        typer.Option(help="How readily items change place, in every zone; by default as live, by kind of zone."),
+    ] = None,
     window_s: Annotated[
         float, typer.Option(min=0, max=LONGEST_S, help="With --emit reads: the re-report window.")
     ] = 2.0,
@@ -88,7 +89,8 @@ def replay(
             for block in replay_reads(recording, window_s, by_antenna=by == "epc-antenna"):
                 _echo(block)
             return
-        settings = make_settings(Overrides(confirm_reads, confirm_window_ms, depart_after_s, PROFILES[profile]))
+        item_profile = None if profile is None else PROFILES[profile]
+        settings = make_settings(Overrides(confirm_reads, confirm_window_ms, depart_after_s, item_profile))
         summary = replay_events(recording, layout, settings, table, _echo if emit == "events" else None)
         if emit == "summary":
             typer.echo(msgspec.json.encode(summary))

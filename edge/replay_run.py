@@ -9,7 +9,7 @@ import numpy as np
 
 from broker_config.member_table import MemberTable
 from edge.presence import Tracker
-from edge.presence_model import GARMENT, ITEM, PERSON, Layout, PresenceSettings, Profile, ZoneSettings
+from edge.presence_model import Layout, PresenceSettings, Profile, ZoneSettings
 from edge.recording import Recording
 from edge.replay_lines import EventLines, read_lines
 from hotpath.dedup import suppress_repeats
@@ -20,7 +20,7 @@ NS_PER_S = 1_000_000_000
 AHEAD_NS = 3600 * NS_PER_S
 """A row further ahead of the newest accepted one is not believed by itself."""
 MOST_SOURCES = 1 << 24
-PROFILES = {"person": PERSON, "item": ITEM, "garment": GARMENT}
+PROFILES = {each: getattr(PresenceSettings().floor, each) for each in ("person", "item", "garment")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Overrides:
     confirm_reads: int | None = None
     confirm_window_ms: int | None = None
     depart_after_s: float | None = None
-    profile: Profile = ITEM
+    profile: Profile | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +82,9 @@ def make_settings(overrides: Overrides) -> PresenceSettings:
 
 
 def _changed(zone: ZoneSettings, overrides: Overrides) -> ZoneSettings:
-    zone = replace(zone, item=overrides.profile, dwell_s=0.0)  # what is printed are arrivals, moves, departures
+    zone = replace(zone, dwell_s=0.0)  # what is printed are arrivals, moves, departures
+    if overrides.profile is not None:
+        zone = replace(zone, item=overrides.profile)
     if overrides.confirm_reads is not None:
         zone = replace(zone, confirm_reads=overrides.confirm_reads)
     if overrides.confirm_window_ms is not None:

@@ -59,7 +59,10 @@ def make_engine(config: EdgeConfig, teller: Teller) -> Tracker:
         ConfigError: a presence setting is wrong, or others may write to the folder of compiled kernels.
     """
     layout, settings = make_layout(config), make_settings(config)
-    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{config.data}: the data folder cannot be made: {error.strerror}") from error
     try:
         with CompileProgress(teller) as progress:
             prepare_kernels(config.data / "kernels", progress.step)

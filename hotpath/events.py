@@ -5,7 +5,7 @@ import numpy as np
 from hotpath._jit import hot_kernel, kernel
 from hotpath.index import copy_epc
 from hotpath.places import NO_SCORE
-from hotpath.record import EVENTS, INWARDS, NEVER, NO_REASON, NO_WAY, NOWHERE, OUTWARDS, PERSON, State
+from hotpath.record import EPC_WORDS, EVENTS, INWARDS, NEVER, NO_REASON, NO_WAY, NOWHERE, OUTWARDS, PERSON, State
 
 
 @hot_kernel
@@ -17,6 +17,9 @@ def put_event(state: State, tag: int, kind: int, t_ns: int, detected_ns: int) ->
     event["kind"], event["person"], event["reason"], event["direction"] = kind, hot["kind"] == PERSON, NO_REASON, NO_WAY
     event["epc_len"] = hot["epc_len"]
     copy_epc(state, tag, event["epc"])
+    if hot["epc_len"] == 0:  # what stands there is no EPC but the hash of a card
+        for word in range(EPC_WORDS):
+            event["epc"][word] = 0
     event["handle"][0], event["handle"][1] = cold["handle"][0], cold["handle"][1]
     event["serial"], event["zone"], event["from_zone"] = cold["serial"], hot["zone"], NOWHERE
     event["t_ns"], event["detected_ns"], event["last_ns"] = t_ns, detected_ns, hot["last_ns"]

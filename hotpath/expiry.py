@@ -33,7 +33,7 @@ def fire_due(state: State, now_ns: int, seen: int) -> bool:
             return True
         due_ns, armed_ns = deadline_ns(state, tag), state.cold[tag]["armed_ns"]
         if is_frozen(state, state.hot[tag]):  # looked at again no later than it can be due after its zone is covered
-            rearm(state, tag, max(due_ns, armed_ns + limit_ns(state, state.hot[tag])))
+            rearm(state, tag, max(due_ns, armed_ns + limit_ns(state, state.hot[tag]), armed_ns + 1))
         elif due_ns > armed_ns:
             rearm(state, tag, due_ns)
         elif tag == seen and due_ns == now_ns:

@@ -104,6 +104,16 @@ def enter(index: Words, tag: int, wanted: Word) -> bool:
 
 
 @entry_kernel
+def replace(index: Words, tag: int, other: int, wanted: Word) -> None:
+    """Let a tag's place in the index be that of another one with the same EPC."""
+    mask = Word(index.shape[0] - 1)
+    at = wanted & mask
+    while index[at] != (wanted << _32) | Word(tag + 1):
+        at = (at + Word(1)) & mask
+    index[at] = (wanted << _32) | Word(other + 1)
+
+
+@entry_kernel
 def leave(index: Words, tag: int, wanted: Word) -> None:
     """Take a tag out, and shift back what probed past it: no tombstones."""
     mask = Word(index.shape[0] - 1)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from hotpath._jit import entry_kernel, kernel
 from hotpath.events import explain, leave_door, put_event
-from hotpath.index import copy_epc, enter, leave
+from hotpath.index import copy_epc, replace
 from hotpath.lifecycle import count_in, depart, erase, take_place
 from hotpath.lists import PEOPLE_LIST
 from hotpath.members import NO_ROW, find_row
@@ -136,7 +136,6 @@ def hand_over(state: State, tag: int, restored: int) -> None:
         cold["handle"][end] = more["handle"][end]
     cold["first_ns"], hot["last_ns"] = more["first_ns"], max(hot["last_ns"], new["last_ns"])
     hot["epc_len"], hot["hash"] = new["epc_len"], wanted
-    leave(state.buckets, tag, wanted)
-    enter(state.buckets, restored, wanted)  # there is room: where the candidate stood
+    replace(state.buckets, tag, restored, wanted)
     new["epc_len"] = 0  # the candidate is now the one without a card
     erase(state, tag)

@@ -40,6 +40,7 @@ def copy_kept(state: State, hot: NDArray[np.void], cold: NDArray[np.void]) -> in
         if state.hot[tag]["state"] < PRESENT:
             continue
         hot[kept], cold[kept] = state.hot[tag], state.cold[tag]
+        hot[kept]["hash"] = 0  # it says something of a card's number
         if hot[kept]["state"] == RETURNING:
             hot[kept]["state"] = DEPARTED
         if hot[kept]["kind"] == PERSON:

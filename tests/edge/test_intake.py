@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker_config.messages import ItemArrived
-from edge.backoff import Backoff
+from edge.agent import Agent
 from hotpath.warm import _steps
 from readers.magicrf_m100.reader import M100Reader, M100Settings
 from readers.model import ReaderId
@@ -84,8 +84,8 @@ async def test_a_refusal_between_the_reads_is_heard(world: World) -> None:
 
 
 async def test_only_reads_make_the_next_reopening_soon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    resets: list[bool] = []
-    monkeypatch.setattr(Backoff, "reset", lambda _: resets.append(True))
+    resets: list[bool] = []  # those of this reader: the scale, the broker and the server have a backoff each
+    monkeypatch.setattr(Agent, "_reads_in", lambda *_: resets.append(True))
     device = plug_in(world, NO_TAG, IMPOSSIBLE)
     await eventually(lambda: device.reader and device.reader.health.empty_polls)
     assert not resets

@@ -26,7 +26,7 @@ export function hear({ kind, what, place, facts, at }) {
   const atMs = Date.parse(at);
   if (kind === "visit" && facts.visit) {
     if (what === "entered") visits.set(facts.visit, { zone: place, seenMs: atMs });
-    else if (visits.get(facts.visit)?.zone === place || what === "ended") visits.delete(facts.visit);
+    else if (what === "ended" || (what === "left" && visits.get(facts.visit)?.zone === place)) visits.delete(facts.visit);
   }
   if (kind === "decision" && facts.visit && !(visits.get(facts.visit)?.seenMs > atMs)) {
     visits.set(facts.visit, { zone: place, seenMs: atMs }); // a decision is about a visit that is there
