@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check bench bench-accuracy system-deps clean
+.PHONY: help install demo test check bench bench-peers bench-accuracy system-deps clean
 
 help:
 	@echo "make demo         a simulated store, live, until Ctrl-C"
