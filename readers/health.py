@@ -17,6 +17,8 @@ class ReaderHealth:
         no_value: answers of a scale that carry no weight: overload, underload, busy.
         signs_of_life: reports of tags, and of rounds that found none: proof that it reads; None where the driver cannot tell.
         temperature_c: the device's own, None where it does not report one.
+        alarms: warnings of the device about itself: too hot, an antenna missing, too much power coming back from one.
+        alarm: the last of them in words, with what to do; empty where there was none.
     """
 
     frames: int = 0
@@ -28,3 +30,5 @@ class ReaderHealth:
     no_value: int = 0
     signs_of_life: int | None = None
     temperature_c: float | None = None
+    alarms: int = 0
+    alarm: str = ""
