@@ -39,7 +39,7 @@ class KeptKernels:
         Raises:
             CacheFolderError: it cannot be made, belongs to somebody else, or others can write to it.
         """
-        self.own = folder / f"{_name_of_build()}-{group}"
+        self.own = folder / f"{_name_of_build(Path(hotpath.__file__).absolute().parent)}-{group}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.own.mkdir(mode=0o700, exist_ok=True)
@@ -99,10 +99,13 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _name_of_build() -> str:
-    digest = hashlib.sha256(describe_compiler().encode())
-    for path in sorted(Path(hotpath.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+def _name_of_build(sources: Path) -> str:
+    """One name for one state of the compiler and the sources, their place and their dates: numba goes by these as well, so
+    what another checkout has compiled, or this one before it was laid anew, is of no use here.
+    """
+    digest = hashlib.sha256(f"{describe_compiler()} {sources}".encode())
+    for path in sorted(sources.glob("*.py")):
+        digest.update(f"{path.stat().st_mtime_ns}".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -113,10 +113,26 @@ def test_kernels_of_another_compiler_or_processor_are_not_used(tmp_path: Path, m
 def test_kernels_of_other_sources_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = Path(kernel_cache.hotpath.__file__).parent
     copied = shutil.copytree(sources, tmp_path / "hotpath")
+    monkeypatch.setattr(kernel_cache.hotpath, "__file__", str(copied / "__init__.py"))
+    build(tmp_path)
+    assert KeptKernels(tmp_path).are_sound()
+    record = copied / "record.py"
+    before = record.stat()
+    record.write_text(record.read_text().replace("e", "a"))
+    os.utime(record, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not KeptKernels(tmp_path).are_sound()
+
+
+def test_kernels_of_another_checkout_of_the_same_sources_do_not_mix_with_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """numba looks for them by place and date: they would count as ours, be of no use, and each would spoil the other's."""
+    copied = shutil.copytree(Path(kernel_cache.hotpath.__file__).parent, tmp_path / "hotpath")
     build(tmp_path)
     monkeypatch.setattr(kernel_cache.hotpath, "__file__", str(copied / "__init__.py"))
-    assert KeptKernels(tmp_path).are_sound()
-    (copied / "record.py").write_text((copied / "record.py").read_text() + "# another line\n")
+    assert not KeptKernels(tmp_path).are_sound()
+    build(tmp_path)
+    os.utime(copied / "record.py")
     assert not KeptKernels(tmp_path).are_sound()
 
 
