@@ -20,26 +20,26 @@ life.  After a crash of the host it goes on polling, so opening stops and drains
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
 
-from readers.errors import FrameError, ReaderDisconnected, ReaderError, ReaderRefused, ReaderTimeout
-from readers.health import ReaderHealth
+from readers.driver import StreamDriver
+from readers.errors import ReaderError, ReaderRefused, ReaderTimeout
 from readers.magicrf_m100 import answers, commands
 from readers.magicrf_m100.codec import Frame, FrameDecoder, FrameType
 from readers.magicrf_m100.commands import Command, Info
 from readers.magicrf_m100.scan import NOTICE, ONLY_ANTENNA
 from readers.magicrf_m100.vigil import USUAL, Patience, Vigil
-from readers.model import Chunk, ClockNs, Epc, Read, ReaderId, Scanned
-from readers.ports import BytePort, drain
+from readers.model import ClockNs, Epc, Read, ReaderId
+from readers.ports import BytePort
 from readers.settings import Baud, DeviceSettings
 from readers.wire_format import WireFormat
 
-STOP_ATTEMPTS = 3
 TRIES = 2
 """A sleeping module does not answer the command that wakes it."""
 
@@ -65,7 +65,7 @@ class M100Settings(DeviceSettings, frozen=True, forbid_unknown_fields=True, kw_o
             raise ValueError("`channel` goes with `hopping = false`, and only with it")
 
 
-class M100Reader:
+class M100Reader(StreamDriver[Frame]):
     """One module on one port.  Entering sets it up and starts the inventory, leaving stops it.
 
     Args:
@@ -83,14 +83,11 @@ class M100Reader:
         clock_ns: ClockNs,
         patience: Patience = USUAL,
     ) -> None:
-        self.reader_id, self.health = reader_id, ReaderHealth(signs_of_life=0)
+        super().__init__(reader_id, port, FrameDecoder, clock_ns)
         self.module = ""
         """What the module calls itself, known once entered."""
-        self._port, self._settings, self._clock_ns, self._patience = port, settings, clock_ns, patience
-        self._decoder = FrameDecoder()
+        self._settings, self._patience = settings, patience
         self._vigil = Vigil(patience, settings.poll_count)
-        self._lives: int | None = None  # signs of life in the chunk just yielded, once we were told
-        self._scan_discarded_bytes = 0
 
     async def __aenter__(self) -> Self:
         """Stop what may still run, set the module up, start polling.
@@ -99,7 +96,7 @@ class M100Reader:
             ReaderTimeout: nothing answers, or it cannot be stopped.
             ReaderRefused: the module does not accept region, power or query.
         """
-        await self._stop()
+        await self._stop(commands.stop_multi_poll().to_bytes())
         self.module = answers.parse_info(await self._ask(commands.info(Info.HARDWARE)))
         await self._set_up()
         self._vigil.entered(asyncio.get_running_loop().time())
@@ -112,114 +109,32 @@ class M100Reader:
         with suppress(ReaderError):  # it may be the reason why we leave
             await self._port.send(commands.stop_multi_poll().to_bytes())
 
-    async def reads(self) -> AsyncIterator[Read]:
-        """Every sound report, without end.
-
-        Raises:
-            ReaderDisconnected: the port is gone.
-            ReaderTimeout: no sign of life although the order was repeated.
-            ReaderRefused: the module refuses to poll, or, after a restart, to be set up again.
-        """
-        loop = asyncio.get_running_loop()
-        while True:
-            frames = await self._receive_until(self._vigil.rearm_at_s)
-            await self._judge(self._lived(sum(map(_is_sign_of_life, frames))), loop.time())
-            read_at_ns = self._clock_ns()  # stamped once, where the bytes arrive
-            for frame in frames:
-                read = self._interpret(frame, read_at_ns)
-                if read is not None:
-                    yield read
-
-    async def chunks(self) -> AsyncIterator[Chunk]:
-        """The same stream unparsed.  `scanned` must be told what a chunk held before the next is asked for.
-
-        Raises: as `reads`.
-        """
-        loop = asyncio.get_running_loop()
-        while True:
-            data = await self._receive_bytes(self._vigil.rearm_at_s)
-            heard_at_s = loop.time()
-            if data:
-                data = self._decoder.take_rest() + data  # setting up may have left the beginning of a frame
-            else:
-                self._decoder.flush()
-            self._lives = None
-            yield Chunk(data, self._clock_ns())
-            if self._lives is None:
-                raise ValueError("a chunk was taken, and `scanned` not told what it held")
-            await self._judge(self._lives, heard_at_s)
-
-    def scanned(self, found: Scanned) -> None:
-        """What the chunk just yielded held.
-
-        Raises:
-            ReaderRefused: the module refuses to poll.
-        """
-        reports, others = found.reads + found.bad_frames, FrameDecoder().feed(b"".join(found.others))
-        self._lives = self._lived(reports + sum(map(_is_sign_of_life, others)))
-        self._scan_discarded_bytes += found.discarded_bytes
-        self.health.bad_frames += found.bad_frames
-        self._count(reports + len(others))
-        for frame in others:
-            self._obey(frame)
-
-    def _interpret(self, frame: Frame, read_at_ns: int) -> Read | None:
-        try:
-            notice = answers.parse_tag_notice(frame)
-        except FrameError:
-            self.health.bad_frames += 1
-            return None
+    def _interpret(self, frame: Frame, read_at_ns: int) -> Sequence[Read]:
+        notice = answers.parse_tag_notice(frame)
         if notice is None:
             self._obey(frame)
-            return None
-        return Read(Epc(notice.epc), self.reader_id, ONLY_ANTENNA, notice.rssi_dbm, read_at_ns, notice.crc_ok)
+            return ()
+        return (Read(Epc(notice.epc), self.reader_id, ONLY_ANTENNA, notice.rssi_dbm, read_at_ns, notice.crc_ok),)
 
     def _obey(self, frame: Frame) -> None:
         """What a frame that reports no tag means for the order to poll."""
-        try:
-            code = answers.parse_error(frame)
-        except FrameError:
-            self.health.bad_frames += 1
-            return
+        code = answers.parse_error(frame)
         if code == answers.NO_TAG:
             self.health.empty_polls += 1
         elif code is not None:
             raise _refusal("the poll order", code)
 
-    async def _judge(self, lives: int, heard_at_s: float) -> None:
-        """Order anew after silence, give up after too much of it.
+    def _is_sign_of_life(self, frame: Frame) -> bool:
+        if frame.type == FrameType.NOTICE:
+            return True
+        return frame.command == Command.ERROR and frame.payload == bytes([answers.NO_TAG])
 
-        What waits was taken before, and the time is that of taking it: it may be us who were busy.
-        """
+    def _listen_until_s(self) -> float:
+        return self._vigil.rearm_at_s
+
+    async def _attend(self, lives: int, heard_at_s: float) -> None:
         if self._vigil.must_rearm(lives, heard_at_s):
             await self._rearm()
-
-    def _lived(self, lives: int) -> int:
-        assert self.health.signs_of_life is not None
-        self.health.signs_of_life += lives
-        return lives
-
-    async def _receive_until(self, deadline_s: float) -> list[Frame]:
-        data = await self._receive_bytes(deadline_s)
-        frames = self._decoder.feed(data) if data else self._decoder.flush()
-        self._count(len(frames))
-        return frames
-
-    async def _receive_bytes(self, deadline_s: float) -> bytes:
-        """What has come; empty when nothing did until the deadline."""
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                data = await self._port.receive()
-        except TimeoutError:
-            return b""
-        if not data:
-            raise ReaderDisconnected("the port was closed")
-        return data
-
-    def _count(self, frames: int) -> None:
-        self.health.frames += frames
-        self.health.discarded_bytes = self._decoder.discarded_bytes + self._scan_discarded_bytes
-        self.health.overrun_bytes = self._port.overrun_bytes
 
     async def _rearm(self) -> None:
         """Order anew, set up from scratch: a module that lost its power says nothing and is back in its default region."""
@@ -231,13 +146,6 @@ class M100Reader:
     async def _arm(self) -> None:
         await self._port.send(commands.multi_poll(self._settings.poll_count).to_bytes())
         self._vigil.armed(asyncio.get_running_loop().time())
-
-    async def _stop(self) -> None:
-        for _ in range(STOP_ATTEMPTS):
-            await self._port.send(commands.stop_multi_poll().to_bytes())
-            if await drain(self._port, limit_ms=1000):
-                return
-        raise ReaderTimeout("the module goes on sending although told to stop; switch it off and on")
 
     async def _set_up(self) -> None:
         settings = self._settings
@@ -270,28 +178,16 @@ class M100Reader:
         """The answer to a command; what else arrives meanwhile is dropped."""
         for _ in range(TRIES):
             await self._port.send(command.to_bytes())
-            answer = await self._answer_to(command, what)
+            answer = await self._answer(partial(self._is_answer, command=command, what=what), self._patience.answer_s)
             if answer is not None:
                 return answer
         raise ReaderTimeout(f"no answer to {what} (command 0x{command.command:02x}); check power, wiring and baud rate")
 
-    async def _answer_to(self, command: Frame, what: str) -> Frame | None:
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._patience.answer_s
-        while loop.time() < deadline_s:
-            for frame in await self._receive_until(deadline_s):
-                code = answers.parse_error(frame)
-                if code is not None and code != answers.NO_TAG:
-                    raise _refusal(what, code)
-                if frame.type == FrameType.ANSWER and frame.command == command.command:
-                    return frame
-        return None
-
-
-def _is_sign_of_life(frame: Frame) -> bool:
-    if frame.type == FrameType.NOTICE:
-        return True
-    return frame.command == Command.ERROR and frame.payload == bytes([answers.NO_TAG])
+    def _is_answer(self, frame: Frame, command: Frame, what: str) -> Frame | None:
+        code = answers.parse_error(frame)
+        if code is not None and code != answers.NO_TAG:
+            raise _refusal(what, code)
+        return frame if frame.type == FrameType.ANSWER and frame.command == command.command else None
 
 
 def _refusal(what: str, code: int) -> ReaderRefused:
