@@ -60,7 +60,7 @@ async def world(edge_folder: Path) -> AsyncIterator[World]:
 
 
 async def test_bytes_become_events_and_health(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(M100Reader, "reads", None)  # the slow way, for reads one by one, is not taken
+    monkeypatch.setattr(M100Reader, "reads", lambda _: pytest.fail("the slow way, for reads one by one, was taken"))
     world.engine.answers[EPC] = [a_transition("arrived", EPC, DOOR, world.clock())]
     device = plug_in(world, NO_TAG, b"\xbb\x00noise", TAG, IMPOSSIBLE, TAG[:9])
     (event,) = await world.stored(1)
