@@ -1,7 +1,8 @@
-"""What every streaming reader's driver does alike: receive until a deadline, ask, count, and hand out reads or chunks.
+"""What drivers do alike: receive until a deadline, ask, count; and, where a reader streams, hand out reads or chunks.
 
-A driver says what its frames mean (`_interpret`), which of them prove that it reads (`_is_sign_of_life`), how long to
-listen before silence means something (`_listen_until_s`), and what to do about silence and ended rounds (`_attend`).
+A streaming driver says what its frames mean (`_interpret`), which of them prove that it reads (`_is_sign_of_life`), how
+long to listen before silence means something (`_listen_until_s`), and what to do about silence and ended rounds
+(`_attend`).
 """
 
 import asyncio
@@ -21,14 +22,12 @@ STOP_ATTEMPTS = 3
 STOP_LIMIT_MS = 1000
 
 
-class StreamDriver(ABC, Generic[F]):
-    """One reader on one port.
-
-    Use `reads`, or `chunks` together with `scanned`, which is much cheaper; never both.
+class FrameDriver(Generic[F]):
+    """One device on one port: its frames in time, every loss counted.
 
     Args:
-        new_decoder: of what the reader says.
-        clock_ns: stamps the reads.
+        new_decoder: of what the device says.
+        clock_ns: stamps what comes.
     """
 
     def __init__(
@@ -37,6 +36,70 @@ class StreamDriver(ABC, Generic[F]):
         self.reader_id, self.health = reader_id, ReaderHealth(signs_of_life=0)
         self._port, self._clock_ns = port, clock_ns
         self._new_decoder, self._decoder = new_decoder, new_decoder()
+
+    async def _answer(self, judge: Callable[[F], A | None], within_s: float) -> A | None:
+        """What `judge` makes of the first frame that it makes something of; None when none comes in time.
+
+        Args:
+            judge: may raise ReaderRefused; None for what is no answer, which is dropped.
+        """
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + within_s
+        while True:
+            for frame in await self._receive_until(deadline_s):
+                answer = judge(frame)
+                if answer is not None:
+                    return answer
+            if loop.time() >= deadline_s:
+                return None
+
+    async def _stop(self, order: bytes, what: str = "the module") -> None:
+        """Send the order to stop until the line is quiet.
+
+        Raises:
+            ReaderTimeout: it never is.
+        """
+        for _ in range(STOP_ATTEMPTS):
+            await self._port.send(order)
+            if await drain(self._port, limit_ms=STOP_LIMIT_MS):
+                return
+        raise ReaderTimeout(f"{what} goes on sending although told to stop; switch it off and on")
+
+    async def _receive_until(self, deadline_s: float) -> list[F]:
+        data = await self._receive_bytes(deadline_s)
+        frames = self._decoder.feed(data) if data else self._decoder.flush()
+        self._count(len(frames))
+        return frames
+
+    async def _receive_bytes(self, deadline_s: float) -> bytes:
+        """What has come; empty when nothing did until the deadline."""
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                data = await self._port.receive()
+        except TimeoutError:
+            return b""
+        if not data:
+            raise ReaderDisconnected("the port was closed")
+        return data
+
+    def _lived(self, lives: int) -> int:
+        assert self.health.signs_of_life is not None
+        self.health.signs_of_life += lives
+        return lives
+
+    def _count(self, frames: int) -> None:
+        self.health.frames += frames
+        self.health.discarded_bytes = self._decoder.discarded_bytes
+        self.health.overrun_bytes = self._port.overrun_bytes
+
+
+class StreamDriver(FrameDriver[F], ABC):
+    """One streaming reader.  Use `reads`, or `chunks` together with `scanned`, which is much cheaper; never both."""
+
+    def __init__(
+        self, reader_id: ReaderId, port: BytePort, new_decoder: Callable[[], StreamDecoder[F]], clock_ns: ClockNs
+    ) -> None:
+        super().__init__(reader_id, port, new_decoder, clock_ns)
         self._lives: int | None = None  # signs of life in the chunk just yielded, once we were told
         self._scan_discarded_bytes = 0
 
@@ -118,51 +181,6 @@ class StreamDriver(ABC, Generic[F]):
         for frame in others:
             self._reads_of(frame, 0)
 
-    async def _answer(self, judge: Callable[[F], A | None], within_s: float) -> A | None:
-        """What `judge` makes of the first frame that it makes something of; None when none comes in time.
-
-        Args:
-            judge: may raise ReaderRefused; None for what is no answer, which is dropped.
-        """
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + within_s
-        while True:
-            for frame in await self._receive_until(deadline_s):
-                answer = judge(frame)
-                if answer is not None:
-                    return answer
-            if loop.time() >= deadline_s:
-                return None
-
-    async def _stop(self, order: bytes, what: str = "the module") -> None:
-        """Send the order to stop until the line is quiet.
-
-        Raises:
-            ReaderTimeout: it never is.
-        """
-        for _ in range(STOP_ATTEMPTS):
-            await self._port.send(order)
-            if await drain(self._port, limit_ms=STOP_LIMIT_MS):
-                return
-        raise ReaderTimeout(f"{what} goes on sending although told to stop; switch it off and on")
-
-    async def _receive_until(self, deadline_s: float) -> list[F]:
-        data = await self._receive_bytes(deadline_s)
-        frames = self._decoder.feed(data) if data else self._decoder.flush()
-        self._count(len(frames))
-        return frames
-
-    async def _receive_bytes(self, deadline_s: float) -> bytes:
-        """What has come; empty when nothing did until the deadline."""
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                data = await self._port.receive()
-        except TimeoutError:
-            return b""
-        if not data:
-            raise ReaderDisconnected("the port was closed")
-        return data
-
     def _reads_of(self, frame: F, read_at_ns: int) -> Sequence[Read]:
         try:
             return self._interpret(frame, read_at_ns)
@@ -170,12 +188,6 @@ class StreamDriver(ABC, Generic[F]):
             self.health.bad_frames += 1
             return ()
 
-    def _lived(self, lives: int) -> int:
-        assert self.health.signs_of_life is not None
-        self.health.signs_of_life += lives
-        return lives
-
     def _count(self, frames: int) -> None:
-        self.health.frames += frames
-        self.health.discarded_bytes = self._decoder.discarded_bytes + self._scan_discarded_bytes
-        self.health.overrun_bytes = self._port.overrun_bytes
+        super()._count(frames)
+        self.health.discarded_bytes += self._scan_discarded_bytes

@@ -60,6 +60,7 @@ class StreamDecoder(ABC, Generic[F]):
         self._buffer = bytearray()
         self._offset = 0  # of the buffer's first byte in the stream
         self._noise: Noise | None = None
+        self._in_step = False  # what is looked at stands right behind a sound frame
 
     @abstractmethod
     def _seek(self, buffer: bytearray, start: int) -> int:
@@ -110,6 +111,7 @@ class StreamDecoder(ABC, Generic[F]):
                 results += self._end_noise()
                 results.append(Found(self._offset + at, verdict.length, verdict.frame))
                 at += verdict.length
+                self._in_step = True
             else:
                 self._skip(at, 1, verdict or Broken(f"cut off: only {len(buffer) - at} bytes of a frame"))
                 at += 1
@@ -119,6 +121,7 @@ class StreamDecoder(ABC, Generic[F]):
 
     def _skip(self, at: int, length: int, broken: Broken) -> None:
         self.discarded_bytes += length
+        self._in_step = False
         noise = self._noise
         if noise is None:
             self._noise = Noise(self._offset + at, length, broken.why, broken.telling)
