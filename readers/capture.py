@@ -13,6 +13,9 @@ Record = dict[str, object]
 PROTOCOLS = {
     "lcus-relay": "readers.lcus_relay.describe",
     "magicrf-m100": "readers.magicrf_m100.describe",
+    "modbus-relay": "readers.modbus_rtu.describe",
+    "modbus-rtu": "readers.modbus_rtu.describe",
+    "modbus-weight": "readers.modbus_rtu.describe",
     "mt-sics": "readers.mt_sics.describe",
 }
 """Name to the module whose `protocol(direction)` makes a `Protocol`; imported only when chosen."""

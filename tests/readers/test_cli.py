@@ -37,7 +37,14 @@ def test_whatever_the_input_holds_the_exit_code_is_0():
 
 
 def test_the_protocols_are_listed():
-    assert decode("--list")[2].stdout.split() == ["lcus-relay", "magicrf-m100", "mt-sics"]
+    assert decode("--list")[2].stdout.split() == [
+        "lcus-relay",
+        "magicrf-m100",
+        "modbus-relay",
+        "modbus-rtu",
+        "modbus-weight",
+        "mt-sics",
+    ]
 
 
 @pytest.mark.parametrize(

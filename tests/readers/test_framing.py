@@ -15,6 +15,8 @@ NOISE_OF = {  # bytes of which no part can begin a frame, so that what follows i
     "magicrf-m100": bytes(range(0xBB)),
     "mt-sics": b"\x00\x01\x80\xff\r\n #xyz0.g",
     "lcus-relay": bytes(range(0xA0)),
+    "modbus-relay": bytes(range(0x20, 0x80)),
+    "modbus-rtu": bytes(range(0x20, 0x80)),
 }
 
 

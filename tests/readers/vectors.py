@@ -21,6 +21,9 @@ class Vector:
 
 def load(name: str) -> list[Vector]:
     rows = json.loads((FOLDER / f"{name}.json").read_text())
+    if name == "modbus-rtu":  # what a register means in its device is the publisher's remark, not part of the frame
+        for row in rows:
+            row["decoded"].pop("meaning", None)
     return [
         Vector(name, bytes.fromhex(row["bytes_hex"]), row["direction"], row["decoded"], row["valid"]) for row in rows
     ]
@@ -31,7 +34,9 @@ def wire_direction(vector: Vector) -> str:
     return "to_reader" if vector.direction == "to_reader" else "from_reader"
 
 
-DEVICES = ("magicrf-m100", "mt-sics", "lcus-relay")
+DEVICES = ("magicrf-m100", "mt-sics", "lcus-relay", "modbus-relay", "modbus-rtu")
+NO_VECTORS = ("modbus-weight",)
+"""Protocols of which no frame is published, or which share those of another."""
 ALL = [vector for name in DEVICES for vector in load(name)]
 VALID = [vector for vector in ALL if vector.valid]
 INVALID = [vector for vector in ALL if not vector.valid]
