@@ -17,6 +17,8 @@ PROTOCOLS = {
     "modbus-rtu": "readers.modbus_rtu.describe",
     "modbus-weight": "readers.modbus_rtu.describe",
     "mt-sics": "readers.mt_sics.describe",
+    "uhfreader18": "readers.uhfreader18.describe",
+    "uhfreader288": "readers.uhfreader18.describe_288",
 }
 """Name to the module whose `protocol(direction)` makes a `Protocol`; imported only when chosen."""
 

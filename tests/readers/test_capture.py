@@ -8,6 +8,8 @@ from tests.readers.vectors import ALL, DEVICES, INVALID, NO_VECTORS, VALID, wire
 
 TAG = bytes.fromhex("bb02220011c9340030751feb705c5904e3d50d703a76ef7e")
 WHY = {
+    "1500010301010c0000000000000000000003136bb1a6": "CRC b1a6, computed b1a5",
+    "1100ee00fed7383354314cba00001590a284": "CRC a284, computed 9f4c",
     "bb01030010004d31303020323664426d2056312e30227e": "checksum 22, computed 92",
     "bb011a0003000401227e": "checksum 22, computed 23",
     "bb01d300120e3000e20030166606006911609f70010700cd7e": "checksum cd, computed a9",

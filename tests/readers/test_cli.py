@@ -44,6 +44,8 @@ def test_the_protocols_are_listed():
         "modbus-rtu",
         "modbus-weight",
         "mt-sics",
+        "uhfreader18",
+        "uhfreader288",
     ]
 
 

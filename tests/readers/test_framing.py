@@ -17,6 +17,7 @@ NOISE_OF = {  # bytes of which no part can begin a frame, so that what follows i
     "lcus-relay": bytes(range(0xA0)),
     "modbus-relay": bytes(range(0x20, 0x80)),
     "modbus-rtu": bytes(range(0x20, 0x80)),
+    "uhfreader18": bytes(range(4)),
 }
 
 
