@@ -13,6 +13,7 @@ Record = dict[str, object]
 PROTOCOLS = {
     "lcus-relay": "readers.lcus_relay.describe",
     "magicrf-m100": "readers.magicrf_m100.describe",
+    "mercury": "readers.mercury.describe",
     "modbus-relay": "readers.modbus_rtu.describe",
     "modbus-rtu": "readers.modbus_rtu.describe",
     "modbus-weight": "readers.modbus_rtu.describe",

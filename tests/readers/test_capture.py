@@ -13,6 +13,7 @@ WHY = {
     "bb01030010004d31303020323664426d2056312e30227e": "checksum 22, computed 92",
     "bb011a0003000401227e": "checksum 22, computed 23",
     "bb01d300120e3000e20030166606006911609f70010700cd7e": "checksum cd, computed a9",
+    "ff0197024bbe": "CRC 4bbe, computed 4bbf",
     "011000080001020009a333": "CRC a333, computed 671e",
     "010300160002040f18": "CRC 040f, computed 25cf",
 }
@@ -90,7 +91,8 @@ def test_nothing_in_nothing_out():
 
 def test_an_unknown_protocol_is_named_with_those_there_are():
     with pytest.raises(
-        UnknownDevice, match="'foo'; known: lcus-relay, magicrf-m100, modbus-relay, modbus-rtu, modbus-weight, mt-sics"
+        UnknownDevice,
+        match="'foo'; known: lcus-relay, magicrf-m100, mercury, modbus-relay",
     ):
         find_protocol("foo", "from_reader")
 

@@ -40,6 +40,7 @@ def test_the_protocols_are_listed():
     assert decode("--list")[2].stdout.split() == [
         "lcus-relay",
         "magicrf-m100",
+        "mercury",
         "modbus-relay",
         "modbus-rtu",
         "modbus-weight",

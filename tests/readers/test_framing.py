@@ -15,6 +15,7 @@ NOISE_OF = {  # bytes of which no part can begin a frame, so that what follows i
     "magicrf-m100": bytes(range(0xBB)),
     "mt-sics": b"\x00\x01\x80\xff\r\n #xyz0.g",
     "lcus-relay": bytes(range(0xA0)),
+    "mercury": bytes(range(0xFF)),
     "modbus-relay": bytes(range(0x20, 0x80)),
     "modbus-rtu": bytes(range(0x20, 0x80)),
     "uhfreader18": bytes(range(4)),
@@ -103,7 +104,7 @@ def test_a_byte_lost_or_added_inside_is_noise_and_the_next_frame_is_found(vector
 def test_what_a_peer_can_make_us_keep_is_bounded(name):
     decoder = find_protocol(name, "from_reader").decoder
     rng = random.Random(1)
-    starts = b"\xbb\x00\x22\x02\x00S A0\xa0\x01"
+    starts = b"\xbb\x00\x22\x02\x00S A0\xa0\x01\xff"
     for _ in range(200):
         decoder.feed(bytes(rng.choices(starts, k=997)))
         assert len(decoder._buffer) <= 1024

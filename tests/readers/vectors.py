@@ -34,7 +34,7 @@ def wire_direction(vector: Vector) -> str:
     return "to_reader" if vector.direction == "to_reader" else "from_reader"
 
 
-DEVICES = ("magicrf-m100", "mt-sics", "lcus-relay", "modbus-relay", "modbus-rtu", "uhfreader18")
+DEVICES = ("magicrf-m100", "mt-sics", "lcus-relay", "mercury", "modbus-relay", "modbus-rtu", "uhfreader18")
 NO_VECTORS = ("modbus-weight", "uhfreader288")
 """Protocols of which no frame is published, or which share those of another."""
 ALL = [vector for name in DEVICES for vector in load(name)]
