@@ -11,13 +11,17 @@ from readers.framing import BAD_CHECK, Direction, Found, Noise, StreamDecoder
 Record = dict[str, object]
 
 PROTOCOLS = {
+    "hlk-ld2410": "readers.hlk_ld2410.describe",
     "lcus-relay": "readers.lcus_relay.describe",
+    "line-cards": "readers.line_cards.describe",
     "magicrf-m100": "readers.magicrf_m100.describe",
     "mercury": "readers.mercury.describe",
     "modbus-relay": "readers.modbus_rtu.describe",
     "modbus-rtu": "readers.modbus_rtu.describe",
     "modbus-weight": "readers.modbus_rtu.describe",
     "mt-sics": "readers.mt_sics.describe",
+    "rdm6300": "readers.rdm6300.describe",
+    "tfmini": "readers.tfmini.describe",
     "uhfreader18": "readers.uhfreader18.describe",
     "uhfreader288": "readers.uhfreader18.describe_288",
 }

@@ -21,7 +21,11 @@ from readers.ports import SerialPort
 from readers.settings import DeviceSettings, decode_settings
 from readers.wire_format import WireFormat
 
-READERS = {"magicrf-m100": "readers.magicrf_m100.reader:M100Reader"}
+READERS = {
+    "line-cards": "readers.line_cards.reader:LineCardReader",
+    "magicrf-m100": "readers.magicrf_m100.reader:M100Reader",
+    "rdm6300": "readers.rdm6300.reader:Rdm6300Reader",
+}
 SCALES = {"mt-sics": "readers.mt_sics.reader:MtSicsScale"}
 GROUP = "tacet.readers"
 

@@ -8,6 +8,9 @@ from tests.readers.vectors import ALL, DEVICES, INVALID, NO_VECTORS, VALID, wire
 
 TAG = bytes.fromhex("bb02220011c9340030751feb705c5904e3d50d703a76ef7e")
 WHY = {
+    "fdfcfbfa0200fe0004040201": "ends in 04040201, not 04030201",
+    "fdfcfbfa0200fe00f8f7f6f5": "ends in f8f7f6f5, not 04030201",
+    "0231303030323646343434323603": "checksum 26, computed 86",
     "1500010301010c0000000000000000000003136bb1a6": "CRC b1a6, computed b1a5",
     "1100ee00fed7383354314cba00001590a284": "CRC a284, computed 9f4c",
     "bb01030010004d31303020323664426d2056312e30227e": "checksum 22, computed 92",
@@ -92,7 +95,7 @@ def test_nothing_in_nothing_out():
 def test_an_unknown_protocol_is_named_with_those_there_are():
     with pytest.raises(
         UnknownDevice,
-        match="'foo'; known: lcus-relay, magicrf-m100, mercury, modbus-relay",
+        match="'foo'; known: hlk-ld2410, lcus-relay, ",
     ):
         find_protocol("foo", "from_reader")
 

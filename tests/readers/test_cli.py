@@ -38,13 +38,17 @@ def test_whatever_the_input_holds_the_exit_code_is_0():
 
 def test_the_protocols_are_listed():
     assert decode("--list")[2].stdout.split() == [
+        "hlk-ld2410",
         "lcus-relay",
+        "line-cards",
         "magicrf-m100",
         "mercury",
         "modbus-relay",
         "modbus-rtu",
         "modbus-weight",
         "mt-sics",
+        "rdm6300",
+        "tfmini",
         "uhfreader18",
         "uhfreader288",
     ]
@@ -53,7 +57,7 @@ def test_the_protocols_are_listed():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nope"], "unknown protocol 'nope'; known: lcus-relay"),
+        (["nope"], "unknown protocol 'nope'; known: hlk-ld2410, lcus-relay"),
         (["mt-sics", "/no/such/file"], "No such file"),
         (["mt-sics", "--hex"], "not hex text"),
         ([], "--list"),

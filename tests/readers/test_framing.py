@@ -13,11 +13,14 @@ from tests.readers.vectors import CHECKED, DEVICES, VALID, Vector, wire_directio
 
 NOISE_OF = {  # bytes of which no part can begin a frame, so that what follows is what was meant
     "magicrf-m100": bytes(range(0xBB)),
+    "hlk-ld2410": bytes(range(0xF4)),
+    "tfmini": bytes(set(range(256)) - set(b"\x59\x5a\x42-0123456789")),
     "mt-sics": b"\x00\x01\x80\xff\r\n #xyz0.g",
     "lcus-relay": bytes(range(0xA0)),
     "mercury": bytes(range(0xFF)),
     "modbus-relay": bytes(range(0x20, 0x80)),
     "modbus-rtu": bytes(range(0x20, 0x80)),
+    "rdm6300": bytes(b for b in range(256) if b not in b"\x02\r\n"),
     "uhfreader18": bytes(range(4)),
 }
 
@@ -75,6 +78,8 @@ def assert_covers(records, size):
 @pytest.mark.parametrize("vector", VALID, ids=str)
 def test_a_truncated_frame_is_noise_and_the_next_frame_is_found(vector):
     for cut in range(1, len(vector.raw)):
+        if vector.decoded.get("format") == "text" and vector.raw[:cut].isdigit():
+            continue  # nothing tells 11.21 from a 1 that was cut off and 1.21
         assert frames_of(vector, vector.raw[:cut]) == []
         assert frames_of(vector, vector.raw[:cut] + vector.raw)[-1:] == [vector.raw], cut
 

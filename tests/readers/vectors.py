@@ -34,10 +34,23 @@ def wire_direction(vector: Vector) -> str:
     return "to_reader" if vector.direction == "to_reader" else "from_reader"
 
 
-DEVICES = ("magicrf-m100", "mt-sics", "lcus-relay", "mercury", "modbus-relay", "modbus-rtu", "uhfreader18")
-NO_VECTORS = ("modbus-weight", "uhfreader288")
+DEVICES = (
+    "hlk-ld2410",
+    "lcus-relay",
+    "magicrf-m100",
+    "mercury",
+    "modbus-relay",
+    "modbus-rtu",
+    "mt-sics",
+    "rdm6300",
+    "tfmini",
+    "uhfreader18",
+)
+NO_VECTORS = ("line-cards", "modbus-weight", "uhfreader288")
 """Protocols of which no frame is published, or which share those of another."""
 ALL = [vector for name in DEVICES for vector in load(name)]
 VALID = [vector for vector in ALL if vector.valid]
 INVALID = [vector for vector in ALL if not vector.valid]
-CHECKED = [vector for vector in VALID if vector.protocol != "mt-sics"]  # MT-SICS has no check
+UNCHECKED = ("hlk-ld2410", "mt-sics")
+"""Protocols without a checksum."""
+CHECKED = [v for v in VALID if v.protocol not in UNCHECKED and v.decoded.get("format") != "text"]

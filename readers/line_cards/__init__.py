@@ -1,0 +1,1 @@
+"""Card readers that type: a line of ASCII per touch."""
