@@ -72,3 +72,21 @@ class Weight:
     grams: Decimal
     stable: bool
     weighed_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proximity:
+    """One report of one presence sensor: whether somebody or something is before it.  It knows nobody and counts nobody.
+
+    Args:
+        occupied: None while the sensor works and cannot tell: blinded, or calibrating itself.
+        moving: None where the sensor cannot tell.
+        distance_cm: to what is there; None where that is unknown.
+        sensed_at_ns: UTC, stamped where the bytes arrived.
+    """
+
+    sensor_id: ReaderId
+    occupied: bool | None
+    moving: bool | None
+    distance_cm: int | None
+    sensed_at_ns: int

@@ -1,4 +1,4 @@
-"""Readers and scales by type name, so that the agent needs no device knowledge.
+"""Readers, scales and presence sensors by type name, so that the agent needs no device knowledge.
 
     settings = stanza without id, type, port and the agent's own keys
     registry.check_reader("magicrf-m100", settings)                     # at start: SetupError ends the program
@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 from readers.errors import UnknownDevice
 from readers.health import ReaderHealth
-from readers.model import Chunk, ClockNs, Read, ReaderId, Scanned, Weight
+from readers.model import Chunk, ClockNs, Proximity, Read, ReaderId, Scanned, Weight
 from readers.plugins import load_driver
 from readers.ports import SerialPort
 from readers.settings import DeviceSettings, decode_settings
@@ -27,6 +27,10 @@ READERS = {
     "rdm6300": "readers.rdm6300.reader:Rdm6300Reader",
 }
 SCALES = {"mt-sics": "readers.mt_sics.reader:MtSicsScale"}
+SENSORS = {
+    "hlk-ld2410": "readers.hlk_ld2410.reader:Ld2410Sensor",
+    "tfmini": "readers.tfmini.reader:TfMiniSensor",
+}
 GROUP = "tacet.readers"
 
 
@@ -75,6 +79,18 @@ class Scale(Protocol):
         """Weights as they come, without end.  Raises as `Reader.reads`."""
 
 
+class Sensor(Protocol):
+    """An open presence sensor: it tells whether somebody is there, not who, and not how many."""
+
+    @property
+    def reader_id(self) -> ReaderId: ...
+    @property
+    def health(self) -> ReaderHealth: ...
+
+    def proximities(self) -> AsyncIterator[Proximity]:
+        """Changes at once, the rest about ten times a second, without end.  Raises as `Reader.reads`."""
+
+
 D = TypeVar("D", covariant=True)
 
 
@@ -89,12 +105,13 @@ class Driver(Protocol[D]):
 
 
 def settings_for(type_name: str) -> type[DeviceSettings]:
-    """The settings class of a reader or scale type, whose fields are the keys a stanza may have.
+    """The settings class of a reader, scale or sensor type, whose fields are the keys a stanza may have.
 
     Raises:
         UnknownDevice: no such type.
     """
-    kind, table = ("scale", SCALES) if type_name in SCALES else ("reader", READERS)
+    kinds = {"scale": SCALES, "sensor": SENSORS}
+    kind, table = next(((kind, table) for kind, table in kinds.items() if type_name in table), ("reader", READERS))
     return cast("Driver[object]", load_driver(type_name, kind, table, GROUP)).settings_type
 
 
@@ -110,6 +127,11 @@ def check_reader(type_name: str, settings: Mapping[str, object]) -> None:
 def check_scale(type_name: str, settings: Mapping[str, object]) -> None:
     """As `check_reader`, for a scale."""
     decode_settings(settings, _find_scale(type_name).settings_type)
+
+
+def check_sensor(type_name: str, settings: Mapping[str, object]) -> None:
+    """As `check_reader`, for a presence sensor."""
+    decode_settings(settings, _find_sensor(type_name).settings_type)
 
 
 def open_reader(
@@ -134,6 +156,13 @@ def open_scale(
     return _open(_find_scale(type_name), scale_id, port_path, settings, clock_ns)
 
 
+def open_sensor(
+    type_name: str, sensor_id: str, port_path: str, settings: Mapping[str, object], clock_ns: ClockNs
+) -> AbstractAsyncContextManager[Sensor]:
+    """As `open_reader`, for a presence sensor."""
+    return _open(_find_sensor(type_name), sensor_id, port_path, settings, clock_ns)
+
+
 def _find_reader(type_name: str) -> Driver[Reader]:
     driver = load_driver(type_name, "reader", READERS, GROUP)
     if not hasattr(driver, "reads"):
@@ -146,6 +175,13 @@ def _find_scale(type_name: str) -> Driver[Scale]:
     if not hasattr(driver, "weights"):
         raise UnknownDevice(f"type {type_name!r} is no scale; known: {', '.join(SCALES)}")
     return cast("Driver[Scale]", driver)
+
+
+def _find_sensor(type_name: str) -> Driver[Sensor]:
+    driver = load_driver(type_name, "sensor", SENSORS, GROUP)
+    if not hasattr(driver, "proximities"):
+        raise UnknownDevice(f"type {type_name!r} is no sensor; known: {', '.join(SENSORS)}")
+    return cast("Driver[Sensor]", driver)
 
 
 def _open(

@@ -1,0 +1,1 @@
+"""Benewake TFmini, TFmini Plus and TFmini-S: laser range finders."""
