@@ -7,7 +7,8 @@ import asyncio
 import errno
 import os
 import termios
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -41,6 +42,14 @@ class BytePort(Protocol):
         Raises:
             ReaderDisconnected: the port is gone.
             ReaderTimeout: the port takes no bytes.
+        """
+
+    def set_baud(self, baud: int) -> None:
+        """Go on at another speed; what is under way is lost.
+
+        Raises:
+            ReaderDisconnected: the port is gone.
+            SettingsError: it cannot run at that speed.
         """
 
     def close(self) -> None:
@@ -105,6 +114,16 @@ class SerialPort:
                     await self._write_all(data)
             except TimeoutError as error:
                 raise ReaderTimeout(f"{self.path}: takes no bytes; is the device stuck or flow control on?") from error
+
+    def set_baud(self, baud: int) -> None:
+        """Go on at another speed.  See `BytePort`."""
+        if self._lost is not None:
+            raise self._lost
+        if self._device is None:
+            raise ReaderDisconnected(f"{self.path}: closed")
+        self._buffer.clear()
+        with _explained(self.path, baud):
+            self._device.baudrate = baud
 
     def close(self) -> None:
         """Give the port back; a waiting `receive` returns what is left, then b""."""
@@ -224,8 +243,15 @@ def explain(path: str, code: int | None) -> str:
 
 
 def _open_device(path: str, baud: int) -> serial.Serial:
-    try:
+    with _explained(path, baud):
         return serial.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True)
+
+
+@contextmanager
+def _explained(path: str, baud: int) -> Iterator[None]:
+    """Turn what pyserial complains of into our errors."""
+    try:
+        yield
     except (OSError, termios.error) as error:  # SerialException is an OSError
         code = error.errno if isinstance(error, OSError) else error.args[0]
         raise ReaderDisconnected(explain(path, code)) from error

@@ -7,6 +7,7 @@ the host does not read, what the device says is lost, as on a real line; the pty
 import errno
 import os
 import select
+import termios
 import tty
 from pathlib import Path
 
@@ -17,6 +18,7 @@ FIFO_BYTES = 4096
 BURST_NS = 20_000_000  # a late tick may catch up this much of the line's time
 NS_PER_S = 1_000_000_000
 BITS_PER_BYTE = 10
+OUTPUT_SPEED = 5  # of a terminal's attributes
 
 
 class Pacer:
@@ -42,10 +44,16 @@ class Pacer:
 
 
 class PtyLine:
-    """One device at one port.  `step` does all the work and is to be called every few ms."""
+    """One device at one port.  `step` does all the work and is to be called every few ms.
 
-    def __init__(self, device: Device, link: Path) -> None:
+    Args:
+        minds_baud: bytes pass only while the host's speed is the device's; else each side reads framing errors, which a
+            UART gives as NUL.
+    """
+
+    def __init__(self, device: Device, link: Path, *, minds_baud: bool = False) -> None:
         self.device, self.link = device, link
+        self._minds_baud = minds_baud
         self.lost_bytes = 0
         self._master: int | None = None
         self._fifo = bytearray()
@@ -96,8 +104,8 @@ class PtyLine:
         """Carry bytes both ways up to `now_ns`."""
         heard, host_is_there = self._receive()
         if heard:
-            self._fifo += self.device.feed(heard, now_ns)
-        self._fifo += self.device.tick(now_ns)
+            self._fifo += self._carried(self.device.feed(self._carried(heard), now_ns))
+        self._fifo += self._carried(self.device.tick(now_ns))
         if len(self._fifo) > FIFO_BYTES:
             self.lost_bytes += len(self._fifo) - FIFO_BYTES
             del self._fifo[FIFO_BYTES:]
@@ -107,6 +115,12 @@ class PtyLine:
             self.lost_bytes += count - sent
             del self._fifo[:count]
         self._pacer.spend(count, idle=not self._fifo)
+
+    def _carried(self, data: bytes) -> bytes:
+        """What the other side makes of it."""
+        if not data or not self._minds_baud or self._master is None:
+            return data
+        return data if termios.tcgetattr(self._master)[OUTPUT_SPEED] == _speed(self.device.baud) else bytes(len(data))
 
     def _receive(self) -> tuple[bytes, bool]:
         """What the host sent, and whether one is there."""
@@ -135,3 +149,10 @@ class PtyLine:
             if error.errno not in (errno.EIO, errno.EAGAIN):
                 raise
             return 0
+
+
+def _speed(baud: int) -> int:
+    """The number the kernel has for a speed."""
+    speed = getattr(termios, f"B{baud}")
+    assert isinstance(speed, int)
+    return speed
