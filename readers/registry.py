@@ -24,6 +24,7 @@ from readers.wire_format import WireFormat
 READERS = {
     "line-cards": "readers.line_cards.reader:LineCardReader",
     "magicrf-m100": "readers.magicrf_m100.reader:M100Reader",
+    "r2000-a0": "readers.r2000_a0.reader:R2000Reader",
     "rdm6300": "readers.rdm6300.reader:Rdm6300Reader",
 }
 SCALES = {"mt-sics": "readers.mt_sics.reader:MtSicsScale"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from readers.errors import FrameError
 from readers.r2000_a0.codec import Frame
-from readers.r2000_a0.commands import INVENTORIES, Command
+from readers.r2000_a0.commands import INVENTORIES, PORTS, Command
 
 OK, ANTENNA_MISSING, NO_RETURN_LOSS = 0x10, 0x22, 0xEE
 ERROR_MEANINGS: Mapping[int, str] = {
@@ -56,7 +56,9 @@ ERROR_MEANINGS: Mapping[int, str] = {
     0x57: "power_too_low",
 }
 RSSI_ZERO_DBM = -129
-_FAILURE, _ANTENNA_FAILURE, _ROUND_END = 1, 2, 7
+LONGEST_FAILURE = 2
+"""Data of an answer to an inventory that are longer than this are proof that the reader reads."""
+_FAILURE, _ANTENNA_FAILURE, _ROUND_END = 1, LONGEST_FAILURE, 7
 _LOW_PORTS, _HIGH_PORTS = 0x03, 0x80
 
 
@@ -248,15 +250,15 @@ def parse_temperature_c(frame: Frame) -> int:
     return degrees if above_zero else -degrees
 
 
-def parse_powers_dbm(frame: Frame, ports: int) -> tuple[int, ...]:
-    """The transmit power of each port.  One byte stands for all ports alike.
+def parse_powers_dbm(frame: Frame) -> tuple[int, ...]:
+    """The transmit power of each port, or the one number of all.
 
     Raises:
-        FrameError: neither one byte nor one for each port.
+        FrameError: neither.
     """
-    if len(frame.data) == 1:
-        return tuple(frame.data) * ports
-    return tuple(_exactly(frame, ports))
+    if len(frame.data) in PORTS:
+        return tuple(frame.data)
+    return tuple(_exactly(frame, 1))
 
 
 def _exactly(frame: Frame, size: int) -> bytes:

@@ -19,6 +19,8 @@ WHY = {
     "ff0197024bbe": "CRC 4bbe, computed 4bbf",
     "011000080001020009a333": "CRC a333, computed 671e",
     "010300160002040f18": "CRC 040f, computed 25cf",
+    "a0030174038a": "check 03, computed e8",
+    "a004018911bd": "check bd, computed c1",
 }
 
 

@@ -42,6 +42,7 @@ DEVICES = (
     "modbus-relay",
     "modbus-rtu",
     "mt-sics",
+    "r2000-a0",
     "rdm6300",
     "tfmini",
     "uhfreader18",
