@@ -15,11 +15,10 @@ from hotpath.record import (
     CROWDED,
     DEPARTED,
     DONE,
-    EXITING,
+    FAR,
     ITEM,
     MAX_EPC_BYTES,
     NO_ZONE,
-    PRESENT,
     REFUSED,
     SOLD,
     State,
@@ -57,9 +56,7 @@ def mark_sold(state: State, epc: Words, row: int, size: int, now_ns: int, sold: 
         remember(state, tag, now_ns)
     state.numbers[SOLD] += sold and not hot["sold"]
     hot["sold"] = sold
-    sold_after_ns = state.zones[hot["zone"]]["sold_after_ns"] if hot["state"] in (PRESENT, EXITING) else 0
-    if sold_after_ns > 0:
-        hot["notice_ns"] = state.cold[tag]["place_since_ns"] + sold_after_ns
+    hot["notice_ns"] = FAR  # what we were told is not guessed again before the tag's next stay
     return DONE
 
 

@@ -89,7 +89,8 @@ def find_restored(state: State, tag: int) -> int:
 def adopt(state: State, restored: int, tag: int, t_ns: int) -> None:
     """A confirmed candidate turns out to have been here before the restart: the old record goes on, with the card it lacked.
 
-    One who was present has neither arrived nor returned; it may have `moved`.
+    One who was present has neither arrived nor returned; it may have `moved`.  One who had departed returns, unless the
+    candidacy began before that.
     """
     hot = state.hot[restored]
     life, left = hot["state"], hot["zone"]
@@ -98,6 +99,8 @@ def adopt(state: State, restored: int, tag: int, t_ns: int) -> None:
     hand_over(state, tag, restored)
     hot["reads"] = reads if life == DEPARTED else hot["reads"] + reads
     first_ns, detected_ns = state.cold[restored]["first_ns"], max(t_ns, hot["last_ns"])
+    if life == DEPARTED and first_ns <= state.cold[restored]["left_ns"]:
+        return  # what is older than the departure is no return
     if life == DEPARTED:
         take_place(state, restored, zone, first_ns)
         state.numbers[RETURNS] += 1

@@ -64,11 +64,14 @@ def put_back(state: State, hot: NDArray[np.void], cold: NDArray[np.void]) -> Non
         tag = take_free(state)
         state.hot[tag], state.cold[tag] = hot[row], cold[row]
         life, person = hot[row]["state"], hot[row]["kind"] == PERSON
+        if life != DEPARTED:  # the place may be an exit now, or none any more
+            life = EXITING if state.zones[hot[row]["zone"]]["is_exit"] else PRESENT
+            state.hot[tag]["state"] = life
         push(state, tag, deadline_ns(state, tag))
         if person or life == DEPARTED:
             join_list(state, tag)
         state.numbers[RESTORED_PEOPLE] += person
-        if life in (PRESENT, EXITING):
+        if life != DEPARTED:
             count_in(state, tag, 1)
             state.numbers[PRESENT_PEOPLE if person else PRESENT_ITEMS] += 1
 

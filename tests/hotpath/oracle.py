@@ -236,7 +236,7 @@ class Oracle(Life):
                 tag.zone, tag.last_ns = -1, now_ns
                 self.leave(tag, now_ns)
             self.counts["sold"] += sold and not tag.sold
-            tag.sold = sold
+            tag.sold, tag.noticed = sold, True
 
     def newcomer_sold(self, epc: bytes, now_ns: int) -> Tag | None:
         """An item that was sold without ever being read, still to be marked."""

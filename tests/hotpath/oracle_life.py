@@ -159,7 +159,7 @@ class Life:
 
     def settle(self, tag: Tag, zone: int, since_ns: int, last_ns: int, reads: int) -> None:
         """The tag is at a place from now on."""
-        tag.state, tag.zone, tag.dwelled = "present", zone, False
+        tag.state, tag.zone, tag.noticed = "present", zone, False
         tag.place_since_ns, tag.place_last_ns, tag.place_reads = since_ns, last_ns, reads
 
     def confirm(self, tag: Tag) -> None:
@@ -185,7 +185,8 @@ class Life:
     def go_on(self, known: Tag, candidate: Tag, evidence: Evidence) -> bool:
         """The record of a person restored after a restart takes over what its card's candidacy found.
 
-        True when it was present, and so has not arrived; False when it had departed, and so returns.
+        False when it had departed before its candidacy began, and so returns; True when there is nothing more to do: it was
+        present, and so has not arrived, or what was read is older than its departure.
         """
         self.tags.remove(candidate)
         known.unseen_card, known.epc, known.handle = None, candidate.epc, candidate.handle
@@ -196,7 +197,9 @@ class Life:
         where = "the same place" if known.zone == evidence.zone else "another place"
         self.reached.add(f"{known.state} before the restart, then at {where}")
         if known.state == "departed":
-            return False
+            is_old = known.first_ns <= known.left_ns
+            self.reached |= {"departed before the restart, read from before that"} if is_old else set()
+            return is_old
         known.reads += candidate.window_reads
         if known.zone == evidence.zone:
             known.place_reads += evidence.reads
@@ -228,15 +231,15 @@ class Life:
     def stay(self, tag: Tag, t_ns: int) -> None:
         """What becomes of a tag that is still where it was."""
         rules, stayed_ns = self.rules(tag.zone), t_ns - tag.place_since_ns
-        limit_s, done = (rules.dwell_s, tag.dwelled) if tag.kind == "person" else (rules.sold_after_s, tag.sold)
-        if done or limit_s <= 0 or stayed_ns < round(limit_s * NS_PER_S):
+        limit_s = rules.dwell_s if tag.kind == "person" else rules.sold_after_s
+        if tag.noticed or limit_s <= 0 or stayed_ns < round(limit_s * NS_PER_S):
             return
+        tag.noticed = True
         if tag.kind == "person":
-            tag.dwelled = True
             self.emit(tag, "dwelled", t_ns, t_ns, tag.place_reads, self.current_cdbm(tag), None)
         else:
+            self.counts["sold"] += not tag.sold
             tag.sold = True
-            self.counts["sold"] += 1
 
     def challenge(self, tag: Tag, zone: int, t_ns: int) -> None:
         """Move the tag to `zone` if its fresh reads there win."""

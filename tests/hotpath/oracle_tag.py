@@ -77,7 +77,7 @@ class Tag:
     reads: int = 0
     place_reads: int = 0
     window_reads: int = 0
-    dwelled: bool = False
+    noticed: bool = False
     sold: bool = False
     unseen_card: bytes | None = None
     places: list[Slot | None] = field(default_factory=lambda: [None] * SLOTS)

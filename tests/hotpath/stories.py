@@ -209,6 +209,17 @@ STORIES: dict[str, str] = {
         80   card desk
         80.2 card desk          => returned card desk
     """,
+    "after a restart, what was read before a departure is no return": """
+        0    card shelf
+        0.1  card shelf         => arrived card shelf
+        60   restart
+        68   tick               => departed ? shelf timeout
+        75   tick
+        67   card desk
+        67.2 card desk
+        80   card desk
+        80.2 card desk          => returned card desk
+    """,
     "whose card was withdrawn during the restart departs": """
         0    card shelf
         0.1  card shelf         => arrived card shelf

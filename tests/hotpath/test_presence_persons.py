@@ -85,3 +85,12 @@ def test_strays_candidates_and_staff_do_not_survive_a_restart() -> None:
     assert not any(epc in kept for epc in (stray, staff, ITEM, CARD))
     restored = new.restore(kept, START_NS + S)
     assert (restored.items, restored.people, restored.dropped, new.counters.tags) == (0, 0, 0, 0)
+
+
+def test_what_is_told_of_a_person_without_a_card_carries_nothing_of_its_hash() -> None:
+    tracker, new = make_tracker(), make_tracker(seed=2)
+    feed(tracker, at(0, epc=CARD), at(0.1, epc=CARD))
+    new.restore(tracker.snapshot().to_bytes(), START_NS + S)
+    new.tick(START_NS + 100 * S)
+    assert new.counters.departed == 1
+    assert not new._state.events["epc"].any()

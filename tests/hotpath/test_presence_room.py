@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edge.columns import make_columns
 from edge.presence import PresenceSettings, Tracker, ZoneSettings
+from hotpath import index
 from hotpath.words import HASHES_AT, MEMBER_KEYS
 from tests.hotpath.floor import CARD, LAYOUT, S, at, feed, make_tracker
 from tests.hotpath.store import CARDS, FOREVER_NS, ITEMS, KEY, OWN, START_NS, table_of
@@ -130,3 +131,18 @@ def test_the_index_holds_what_a_dictionary_would(changes: list[tuple[bool, int]]
     kept = {row["epc"].tobytes()[: row["epc_len"]] for row in hot[hot["state"] != 0]}
     assert kept == {epc[:16] for epc in held}
     assert int((tracker._state.buckets != 0).sum()) == len(held)
+
+
+@given(st.lists(st.integers(0, (1 << 32) - 1), min_size=1, max_size=14, unique=True), st.data())
+@settings(deadline=None)
+def test_a_record_takes_the_place_of_another_in_a_crowded_index_without_moving_anybody(
+    hashes: list[int], data: st.DataObject
+) -> None:
+    buckets = np.zeros(16, np.uint64)
+    entered = [tag for tag, wanted in enumerate(hashes) if index.enter(buckets, tag, np.uint64(wanted))]
+    tag = data.draw(st.sampled_from(entered))
+    before = buckets.copy()
+    index.replace(buckets, tag, 99, np.uint64(hashes[tag]))
+    (changed,) = np.flatnonzero(buckets != before)
+    assert before[changed] == hashes[tag] << 32 | tag + 1
+    assert buckets[changed] == hashes[tag] << 32 | 100

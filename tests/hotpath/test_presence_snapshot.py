@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from edge.presence import Antenna, Layout, SnapshotError, Tracker, ZoneSpec
 from hotpath import record
-from tests.hotpath.floor import CARD, ITEM, LAYOUT, A, B, S, at, feed, make_tracker, told
+from hotpath.snapshot import checksum
+from tests.hotpath.floor import CARD, EXIT, ITEM, LAYOUT, A, B, S, at, feed, make_tracker, told
 from tests.hotpath.store import CARDS, ITEMS, OWN, START_NS
 
 NOW_NS = START_NS + 60 * S
@@ -91,6 +93,68 @@ def test_one_of_another_version_is_refused(kept: bytes, monkeypatch: pytest.Monk
     monkeypatch.setattr(record, "HOT", np.dtype([*record.HOT.descr, ("more", "u8")]))
     with pytest.raises(SnapshotError, match="version"):
         make_tracker().restore(kept, NOW_NS)
+
+
+def with_rows(kept: bytes, change: Callable[[np.ndarray], None]) -> bytes:
+    """The snapshot with other rows, and the checksum of these."""
+    size = int.from_bytes(kept[8:12], "little")
+    start, rows = -(-(12 + size) // 8) * 8, msgspec.json.decode(kept[12 : 12 + size])["rows"]
+    hot = np.frombuffer(kept, record.HOT, rows, start).copy()
+    change(hot)
+    return with_checksum(kept[:start] + hot.tobytes() + kept[start + hot.nbytes : -8])
+
+
+def with_checksum(body: bytes) -> bytes:
+    return body + int(checksum(np.frombuffer(bytearray(body), np.uint64))).to_bytes(8, "little")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("state", record.CANDIDATE),
+        ("state", 200),
+        ("kind", record.STRAY),
+        ("profile", record.PROFILES),
+        ("epc_len", record.MAX_EPC_BYTES + 1),
+        ("epc_len", 0),
+        ("zone", 4),
+    ],
+)
+def test_rows_that_no_engine_writes_are_refused_although_their_checksum_is_right(
+    kept: bytes, name: str, value: int
+) -> None:
+    def change(hot: np.ndarray) -> None:
+        item = np.flatnonzero((hot["kind"] == record.ITEM) & (hot["state"] == record.PRESENT))[0]
+        hot[name][item] = value
+
+    tracker = make_tracker()
+    with pytest.raises(SnapshotError, match="no engine writes"):
+        tracker.restore(with_rows(kept, change), NOW_NS)
+    assert_untouched(tracker)
+    assert make_tracker().restore(with_rows(kept, lambda _: None), NOW_NS).items == 3
+
+
+def test_a_header_that_is_no_text_is_refused_in_one_line(kept: bytes) -> None:
+    with pytest.raises(SnapshotError, match="header"):
+        make_tracker().restore(with_checksum(kept.replace(b'"b"', b'"\xff"', 1)[:-8]), NOW_NS)
+
+
+def test_the_place_in_the_index_which_comes_from_the_card_is_not_kept(kept: bytes) -> None:
+    def change(hot: np.ndarray) -> None:
+        assert (hot["kind"] == record.PERSON).sum() == 2
+        assert not hot["hash"].any()
+
+    with_rows(kept, change)
+
+
+def test_who_was_on_the_way_out_of_what_is_no_exit_any_more_stays_as_anywhere() -> None:
+    old = make_tracker()
+    feed(old, at(0, EXIT), at(0.1, EXIT))
+    kinds = [ZoneSpec(zone.id, "floor" if zone.kind == "exit" else zone.kind) for zone in LAYOUT.zones]
+    new = make_tracker(layout=replace(LAYOUT, zones=tuple(kinds)))
+    new.restore(old.snapshot().to_bytes(), START_NS + S)
+    (event,) = new.tick(START_NS + 900 * S)
+    assert (event.reason, event.detected_t_ns) == ("timeout", START_NS + 601 * S)
 
 
 def test_it_only_fits_into_an_engine_that_has_seen_nothing_and_has_room(kept: bytes) -> None:
