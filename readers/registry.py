@@ -24,10 +24,17 @@ from readers.wire_format import WireFormat
 READERS = {
     "line-cards": "readers.line_cards.reader:LineCardReader",
     "magicrf-m100": "readers.magicrf_m100.reader:M100Reader",
+    "mercury": "readers.mercury.reader:MercuryReader",
+    "pn532-hsu": "readers.pn532_hsu.reader:Pn532Reader",
     "r2000-a0": "readers.r2000_a0.reader:R2000Reader",
     "rdm6300": "readers.rdm6300.reader:Rdm6300Reader",
+    "uhfreader18": "readers.uhfreader18.reader:UhfReader18",
+    "uhfreader288": "readers.uhfreader18.reader:UhfReader288",
 }
-SCALES = {"mt-sics": "readers.mt_sics.reader:MtSicsScale"}
+SCALES = {
+    "modbus-weight": "readers.modbus_weight.reader:ModbusScale",
+    "mt-sics": "readers.mt_sics.reader:MtSicsScale",
+}
 SENSORS = {
     "hlk-ld2410": "readers.hlk_ld2410.reader:Ld2410Sensor",
     "tfmini": "readers.tfmini.reader:TfMiniSensor",

@@ -47,6 +47,7 @@ RSSI_OFFSET_DBM = -129
 """Added to the raw byte.  No manual gives its unit; the readers are built on the chip whose own protocol (0xA0) documents
 this offset, and captures of a near tag (107, 109) come out at -22 and -20 dBm."""
 MAX_EPC = 62
+POWER_UNKNOWN = 0
 _INFO_SIZE = 8
 _MODE_AT: Mapping[int, int] = {Command.GET_WORK_MODE: 4, Command.GET_STREAM: 0}
 """Where the mode stands in the answers; behind the four Wiegand parameters of an 18."""
@@ -141,6 +142,30 @@ def meaning(frame: Frame) -> str:
     elif frame.command in (Command.INVENTORY, Command.INVENTORY_SINGLE):
         special = INVENTORY_MEANINGS
     return special.get(status) or MEANINGS.get(status, "unknown")
+
+
+def is_unknown_command(frame: Frame) -> bool:
+    """Whether it answers a command that the unit does not know, or heard wrongly; which one it does not say."""
+    return frame.command == 0 and frame.status == BAD_COMMAND
+
+
+def is_acknowledgement(frame: Frame, dialect: Dialect) -> bool:
+    """Whether an 18 has only heard the order: no tag is counted, something else is said, and tags come later as reports."""
+    is_old_answer = frame.command == Command.INVENTORY and dialect is Dialect.OLD
+    return is_old_answer and frame.status == DONE and len(frame.data) > 1 and frame.data[0] == 0
+
+
+def is_empty(frame: Frame, sighting: Sighting | None) -> bool:
+    """Whether it ends an inventory that found no tag."""
+    if frame.command != Command.INVENTORY:
+        return False
+    return frame.status == NO_TAG or (sighting is not None and not sighting.tags)
+
+
+def is_mode(frame: Frame) -> bool:
+    """Whether it is an answer to `get_mode` that tells."""
+    at = _MODE_AT.get(frame.command)
+    return at is not None and frame.status == OK and len(frame.data) > at
 
 
 def parse_info(frame: Frame) -> Info:
