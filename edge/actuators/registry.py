@@ -14,7 +14,10 @@ from readers.plugins import load_driver
 from readers.ports import SerialPort
 from readers.settings import DeviceSettings, decode_settings
 
-RELAYS = {"lcus-relay": "edge.actuators.lcus_relay.relay:LcusRelay"}
+RELAYS = {
+    "lcus-relay": "edge.actuators.lcus_relay.relay:LcusRelay",
+    "modbus-relay": "edge.actuators.modbus_relay.relay:ModbusRelay",
+}
 GROUP = "tacet.actuators"
 
 

@@ -19,6 +19,8 @@ REFUSAL = 0x80
 
 HEAD, CRC_BYTES, MAX_FRAME = 2, 2, 256
 
+BUSY = (5, 6)
+"""Codes of refusals that pass by themselves."""
 EXCEPTIONS: Mapping[int, str] = {
     1: "illegal function: the device does not offer it; check `function`",
     2: "illegal data address: the device has no such register or coil; check the address, which counts from 0",

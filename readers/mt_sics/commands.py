@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from readers.errors import FrameError
+from readers.mass import GRAMS
 from readers.mt_sics.codec import Line
 
 WEIGH_NOW = Line("SI")
@@ -19,18 +20,6 @@ STREAM = Line("SIR")
 SERIAL_NUMBER = Line("I4")
 
 WEIGHT_COMMANDS = ("S", "SI", "SIR", "SR", "SU")
-GRAMS: Mapping[str, Decimal] = {
-    "mg": Decimal("0.001"),
-    "g": Decimal(1),
-    "kg": Decimal(1000),
-    "t": Decimal(1_000_000),
-    "ct": Decimal("0.2"),
-    "lb": Decimal("453.59237"),
-    "oz": Decimal("28.349523125"),
-    "ozt": Decimal("31.1034768"),
-    "dwt": Decimal("1.55517384"),
-    "GN": Decimal("0.06479891"),
-}
 ERRORS: Mapping[str, str] = {"ES": "syntax_error", "ET": "transmission_error", "EL": "logical_error"}
 _WEIGHT = re.compile(r" *(-?\d+(?:\.\d+)?) (\S+)")
 _STATUS: Mapping[str, str] = {

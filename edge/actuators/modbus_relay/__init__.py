@@ -1,0 +1,1 @@
+"""Relay boards that speak Modbus RTU."""
