@@ -20,6 +20,7 @@ PROTOCOLS = {
     "modbus-rtu": "readers.modbus_rtu.describe",
     "modbus-weight": "readers.modbus_rtu.describe",
     "mt-sics": "readers.mt_sics.describe",
+    "pn532-hsu": "readers.pn532_hsu.describe",
     "r2000-a0": "readers.r2000_a0.describe",
     "rdm6300": "readers.rdm6300.describe",
     "tfmini": "readers.tfmini.describe",

@@ -14,6 +14,7 @@ class ReaderHealth:
         overrun_bytes: bytes lost because nobody took them in time.
         empty_polls: polls that found no tag; normal in an empty field.
         rearms: times the stream had to be started again.
+        random_uids: cards whose number is drawn anew at every touch; nobody can be known by them.
         no_value: answers of a scale that carry no weight: overload, underload, busy.
         signs_of_life: reports of tags, and of rounds that found none: proof that it reads; None where the driver cannot tell.
         temperature_c: the device's own, None where it does not report one.
@@ -27,6 +28,7 @@ class ReaderHealth:
     overrun_bytes: int = 0
     empty_polls: int = 0
     rearms: int = 0
+    random_uids: int = 0
     no_value: int = 0
     signs_of_life: int | None = None
     temperature_c: float | None = None

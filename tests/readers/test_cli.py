@@ -47,6 +47,7 @@ def test_the_protocols_are_listed():
         "modbus-rtu",
         "modbus-weight",
         "mt-sics",
+        "pn532-hsu",
         "r2000-a0",
         "rdm6300",
         "tfmini",

@@ -21,6 +21,7 @@ NOISE_OF = {  # bytes of which no part can begin a frame, so that what follows i
     "modbus-relay": bytes(range(0x20, 0x80)),
     "modbus-rtu": bytes(range(0x20, 0x80)),
     "r2000-a0": bytes(range(0xA0)),
+    "pn532-hsu": bytes(range(1, 256)),
     "rdm6300": bytes(b for b in range(256) if b not in b"\x02\r\n"),
     "uhfreader18": bytes(range(4)),
 }

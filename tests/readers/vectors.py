@@ -43,6 +43,7 @@ DEVICES = (
     "modbus-rtu",
     "mt-sics",
     "r2000-a0",
+    "pn532-hsu",
     "rdm6300",
     "tfmini",
     "uhfreader18",

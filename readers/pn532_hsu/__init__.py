@@ -1,0 +1,1 @@
+"""PN532 NFC chip on its serial interface (HSU)."""
