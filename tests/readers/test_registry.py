@@ -41,9 +41,9 @@ def test_a_wrong_setting_is_named_before_anything_opens(stanza, message):
 
 
 def test_an_unknown_type_lists_those_there_are():
-    with pytest.raises(UnknownDevice, match="unknown reader type 'nope'; known: .*magicrf-m100"):
+    with pytest.raises(UnknownDevice, match=r"unknown reader type 'nope'; known: .*magicrf-m100"):
         registry.check_reader("nope", {})
-    with pytest.raises(UnknownDevice, match="unknown scale type 'magicrf-m100'; known: .*mt-sics"):
+    with pytest.raises(UnknownDevice, match=r"unknown scale type 'magicrf-m100'; known: .*mt-sics"):
         registry.check_scale("magicrf-m100", STANZA)
 
 
@@ -98,5 +98,5 @@ def test_a_third_party_reader_is_no_scale():
 
 @pytest.mark.usefixtures("plugin")
 def test_third_party_names_are_listed_too():
-    with pytest.raises(UnknownDevice, match="known: .*magicrf-m100, .*third-party"):
+    with pytest.raises(UnknownDevice, match=r"known: .*magicrf-m100, .*third-party"):
         registry.check_reader("nope", {})
