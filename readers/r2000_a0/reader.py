@@ -19,7 +19,7 @@
     min_return_loss_db = 6     # an antenna with less is worth a warning, measured on opening
     max_temperature_c = 65     # more is worth a warning
     address = 255              # 255 is whichever reader is there
-    baud = 115200              # or 38400
+    baud = 115200              # or 38400; a reader found at the other speed is moved to this one
     antennas = [{ number = 1, zone = "door", floor_dbm = -72 }]
 
 The reader rests after each order, so the driver sends the next when the last one's end is told; that is the sign of
@@ -29,51 +29,22 @@ that; a reader that goes on is started anew.  Settings live in the reader's flas
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import ClassVar, Self
 
-from readers.driver import StreamDriver
 from readers.errors import ReaderRefused, ReaderTimeout
 from readers.model import ClockNs, Epc, Read, ReaderId
-from readers.ports import BytePort, drain
+from readers.ports import BytePort
 from readers.r2000_a0 import answers, commands
 from readers.r2000_a0.answers import Failure, RoundEnd, TagReport
-from readers.r2000_a0.codec import Frame, FrameDecoder
-from readers.r2000_a0.rounds import Rounds, Turn
+from readers.r2000_a0.codec import Frame
+from readers.r2000_a0.dialogue import USUAL, Patience, R2000Dialogue
+from readers.r2000_a0.rounds import Rounds, plan_turns
 from readers.r2000_a0.settings import R2000Settings
 from readers.settings import DeviceSettings
 
-TRIES = 3
-"""A reader that has just been started anew does not answer at once."""
 
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the driver waits.
-
-    Args:
-        calm_s: for an old order to end by itself.
-        answer_s: for the answer to a command; writing to flash takes over 0.1 s.
-        silent_s: of silence in an order before ordering anew, beside `round_s` for each of its rounds.
-        round_s: the longest an inventory round without a tag may take.
-        dead_s: without a sign of life, although it answers, before giving up.
-        temperature_s: from one question for the temperature to the next.
-    """
-
-    calm_s: float = 3.0
-    answer_s: float = 0.5
-    silent_s: float = 1.0
-    round_s: float = 0.1
-    dead_s: float = 5.0
-    temperature_s: float = 30.0
-
-
-USUAL = Patience()
-
-
-class R2000Reader(StreamDriver[Frame]):
+class R2000Reader(R2000Dialogue):
     """One reader on one port.  Entering sets it up and gives the first order; when it is left, it ends its last.
 
     Args:
@@ -90,25 +61,20 @@ class R2000Reader(StreamDriver[Frame]):
         clock_ns: ClockNs,
         patience: Patience = USUAL,
     ) -> None:
-        super().__init__(reader_id, port, FrameDecoder, clock_ns)
-        self.module = ""
-        """What the reader says of itself, known once entered."""
-        self._settings, self._patience, self._to = settings, patience, settings.address
+        super().__init__(reader_id, port, settings, clock_ns, patience)
         self._rounds = Rounds(plan_turns(settings))
         self._antenna: int | None = None  # the one in use, where we know
         self._alive_at_s = self._silent_at_s = self._temperature_at_s = 0.0
         self._is_hot = False
 
     async def __aenter__(self) -> Self:
-        """Wait for an old order to end, set the reader up, give the first order.
+        """Find the reader, let an old order end, set it up, give the first order.
 
         Raises:
-            ReaderTimeout: nothing answers, or it cannot be stopped.
+            ReaderTimeout: nothing answers.
             ReaderRefused: the reader does not accept region, power or antennas.
         """
-        await self._calm_down()
-        told = await self._ask(commands.get_firmware(self._to), "the firmware's version")
-        self.module = f"R2000 firmware {answers.parse_firmware(told)}, address {told.address}"
+        await self._find()
         await self._set_up()
         if self._settings.beeper is not None:
             await self._order("beeper", commands.set_beeper(self._to, self._settings.beeper))
@@ -207,82 +173,3 @@ class R2000Reader(StreamDriver[Frame]):
                 loss_db = answers.parse_byte(told)  # where it could not measure, a number beyond any limit
                 if loss_db < least_db:
                     self._warn(f"antenna {antenna} throws back power: return loss {loss_db} dB; check plug and cable")
-
-    async def _set_up(self) -> None:
-        settings = self._settings
-        region = bytes([commands.REGIONS[settings.region], *settings.channels()])
-        if await self._region() != region:
-            await self._order(f"region {settings.region}", commands.set_region(self._to, settings.region, *region[1:]))
-            told = await self._region()
-            if told != region:
-                raise ReaderRefused(f"asked for region {settings.region}, the reader is in 0x{told.hex()}", 0)
-        await self._set_powers()
-        detector_db = settings.detector_db
-        if detector_db is not None and detector_db != answers.parse_byte(
-            await self._ask(commands.get_detector(self._to), "the antenna detector")
-        ):
-            await self._order("detector_db", commands.set_detector(self._to, detector_db))
-
-    async def _region(self) -> bytes:
-        return (await self._ask(commands.get_region(self._to), "the region")).data
-
-    async def _set_powers(self) -> None:
-        wanted = self._settings.powers_dbm()
-        told = await self._powers()
-        if all(told[antenna - 1] == power for antenna, power in wanted.items()):
-            return
-        alike = set(wanted.values())
-        powers = alike if len(alike) == 1 else [wanted.get(port, power) for port, power in enumerate(told, start=1)]
-        await self._order("power_dbm", commands.set_power(self._to, [*powers]))
-        told = await self._powers()
-        for antenna, power in wanted.items():
-            if told[antenna - 1] != power:
-                is_at = f"asked for {power} dBm, antenna {antenna} is at {told[antenna - 1]} dBm"
-                raise ReaderRefused(f"{is_at}; set power_dbm to what the reader can do", 0)
-
-    async def _powers(self) -> tuple[int, ...]:
-        """The transmit power of each port."""
-        ports = self._settings.ports
-        told = answers.parse_powers_dbm(await self._ask(commands.get_power(self._to, ports), "the power"))
-        if len(told) not in (1, ports):
-            raise ReaderRefused(f"the reader has {len(told)} ports; set ports = {len(told)}", 0)
-        return told * ports if len(told) == 1 else told
-
-    async def _calm_down(self) -> None:
-        if not await drain(self._port, limit_ms=round(self._patience.calm_s * 1000)):
-            await self._stop(commands.reset(self._to).to_bytes(), "the reader")
-
-    async def _order(self, what: str, command: Frame) -> None:
-        """Send a command whose answer is a result byte."""
-        code = answers.parse_byte(await self._ask(command, what))
-        if code != answers.OK:
-            raise ReaderRefused(f"the reader refuses {what}: {answers.describe_error(code)}", code)
-
-    async def _ask(self, command: Frame, what: str) -> Frame:
-        """The answer to a command; what else arrives meanwhile is dropped."""
-        for _ in range(TRIES):
-            await self._port.send(command.to_bytes())
-            answer = await self._answer(partial(_is_answer, command=command), self._patience.answer_s)
-            if answer is not None:
-                return answer
-        raise ReaderTimeout(f"no answer to {what} (command 0x{command.command:02x}); check power, wiring and baud rate")
-
-
-def plan_turns(settings: R2000Settings) -> tuple[Turn, ...]:
-    """The orders that cover all antennas in use."""
-    to, antennas, repeat = settings.address, settings.active_antennas, settings.repeat
-    if settings.session is not None:
-        order = commands.session_inventory(to, settings.session, settings.target, repeat)
-        return tuple(Turn((antenna,), order, repeat) for antenna in antennas)
-    if len(antennas) == 1:
-        return (Turn(antennas, commands.realtime_inventory(to, repeat), repeat),)
-    stay, rest_ms = settings.stay, settings.interval_ms
-    order = commands.fast_switch_inventory(
-        to, antennas, ports=settings.ports, stay=stay, interval_ms=rest_ms, repeat=repeat
-    )
-    stays = repeat * len(antennas)
-    return (Turn(antennas, order, stays * stay, stays * rest_ms / 1000),)
-
-
-def _is_answer(frame: Frame, command: Frame) -> Frame | None:
-    return frame if frame.command == command.command else None

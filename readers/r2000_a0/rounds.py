@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from readers.errors import ReaderRefused
+from readers.r2000_a0 import commands
 from readers.r2000_a0.answers import ANTENNA_MISSING, Failure, RoundEnd, describe_error
 from readers.r2000_a0.codec import Frame
+from readers.r2000_a0.settings import R2000Settings
 
 MAX_FAILURES = 3
 """So many failed orders in a row are no passing trouble."""
@@ -30,6 +32,22 @@ class Turn:
     order: Frame
     rounds: int
     rest_s: float = 0.0
+
+
+def plan_turns(settings: R2000Settings) -> tuple[Turn, ...]:
+    """The orders that cover all antennas in use."""
+    to, antennas, repeat = settings.address, settings.active_antennas, settings.repeat
+    if settings.session is not None:
+        order = commands.session_inventory(to, settings.session, settings.target, repeat)
+        return tuple(Turn((antenna,), order, repeat) for antenna in antennas)
+    if len(antennas) == 1:
+        return (Turn(antennas, commands.realtime_inventory(to, repeat), repeat),)
+    stay, rest_ms = settings.stay, settings.interval_ms
+    order = commands.fast_switch_inventory(
+        to, antennas, ports=settings.ports, stay=stay, interval_ms=rest_ms, repeat=repeat
+    )
+    stays = repeat * len(antennas)
+    return (Turn(antennas, order, stays * stay, stays * rest_ms / 1000),)
 
 
 class Rounds:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from readers.r2000_a0 import commands
-from readers.settings import Baud, DeviceSettings
+from readers.settings import DeviceSettings
 
 PowerDbm = Annotated[int, msgspec.Meta(ge=0, le=33)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=255)]
@@ -15,7 +15,7 @@ Antenna = Annotated[int, msgspec.Meta(ge=1, le=8)]
 class R2000Settings(DeviceSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one reader is told."""
 
-    baud: Baud = 115200
+    baud: Literal[38400, 115200] = 115200
     address: Annotated[int, msgspec.Meta(ge=0, le=255)] = 255
     region: str
     first_mhz: float | None = None

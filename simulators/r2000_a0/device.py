@@ -48,8 +48,10 @@ class R2000Device:
         fields: by port; None, and ports beyond the last, have no antenna.
     """
 
-    def __init__(self, fields: Sequence[Field | None], *, firmware: Firmware | None = None) -> None:
-        self.baud = 115_200
+    def __init__(
+        self, fields: Sequence[Field | None], *, firmware: Firmware | None = None, baud: int = 115_200
+    ) -> None:
+        self.baud = self._next_baud = baud
         self.firmware = firmware or Firmware()
         self.fields: list[Field | None] = [*fields, *[None] * (self.firmware.ports - len(fields))]
         self.settings = delivered(self.firmware)
@@ -73,6 +75,9 @@ class R2000Device:
 
     def tick(self, now_ns: int) -> bytes:
         """Reports whose time has come, ends of orders, and answers that waited for them."""
+        if self._next_baud != self.baud and now_ns >= self._deaf_until_ns:
+            self.baud = self._next_baud
+            self._start(now_ns)
         out = bytearray()
         while self._order is not None:
             while self._due and self._due[0][0] <= now_ns:
@@ -203,9 +208,8 @@ class R2000Device:
 
     def _set_baud(self, data: bytes, now_ns: int) -> bytes:
         """Answered at the old speed, then the reader starts anew."""
-        baud = BAUDS[one_of(data, BAUDS, 0x4A)]
-        self._start(now_ns)
-        self.baud = baud
+        self._next_baud = BAUDS[one_of(data, BAUDS, 0x4A)]
+        self._deaf_until_ns = now_ns + self.firmware.start_ns
         return self._say(0x71, DONE)
 
     def _say(self, code: int, data: bytes) -> bytes:

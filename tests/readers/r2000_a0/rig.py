@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from readers.ports import SerialPort
-from readers.r2000_a0.reader import Patience, R2000Reader
+from readers.r2000_a0.dialogue import Patience
+from readers.r2000_a0.reader import R2000Reader
 from readers.r2000_a0.settings import R2000Settings
 from simulators.pty_host import PtyLine
 from simulators.r2000_a0 import R2000Device
@@ -35,7 +36,7 @@ class FakeField:
 @asynccontextmanager
 async def powered(device: R2000Device, folder: Path) -> AsyncIterator[PtyLine]:
     """The device at its port `folder / "r-1"`, running."""
-    line = PtyLine(device, folder / "r-1")
+    line = PtyLine(device, folder / "r-1", minds_baud=True)
     line.plug()
 
     async def run() -> None:

@@ -214,9 +214,16 @@ async def test_broadcast_is_answered_with_the_real_address_and_another_s_address
         async with opened(line, SETTINGS) as reader:
             assert reader.module.endswith("address 9")
             await take(reader, 1)
-        with pytest.raises(ReaderTimeout, match="no answer to the firmware's version"):
+        with pytest.raises(ReaderTimeout, match="no answer at any baud rate; check power, wiring and address"):
             async with opened(line, R2000Settings(region="us", power_dbm=27, address=1)):
                 pass
+
+
+async def test_a_reader_found_at_the_other_speed_is_moved_to_the_wanted_one(tmp_path):
+    device = R2000Device([FakeField(EPCS[0])], baud=38400, firmware=Firmware(start_ns=50_000_000))
+    async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
+        assert device.baud == 115200
+        assert await take(reader, 1) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)]
 
 
 async def test_unplugged_and_plugged_in_again(tmp_path):
@@ -307,6 +314,6 @@ async def test_nothing_there_is_a_timeout_that_says_what_to_check(tmp_path):
     device = R2000Device([FakeField()])
     device.feed = lambda data, now_ns: b""
     async with powered(device, tmp_path) as line:
-        with pytest.raises(ReaderTimeout, match=r"no answer .* check power, wiring and baud rate"):
+        with pytest.raises(ReaderTimeout, match="no answer at any baud rate"):
             async with opened(line, SETTINGS):
                 pass

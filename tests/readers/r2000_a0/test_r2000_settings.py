@@ -4,7 +4,8 @@ import pytest
 
 from readers import registry
 from readers.errors import SettingsError
-from readers.r2000_a0.reader import R2000Reader, plan_turns
+from readers.r2000_a0.reader import R2000Reader
+from readers.r2000_a0.rounds import plan_turns
 from readers.r2000_a0.settings import R2000Settings
 from readers.settings import decode_settings
 
@@ -29,6 +30,7 @@ STANZA = {"region": "us", "power_dbm": 30}
         ({**STANZA, "beeper": "loud"}, "beeper"),
         ({**STANZA, "ports": 16}, "ports"),
         ({**STANZA, "repeat": 0}, "repeat"),
+        ({**STANZA, "baud": 9600}, "^baud: "),
         ({**STANZA, "powr": 1}, "unknown field `powr`"),
     ],
 )
