@@ -103,6 +103,8 @@ def import_members(
 
     The header: card,alias,language,interests,disinterests,purposes,quiet,cap
 
+    A card is an EPC in hex, em4100:0008075634 (the ten digits on it) or nfc:04a1b2c3d4e5f6 (its UID).
+
     Example:
 
         tacet members import members.csv --config server.toml

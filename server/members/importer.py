@@ -2,7 +2,8 @@
 
     card,alias,language,interests,disinterests,purposes,quiet,cap
 
-Lists are separated by `;`.  `cap` empty: not set; 0: never show me anything.
+`card` is the EPC of a UHF card in hex, `em4100:` and the ten digits printed on a 125 kHz card, or `nfc:` and the UID of an
+NFC card in hex.  Lists are separated by `;`.  `cap` empty: not set; 0: never show me anything.
 """
 
 import csv
@@ -11,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import get_args
 
+from readers.card_number import card_of_text
 from server.decisions.quiet import parse_windows
 from server.decisions.rules import Purpose
 from server.errors import Unprocessable
@@ -19,7 +21,7 @@ COLUMNS = ("card", "alias", "language", "interests", "disinterests", "purposes",
 PURPOSES = frozenset(get_args(Purpose))
 MAX_ALIAS = 60
 MAX_CAP = 100
-EPC_BYTES = range(2, 63)  # 16 to 496 bits
+EPC_BYTES = range(2, 63, 2)  # 16 to 496 bits, whole 16-bit words
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 _TAG = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -120,14 +122,26 @@ def _parse_row(row: int, fields: dict[str, str | None], own_goods: tuple[str, ..
 
 
 def _parse_card(text: str, own_goods: tuple[str, ...]) -> bytes:
+    card = _parse_number(text) if ":" in text else _parse_epc(text)
+    if card.hex().startswith(tuple(prefix.lower() for prefix in own_goods)):
+        raise ValueError("card has the number of one of the site's own goods")
+    return card
+
+
+def _parse_number(text: str) -> bytes:
+    try:
+        return card_of_text(text)
+    except ValueError as error:
+        raise ValueError(f"card: {error}") from None
+
+
+def _parse_epc(text: str) -> bytes:
     try:
         card = bytes.fromhex(text)
     except ValueError:
-        raise ValueError("card is not hex text") from None
+        raise ValueError("card is not hex text; one that is no UHF card is written em4100:… or nfc:…") from None
     if len(card) not in EPC_BYTES:
-        raise ValueError("card is no EPC: it must be 2 to 62 bytes")
-    if card.hex().startswith(tuple(prefix.lower() for prefix in own_goods)):
-        raise ValueError("card has the number of one of the site's own goods")
+        raise ValueError("card is no EPC, which has 2 to 62 bytes, an even number; an NFC card is written nfc:…")
     return card
 
 

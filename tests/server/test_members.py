@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from broker_config.member_table import unpack_members
 from broker_config.messages import MembersOffered, MomentClear, MomentSet, VisitEnded, decode
+from readers.card_number import em4100_card, nfc_card
 from server.errors import NotFound, Unprocessable
 from server.members import service
 from server.members.importer import parse_members
@@ -222,6 +223,11 @@ async def test_a_stolen_card_row_does_not_open_for_another_member(state):
 BAD_ROWS = [
     ("zz,A,en,,,,,", "not hex"),
     ("2d,A,en,,,,,", "no EPC"),
+    ("04a1b2c3d4e5f6,A,en,,,,,", "nfc:…"),
+    ("em4100:8075634,A,en,,,,,", "ten digits"),
+    ("nfc:08a1b2c3,A,en,,,,,", "drawn anew"),
+    ("nfc:xyz,A,en,,,,,", "in hex"),
+    ("mifare:04a1b2c3,A,en,,,,,", "em4100:<the ten digits"),
     (",A,en,,,,,", "no EPC"),
     ("3034257bf400cb0000000001,A,en,,,,,", "own goods"),
     ("2d14,,en,,,,,", "alias"),
@@ -247,6 +253,31 @@ def test_a_bad_row_is_named_and_the_rest_comes_in(row, why):
     assert [record.row for record in good] == [2, 4]
     assert [(error.row, why in error.why) for error in bad] == [(3, True)], bad
     assert row.split(",")[0] == "" or row.split(",")[0] not in bad[0].why
+
+
+def test_cards_of_other_kinds_are_what_their_readers_report():
+    good, bad = parse_members(
+        f"{HEADER}em4100:0008075634,A,en,,,,,\nnfc:04:a1:b2:c3:d4:e5:f6,B,en,,,,,\n", ("3034257b",)
+    )
+    assert [record.card for record in good] == [em4100_card(8075634), nfc_card(bytes.fromhex("04a1b2c3d4e5f6"))]
+    assert bad == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("nfc:04a1b2c3", "NFC: 04-A1-B2-C3"), ("em4100:0000000001", "EM4100:0000000001")]
+)
+def test_a_card_written_in_two_ways_is_one_card(one, other):
+    good, bad = parse_members(f"{HEADER}{one},A,en,,,,,\n{other},B,en,,,,,\n", ())
+    assert ([record.alias for record in good], [error.why for error in bad]) == (
+        ["A"], ["this card is in the file twice"],
+    )  # fmt: skip
+
+
+async def test_a_member_with_a_card_of_125_khz_is_recognised_by_it(edge, state):
+    report = await state.members.import_csv(HEADER + "em4100:0008075634,Zoe,en,,,recognise,,\n")
+    assert (report.imported, report.bad_rows) == (1, [])
+    assert await edge.handle_of(em4100_card(8075634).hex()) is not None
+    assert await edge.handle_of(em4100_card(8075635).hex()) is None
 
 
 def test_a_card_twice_in_a_file_is_taken_once():
