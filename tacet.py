@@ -19,6 +19,7 @@ COMMANDS = {
     "simulate": ("simulators.cli", "simulate_app", "Run simulated readers, scales, relays and displays."),
     "replay": ("edge.cli", "replay_app", "Run a recorded read log through the presence engine."),
     "decode": ("readers.cli", "decode_app", "Decode raw captures of a serial protocol."),
+    "epc": ("readers.epc.cli", "epc_app", "Read and write EPCs by the GS1 Tag Data Standard."),
     "members": ("server.cli", "members_app", "Import members, show and change their consent."),
     "bench": ("edge.cli", "bench_app", "Measure the hot path here, beside what it compares with."),
     "doctor": ("edge.cli", "doctor_app", "Say what is configured, what answers, and what to do about the rest."),

@@ -10,7 +10,7 @@ from edge.outbox import PendingEvent
 from edge.presence_model import PresentTag
 from edge.shelf import NOISE_G, ShelfFusion
 from edge.shelf_fit import Article
-from readers.epc import Sgtin96, decode
+from readers.epc import decode
 from readers.model import ClockNs, Weight
 
 LOOK_EVERY_S = 0.1
@@ -18,9 +18,8 @@ STATE_EVERY_NS = 1_000_000_000
 
 
 def gtin_of(epc: bytes) -> str | None:
-    """The article of an item's EPC; None for what is no SGTIN."""
-    key = decode(epc)
-    return key.gtin14 if isinstance(key, Sgtin96) else None
+    """The article of an item's EPC, whichever SGTIN scheme it is of; None for what is none."""
+    return decode(epc).gtin
 
 
 class ShelfWatch:

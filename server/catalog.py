@@ -9,7 +9,7 @@ import msgspec
 from broker_config.errors import ConfigError
 from broker_config.messages import ShelfPick
 from broker_config.site import Strict, Text, load_toml
-from readers.epc import Sgtin96, decode
+from readers.epc import decode
 
 Gtin = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{14}$")]
 
@@ -62,7 +62,6 @@ def gtin_of(data: ShelfPick) -> str | None:
     if data.gtin is not None or data.epc is None:
         return data.gtin
     try:
-        key = decode(bytes.fromhex(data.epc))
+        return decode(bytes.fromhex(data.epc)).gtin
     except ValueError:  # whatever an agent calls an EPC, it is no hex text
         return None
-    return key.gtin14 if isinstance(key, Sgtin96) else None

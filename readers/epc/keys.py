@@ -1,157 +1,98 @@
-"""GS1 keys as an EPC carries them, and their forms: tag URI, pure identity, element string.
+"""What a tag's EPC says: `Key`, or `Raw` where it says nothing that we know."""
 
-Source: GS1 TDS 1.13, sections 6 and 7; check digit: GS1 General Specifications, section 7.9.
-"""
-
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
-from readers.epc.tables import SCHEMES
+from readers.epc.filters import filter_meaning
+from readers.epc.identity import Identity, key_of
+from readers.epc.segments import PREFIX_DIGITS
+from readers.epc.tables import FAMILIES, SCHEMES, Scheme
+from readers.epc.text import escape
 
-
-def check_digit(digits: str) -> str:
-    """The GS1 check digit that follows `digits`: weights 3, 1, 3… from the right."""
-    total = sum(int(digit) * (3, 1)[place % 2] for place, digit in enumerate(reversed(digits)))
-    return str(-total % 10)
+ENCODING = "_encoding"
+"""Ends the name of a field that says how another one is packed."""
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionedKey(ABC):
-    """What the partitioned schemes share.
+class Key:
+    """A valid EPC, whole: `encode` gives back its bits.
 
     Args:
-        filter: 0..7; what the number means depends on the scheme.
-        company_prefix: 6 to 12 digits.
-        reference: the digits that follow the prefix in the URI, together with it as many as the scheme wants.
-        serial: None where the scheme has none.
+        scheme: a row of `SCHEMES`.
+        fields: in the order of the row's names; unescaped.
+        filter: 0 to 7 (ADI: 63), None in GID.
+        data_toggle: "+" schemes: whether further data follows the EPC.
+        aidc_bits: that data, as 0 and 1, to the end of the tag's words; not read here.
     """
 
-    scheme: ClassVar[str]
-
-    filter: int
-    company_prefix: str
-    reference: str
-    serial: int | None = None
-
-    @property
-    def tag_uri(self) -> str:
-        """With scheme size and filter: `urn:epc:tag:sgtin-96:3.0614141.812345.6789`."""
-        return f"urn:epc:tag:{self.scheme}:{self.filter}.{self._body}"
+    scheme: str
+    fields: tuple[str, ...]
+    filter: int | None
+    data_toggle: int = 0
+    aidc_bits: str = ""
 
     @property
-    def pure_identity(self) -> str:
-        """Without: `urn:epc:id:sgtin:0614141.812345.6789`."""
-        return f"urn:epc:id:{SCHEMES[self.scheme].identity}:{self._body}"
+    def row(self) -> Scheme:
+        """The scheme's row of the tables."""
+        return SCHEMES[self.scheme]
 
     @property
-    @abstractmethod
-    def element_string(self) -> str:
-        """As a bar code carries it, with application identifiers and check digit."""
+    def gtin(self) -> str | None:
+        """The trade item number of 14 digits, the same for every SGTIN scheme; None for what is no trade item."""
+        return self.identity.key if self.row.family == "sgtin" else None
 
     @property
-    def _body(self) -> str:
-        parts = (self.company_prefix, self.reference)
-        return ".".join(parts if self.serial is None else (*parts, str(self.serial)))
+    def partition(self) -> int | None:
+        """How the bits are shared with the company prefix; None where it is not marked."""
+        return PREFIX_DIGITS.index(len(self.fields[0])) if "company_prefix" in self.row.names else None
 
     @property
-    def _checked(self) -> str:
-        digits = self.company_prefix + self.reference
-        return digits + check_digit(digits)
+    def filter_meaning(self) -> str | None:
+        """The filter in words."""
+        return None if self.filter is None else filter_meaning(self.row.family, self.filter)
 
     @property
-    def _first_digit_moved(self) -> str:
-        digits = self.reference[0] + self.company_prefix + self.reference[1:]
-        return digits + check_digit(digits)
-
-
-class Sgtin96(PartitionedKey):
-    """A trade item with its serial.  The reference is the indicator digit, then the item."""
-
-    __slots__ = ()
-    scheme = "sgtin-96"
+    def tag_uri(self) -> str | None:
+        """With scheme and filter: `urn:epc:tag:sgtin-96:3.0614141.812345.6789`; None for the "+" schemes."""
+        filters = () if self.filter is None else (str(self.filter),)
+        return None if self.row.is_plus else f"urn:epc:tag:{self.scheme}:{self._body(filters)}"
 
     @property
-    def gtin14(self) -> str:
-        """The trade item number, 14 digits with the check digit."""
-        return self._first_digit_moved
+    def pure_identity(self) -> str | None:
+        """Without: `urn:epc:id:sgtin:0614141.812345.6789`; None for the "+" schemes, whose company prefix is unknown."""
+        return None if self.row.is_plus else f"urn:epc:id:{self.row.family}:{self._body()}"
 
     @property
-    def element_string(self) -> str:
-        """(01) GTIN (21) serial."""
-        return f"(01){self.gtin14}(21){self.serial}"
-
-
-class Sscc96(PartitionedKey):
-    """A logistic unit.  The reference is the extension digit, then the number."""
-
-    __slots__ = ()
-    scheme = "sscc-96"
+    def element_string(self) -> str | None:
+        """As `Identity.element_string`."""
+        return self.identity.element_string
 
     @property
-    def element_string(self) -> str:
-        """(00) SSCC."""
-        return f"(00){self._first_digit_moved}"
-
-
-class Sgln96(PartitionedKey):
-    """A place, with an extension that is 0 where it names the whole place."""
-
-    __slots__ = ()
-    scheme = "sgln-96"
+    def digital_link(self) -> str | None:
+        """As `Identity.digital_link`."""
+        return self.identity.digital_link
 
     @property
-    def element_string(self) -> str:
-        """(414) GLN (254) extension, the latter only where there is one."""
-        return f"(414){self._checked}" + (f"(254){self.serial}" if self.serial else "")
-
-
-class Grai96(PartitionedKey):
-    """A returnable asset with its serial."""
-
-    __slots__ = ()
-    scheme = "grai-96"
-
-    @property
-    def element_string(self) -> str:
-        """(8003) 0, asset type, serial."""
-        return f"(8003)0{self._checked}{self.serial}"
-
-
-class Gdti96(PartitionedKey):
-    """A document with its serial."""
-
-    __slots__ = ()
-    scheme = "gdti-96"
+    def identity(self) -> Identity:
+        """The thing it names, the same in every scheme of the family."""
+        family = FAMILIES.get(self.row.family)
+        if family is None:
+            return Identity(self.row.family, "", self.fields)
+        if not self.row.is_plus:
+            prefix, reference, *rest = self.fields
+            return Identity(family.name, key_of(family, prefix, reference), tuple(rest), len(prefix))
+        values = [value for name, value in self.named.items() if not name.endswith(ENCODING)]
+        date = None
+        if self.row.names[0] == "date_ai":
+            date, values = (values[0], values[1]), values[2:]
+        return Identity(family.name, values[0], tuple(values[1:]), date=date)
 
     @property
-    def element_string(self) -> str:
-        """(253) document type, serial."""
-        return f"(253){self._checked}{self.serial}"
+    def named(self) -> dict[str, str]:
+        """The fields by name."""
+        return dict(zip(self.row.names, self.fields, strict=True))
 
-
-class Gsrn96(PartitionedKey):
-    """A service relation, recipient's side: a member's card.  Personal data."""
-
-    __slots__ = ()
-    scheme = "gsrn-96"
-
-    @property
-    def element_string(self) -> str:
-        """(8018) GSRN."""
-        return f"(8018){self._checked}"
-
-
-class Gsrnp96(PartitionedKey):
-    """A service relation, provider's side: staff.  Personal data."""
-
-    __slots__ = ()
-    scheme = "gsrnp-96"
-
-    @property
-    def element_string(self) -> str:
-        """(8017) GSRN."""
-        return f"(8017){self._checked}"
+    def _body(self, first: tuple[str, ...] = ()) -> str:
+        return ".".join((*first, *map(escape, self.fields)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +105,11 @@ class Raw:
 
     epc: bytes
     why: str
+
+    @property
+    def gtin(self) -> None:
+        """None: nothing tells."""
+        return None
 
     @property
     def tag_uri(self) -> str:

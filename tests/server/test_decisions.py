@@ -3,7 +3,7 @@
 import pytest
 
 from broker_config.messages import ActuatorResult, DecisionMade, MomentClear
-from readers.epc import Sgtin96, encode
+from readers.epc import encode, parse
 from server.decisions.engine import replay
 from server.errors import NotFound
 from server.summary import summary
@@ -89,7 +89,9 @@ async def test_a_pick_lights_the_lamp_and_names_nobody(edge, state):
 
 
 TRAIL_RUNNER = "00614141008124"
-TRAIL_RUNNER_EPC = encode(Sgtin96(3, "0614141", "000812", 7)).hex()
+TRAIL_RUNNER_EPC = encode(parse("urn:epc:tag:sgtin-96:3.0614141.000812.7")).hex()
+TRAIL_RUNNER_LONG_EPC = encode(parse("urn:epc:tag:sgtin-198:3.0614141.000812.A7")).hex()
+TRAIL_RUNNER_PLUS_EPC = encode(parse(f"(01){TRAIL_RUNNER}(21)A7", "sgtin+")).hex()
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,8 @@ TRAIL_RUNNER_EPC = encode(Sgtin96(3, "0614141", "000812", 7)).hex()
     [
         ({"gtin": TRAIL_RUNNER}, TRAIL_RUNNER, "越野跑鞋"),
         ({"epc": TRAIL_RUNNER_EPC}, TRAIL_RUNNER, "越野跑鞋"),
+        ({"epc": TRAIL_RUNNER_LONG_EPC}, TRAIL_RUNNER, "越野跑鞋"),
+        ({"epc": TRAIL_RUNNER_PLUS_EPC}, TRAIL_RUNNER, "越野跑鞋"),
         ({"epc": TRAIL_RUNNER_EPC, "gtin": "00614141000913"}, "00614141000913", "高爾夫手套"),
         ({"gtin": "00000000000000"}, "00000000000000", None),
         ({"epc": RIVER}, None, None),
