@@ -187,6 +187,19 @@ def parse_version(answer: Answer) -> Version:
     return Version(payload[:4], payload[4:8], payload[8:12], payload[12:16], int.from_bytes(payload[16:], "big"))
 
 
+def parse_serial_number(answer: Answer) -> str:
+    """The serial number printed on the module.  Source: Mercury API, `getSerialNumber`.
+
+    Raises:
+        FrameError: cut off, or not ASCII.
+    """
+    size = answer.payload[3] if len(answer.payload) > 3 else 0
+    text = answer.payload[4 : 4 + size]
+    if not size or len(text) < size or not text.isascii():
+        raise FrameError(f"serial number answer of {len(answer.payload)} bytes makes no sense")
+    return text.decode("ascii").rstrip("\0 ")
+
+
 def parse_in_bootloader(answer: Answer) -> bool:
     """Whether the bootloader runs, rather than the application.
 

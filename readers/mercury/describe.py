@@ -194,6 +194,10 @@ def _power_answer(answer: Answer) -> Fields:
     return fields if power.most_cdbm is None else fields | {"max_cdbm": power.most_cdbm, "min_cdbm": power.least_cdbm}
 
 
+def _serial_number(answer: Answer) -> Fields:
+    return {"serial_number": answers.parse_serial_number(answer)}
+
+
 def _temperature(answer: Answer) -> Fields:
     return {"temperature_c": answers.parse_temperature(answer)}
 
@@ -244,6 +248,7 @@ _COMMANDS: Mapping[int, Callable[[bytes], Fields]] = {
 }
 _ANSWERS: Mapping[int, Callable[[Answer], Fields]] = {
     Opcode.VERSION: _version,
+    Opcode.SERIAL_NUMBER: _serial_number,
     Opcode.READ_ONE: _read_one_answer,
     Opcode.READ_MULTIPLE: _stream_frame,
     Opcode.GET_TAG_BUFFER: _tag_buffer_answer,

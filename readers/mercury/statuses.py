@@ -10,6 +10,7 @@ UNAVAILABLE = 0x0101
 """Also every command but a few while the module is still in its bootloader."""
 UNIMPLEMENTED, UNIMPLEMENTED_FEATURE = 0x0102, 0x0109
 NO_TAGS = 0x0400
+TAG_BUFFER_FULL = 0x0601
 NOT_SUPPORTED = frozenset({UNAVAILABLE, UNIMPLEMENTED, UNIMPLEMENTED_FEATURE})
 
 NAMES: Mapping[int, str] = {
@@ -47,7 +48,7 @@ NAMES: Mapping[int, str] = {
     0x0505: "high_return_loss",
     0x0507: "invalid_antenna_configuration",
     0x0509: "supply_voltage_out_of_range",
-    0x0601: "tag_buffer_full",
+    TAG_BUFFER_FULL: "tag_buffer_full",
     0x7F00: "internal_error",
     0x7F01: "internal_assertion_failed",
 }
