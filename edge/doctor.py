@@ -122,7 +122,7 @@ def examine_restarts(counters: dict[str, int]) -> list[Finding]:
     """Whether the agent could begin with who was there, and can again."""
     findings: list[Finding] = []
     if counters.get("snapshot_refused"):
-        step = "the log says why; the file is beside it as presence.snap.refused"
+        step = "the log says why, and what was set aside as presence.snap.refused in the folder `data`"
         findings.append(Finding(1, "restart: the presence file was refused, so everybody arrived anew", step))
     if failures := counters.get("snapshot_failures"):
         step = "free some space on the disk of `data`; until then a restart forgets who is there"

@@ -70,12 +70,12 @@ class Keeper:
         self._zones, self._say, self._clock_ns = zones, say, clock_ns
         self._wanted = asyncio.Event()
         self._renewals = self._renewed = 0  # asked for, and of these done
-        self._begun = False
+        self._begun = self._in_trouble = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="presence file")
 
     async def restore(self) -> None:
         """Go on from the last snapshot, where there is a sound one; call it before any read, and before the member table."""
-        part_of(self._path).unlink(missing_ok=True)
+        self._remove_part()
         try:
             kept = unpack(self._path.read_bytes())
             self._check(kept)
@@ -125,7 +125,7 @@ class Keeper:
         except OSError as error:
             self._failed(error)
         else:
-            self._renewed = renewals
+            self._renewed, self._in_trouble = renewals, False
             self.counters.snapshots += 1
 
     async def close(self) -> None:
@@ -155,10 +155,19 @@ class Keeper:
 
     def _failed(self, error: OSError) -> None:
         self.counters.snapshot_failures += 1
-        log.warning("presence file %s cannot be written (%s); free some space on its disk", self._path, error.strerror)
+        if not self._in_trouble:  # said once; it is tried again every few seconds
+            said = "presence file %s cannot be written (%s); free some space on its disk"
+            log.warning(said, self._path, error.strerror)
+        self._in_trouble = True
+        self._remove_part()
         if self._renewed < self._renewals:
             with suppress(OSError):  # a disk that takes nothing may not even let go
                 self._path.unlink(missing_ok=True)  # rather no file than one with somebody in it who withdrew
+
+    def _remove_part(self) -> None:
+        """What a crash or a full disk left of a file; where even that fails, the next writing says so."""
+        with suppress(OSError):
+            part_of(self._path).unlink(missing_ok=True)
 
     def _check(self, kept: KeptPresence) -> None:
         check(

@@ -8,13 +8,17 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from broker_config.errors import ConfigError
+from broker_config.site import ZoneKind
 from edge.kernels import warm_up_kernels
+from edge.presence_model import PresenceSettings
 from edge.replay import replay_app
+from edge.replay_run import PROFILES, Overrides, make_settings
 from hotpath.leaps import clamp_leaps
 
 HEADER = "t,reader,antenna,epc,rssi_dbm\n"
@@ -331,3 +335,14 @@ def test_a_real_recording_gives_the_reference_numbers(replay: Replay) -> None:
 def test_a_number_that_no_time_can_be_is_refused_not_an_overflow(replay: Replay, options: list[str]) -> None:
     result = replay(rows((0, 1, TAG, -50), (1, 1, TAG, -50)), *options)
     assert (result.exit_code, options[-2] in result.stderr) == (2, True), result.stderr
+
+
+KINDS = get_args(ZoneKind)
+
+
+def test_without_a_profile_each_kind_of_zone_keeps_its_own_as_it_does_live() -> None:
+    plain, changed = PresenceSettings(), make_settings(Overrides())
+    assert {kind: changed.of_kind(kind).item for kind in KINDS} == {kind: plain.of_kind(kind).item for kind in KINDS}
+    assert len({plain.of_kind(kind).item for kind in KINDS}) > 1
+    chosen = make_settings(Overrides(profile=PROFILES["garment"]))
+    assert {chosen.of_kind(kind).item for kind in KINDS} == {PROFILES["garment"]}

@@ -1,17 +1,29 @@
 """An agent that stops and starts again, with the real engine: who was there is still there, under the same token."""
 
 import asyncio
+import errno
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from broker_config.errors import ConfigError
 from broker_config.identity import siphash_2_4_128
 from broker_config.member_table import pack_members
-from broker_config.messages import Data, ItemArrived, ItemDeparted, VisitEntered, VisitLeft, ZoneCoverage, decode
+from broker_config.messages import (
+    Data,
+    ItemArrived,
+    ItemDeparted,
+    TransactionSettled,
+    VisitEntered,
+    VisitLeft,
+    ZoneCoverage,
+    decode,
+)
 from edge.agent import Agent, Devices
 from edge.clock import Clock
 from edge.config import EdgeConfig, load_config
@@ -20,7 +32,8 @@ from edge.member_file import member_path
 from edge.outbox import Outbox
 from edge.presence import Tracker
 from edge.presence_config import make_layout, make_settings
-from edge.presence_file import refused_of, unpack
+from edge.presence_file import part_of, refused_of, unpack
+from edge.start import Teller, make_engine
 from readers.health import ReaderHealth
 from readers.model import ReaderId, Weight
 from tests.support.edge import FakeRelay, Script, a_read, eventually
@@ -319,6 +332,85 @@ async def test_a_disk_that_is_full_costs_the_file_but_not_the_agent(
         await eventually(lambda: not (folder / SNAP).exists())
         assert life.agent.stats().counters["snapshot_failures"] >= 2
         part.rmdir()
+
+
+async def test_a_disk_that_stays_full_is_complained_of_once_and_keeps_no_torso(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def complaints() -> int:
+        return len([each for each in caplog.records if "cannot be written" in each.message])
+
+    def full(path: Path, data: bytes) -> None:
+        part_of(path).write_bytes(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with living(folder) as life:
+        with monkeypatch.context() as disk:
+            disk.setattr("edge.keeper.write", full)
+            for _ in range(3):
+                await life.saved()
+            assert (complaints(), part_of(folder / SNAP).exists()) == (1, False)
+        await life.saved()
+        monkeypatch.setattr("edge.keeper.write", full)
+        await life.saved()
+        assert complaints() == 2
+        assert life.agent.stats().counters["snapshot_failures"] == 4
+
+
+async def test_a_full_disk_at_the_start_does_not_cost_the_file_of_the_last_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first member table asked for a new file, which could not be written, and took the old one with it."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with living(folder) as life:
+        keeper = life.agent._keeper
+        monkeypatch.setattr("edge.keeper.write", full)
+        keeper._begun = False
+        keeper.renew()
+        await life.saved()
+        assert (folder / SNAP).exists()
+        keeper._begun = True
+        keeper.renew()
+        await life.saved()
+        assert not (folder / SNAP).exists(), "somebody withdrew while it runs: rather no file"
+        monkeypatch.undo()
+
+
+async def test_a_disk_that_does_not_even_let_go_does_not_end_the_agent(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    async with living(folder) as life:
+        monkeypatch.setattr("edge.keeper.write", refuse)
+        monkeypatch.setattr(Path, "unlink", refuse)
+        life.agent._keeper.renew()
+        await life.saved()
+        assert life.agent.stats().counters["snapshot_failures"] >= 1
+        monkeypatch.undo()
+
+
+def test_a_data_folder_that_cannot_be_made_is_told_in_one_line(folder: Path) -> None:
+    (folder / "file").write_text("")
+    config = replace(load_config(folder / "edge.toml"), data=folder / "file" / "data")
+    teller = Teller(print, terminal=False)
+    with pytest.raises(ConfigError, match=r"the data folder cannot be made: Not a directory$"):
+        make_engine(config, teller)
+
+
+async def test_what_is_paid_is_written_down_at_once(folder: Path) -> None:
+    async with living(folder) as life:
+        before = life.agent._keeper.counters.snapshots
+        paid_at = datetime(2026, 3, 1, tzinfo=UTC)
+        life.agent._settled(TransactionSettled(transaction="t-1", epcs=(ITEM.hex(),), settled_at=paid_at))
+        await eventually(lambda: life.agent._keeper.counters.snapshots > before)
+    async with living(folder) as again:
+        again.read(ITEM, "r-shoes", times=4)
+        await eventually(lambda: again.engine.counters.sold_ignored == 4)
 
 
 async def test_what_was_at_a_reader_that_is_replaced_leaves_and_comes_again(folder: Path) -> None:

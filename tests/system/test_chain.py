@@ -10,6 +10,7 @@ import pytest
 from broker_config.messages import BY_TYPE, MAX_PAYLOAD_BYTES, decode
 from broker_config.topics import parse_topic
 from server.displays.mqtt_packets import PacketSplitter
+from server.web.visit_label import label_visit
 from tests.support.chain import Chain, running_chain
 from tests.support.chromium import Page, chromium
 from tests.support.programs import program
@@ -55,11 +56,24 @@ async def proofs(chain: Chain) -> tuple[int, int]:
     return (await chain.until(both))[0]
 
 
+SHOWS_AFTER_DWELLING = """import("/static/floor/plan.js").then((plan) => {
+    const at = new Date(Date.now() + 60_000).toISOString();
+    for (const what of ["entered", "dwelled"]) plan.hear({ kind: "visit", what, place: "shoes", facts: { visit: "%s" }, at });
+    plan.update({ zones: [{ zone: "shoes", visits: 1, people: "<5", items: 0, covered: true }], displays: [] });
+    plan.draw(Date.now());
+    return document.querySelector('.room[data-zone="shoes"] .visit').textContent;
+})"""
+
+
 async def test_the_floor_page_lives_and_a_lost_reader_is_named_with_what_to_do(warm_folder) -> None:
     async with running_chain(warm_folder("floor")) as chain, chromium() as browser:
         page = await browser.open(f"{chain.state.server_url}/?lang=en", width=1280, height=800)
         await page.wait_for("/Visit v\\d+ came to/.test(document.body.innerText)", 60)
         await page.wait_for("/Readers 6 of 6/.test(document.body.innerText)", 30)
+        token = "ab" * 16
+        assert await page.evaluate(SHOWS_AFTER_DWELLING % token) == label_visit(token), (
+            "who stays was taken off the plan"
+        )
         await page.wait_for(f"{MARKS}.every((mark) => mark.textContent === '')", 30)
         left = chain.rows(TIMED_OUT)
         await chain.children["store"].stop()
