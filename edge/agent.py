@@ -6,18 +6,16 @@ Trouble with a device or the broker is weather and stays in its task.  Anything 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from functools import partial
 
 from broker_config.messages import ActuatorCommand, ItemDeparted, TransactionSettled, VisitLeft, ZoneCount, ZoneCoverage
 from broker_config.site import ActuatorId
-from edge.actuators.manager import ActuatorLine, Relay
-from edge.actuators.registry import open_relay
+from edge.actuators.manager import ActuatorLine
 from edge.backoff import Backoff
 from edge.clock import NS_PER_S, Clock, to_datetime
-from edge.config import ActuatorConfig, EdgeConfig, ReaderConfig, ScaleConfig
+from edge.config import ActuatorConfig, EdgeConfig, ReaderConfig, ScaleConfig, SensorConfig
 from edge.coverage import CoverageWatch
+from edge.devices import SERIAL, Devices
 from edge.events import Announcer
 from edge.health import Health
 from edge.intake import take_in
@@ -27,34 +25,18 @@ from edge.outbox import Outbox
 from edge.outbox_ledger import OutboxLedger
 from edge.pipeline import Engine, Pipeline
 from edge.presence_config import make_layout, zones_of
+from edge.sensors import SensorStates
 from edge.shelf_watch import ShelfWatch
 from edge.stats import Statistics
 from edge.uplink import Handlers, Uplink
 from edge.visits import Visits
 from edge.zone_counts import CountWatch
 from readers.errors import ReaderError
-from readers.registry import Reader, Scale, open_reader, open_scale
 
 log = logging.getLogger(__name__)
 TICK_EVERY_S = 1.0  # also without a deadline, so that visits end
 MIN_TICK_S = 0.005
 MAX_REOPEN_S = 2.0  # a device that is plugged in again is back within this
-
-
-@dataclass(frozen=True, slots=True)
-class Devices:
-    """How devices are opened; tests put scripted ones here."""
-
-    reader: Callable[[ReaderConfig, Clock], AbstractAsyncContextManager[Reader]]
-    scale: Callable[[ScaleConfig, Clock], AbstractAsyncContextManager[Scale]]
-    relay: Callable[[ActuatorConfig], AbstractAsyncContextManager[Relay]]
-
-
-SERIAL = Devices(
-    reader=lambda config, clock: open_reader(config.type, config.id, str(config.port), config.settings, clock),
-    scale=lambda config, clock: open_scale(config.type, config.id, str(config.port), config.settings, clock),
-    relay=lambda config: open_relay(config.type, str(config.port), config.settings),
-)
 
 
 class Agent:
@@ -83,6 +65,7 @@ class Agent:
         self._counts = CountWatch(self._zones, engine.counts, self._show_zone)
         self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, self._zones, self._take_back, clock)
         self._members = Members(config.data, config.server, config.credential, self._pipeline.set_members, clock)
+        self._sensors = SensorStates(config.sensors, clock)
         self.stats = Statistics(
             lambda: engine.counters,
             self.health,
@@ -90,6 +73,7 @@ class Agent:
             self._members,
             self._coverage,
             self._keeper,
+            self._sensors,
             lambda: self.uplink.delivery.resent,
             clock,
         )
@@ -120,11 +104,14 @@ class Agent:
             tasks.create_task(self._coverage.run(), name="coverage")
             tasks.create_task(self._counts.run(), name="counts")
             tasks.create_task(self._keeper.run(), name="keeper")
+            tasks.create_task(self.health.run(), name="health")
             for reader in self._config.readers:
                 tasks.create_task(self._pump_reader(reader), name=f"pump {reader.id}")
             for scale in self._config.scales:
                 tasks.create_task(self._pump_scale(scale), name=f"pump {scale.id}")
                 tasks.create_task(self._shelves[scale.id].run(), name=f"shelf {scale.shelf}")
+            for sensor in self._config.sensors:
+                tasks.create_task(self._pump_sensor(sensor), name=f"pump {sensor.id}")
             for actuator_id, line in self._lines.items():
                 tasks.create_task(line.run(), name=f"actuator {actuator_id}")
             self._on_ready()
@@ -153,6 +140,16 @@ class Agent:
                     shelf.weigh(weight)
 
         await self._pump(config.id, take, shelf.scale_lost)
+
+    async def _pump_sensor(self, config: SensorConfig) -> None:
+        async def take(backoff: Backoff) -> None:
+            async with self._devices.sensor(config, self._clock) as sensor:
+                self.health.ready(config.id, sensor.health)
+                async for proximity in sensor.proximities():
+                    backoff.reset()
+                    self._sensors.sensed(proximity)
+
+        await self._pump(config.id, take, lambda: self._sensors.lost(config.id))
 
     async def _pump(
         self, device_id: str, take: Callable[[Backoff], Awaitable[None]], on_lost: Callable[[], None]
@@ -196,6 +193,8 @@ class Agent:
             self.health.add(reader.id, reader.type, reader.antennas[0].zone)
         for scale in self._config.scales:
             self.health.add(scale.id, scale.type, scale.zone)
+        for sensor in self._config.sensors:
+            self.health.add(sensor.id, sensor.type, sensor.zone)
         for actuator in self._config.actuators:
             self.health.add(actuator.id, actuator.type, actuator.zone)
 

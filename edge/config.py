@@ -16,12 +16,12 @@ import msgspec
 
 from broker_config.errors import ConfigError
 from broker_config.identity import Credential, load_credential
-from broker_config.site import ActuatorId, Level, ShelfId, Site, Strict, ZoneId, load_site, load_toml
+from broker_config.site import ActuatorId, Level, ShelfId, Site, Strict, Zone, ZoneId, load_site, load_toml
 from edge.actuators.registry import check_relay
 from edge.config_parts import Antenna, BrokerAddress, OutboxLimits, ShelfItem, SnapshotSettings
 from readers.errors import SetupError
 from readers.model import ReaderId
-from readers.registry import check_reader, check_scale
+from readers.registry import check_reader, check_scale, check_sensor
 
 S = TypeVar("S", bound=Strict)
 HOST = r"^(([0-9A-Za-z_-]{1,63}\.)*[0-9A-Za-z_-]{1,63}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$"
@@ -41,6 +41,13 @@ class _ScaleStanza(Strict, frozen=True):
     port: str
     shelf: Level
     items: tuple[ShelfItem, ...]
+
+
+class _SensorStanza(Strict, frozen=True):
+    id: Level
+    type: str
+    port: str
+    zone: Level
 
 
 class _ActuatorStanza(Strict, frozen=True):
@@ -64,6 +71,7 @@ class _EdgeFile(Strict, frozen=True):
     presence: dict[str, Any] = msgspec.field(default_factory=dict)
     readers: tuple[dict[str, Any], ...] = ()
     scales: tuple[dict[str, Any], ...] = ()
+    sensors: tuple[dict[str, Any], ...] = ()
     actuators: tuple[dict[str, Any], ...] = ()
 
 
@@ -88,6 +96,17 @@ class ScaleConfig:
     shelf: ShelfId
     zone: ZoneId
     items: tuple[ShelfItem, ...]
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SensorConfig:
+    """A presence sensor and the zone in which it looks."""
+
+    id: ReaderId
+    type: str
+    port: Path
+    zone: ZoneId
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -118,6 +137,7 @@ class EdgeConfig:
     presence: Mapping[str, object]
     readers: tuple[ReaderConfig, ...]
     scales: tuple[ScaleConfig, ...]
+    sensors: tuple[SensorConfig, ...]
     actuators: tuple[ActuatorConfig, ...]
 
 
@@ -144,6 +164,7 @@ def load_config(path: Path) -> EdgeConfig:
         presence=file.presence,
         readers=tuple(stanzas.reader(raw) for raw in file.readers),
         scales=tuple(stanzas.scale(raw) for raw in file.scales),
+        sensors=tuple(stanzas.sensor(raw) for raw in file.sensors),
         actuators=tuple(stanzas.actuator(raw) for raw in file.actuators),
     )
     _refuse_doubles(path, config)
@@ -162,9 +183,8 @@ class _Stanzas:
         if not numbers or len(set(numbers)) < len(numbers):
             raise ConfigError(f"{self._path}: reader {own.id!r}: give each antenna once, by its own number")
         for antenna in own.antennas:
-            zone = next((zone for zone in self._site.zones if zone.id == antenna.zone), None)
-            self._check_owner(f"reader {own.id!r}", f"zone {antenna.zone!r}", zone)
-            if antenna.side and zone is not None and zone.kind != "door":
+            zone = self._zone(f"reader {own.id!r}", antenna.zone)
+            if antenna.side and zone.kind != "door":
                 raise ConfigError(
                     f"{self._path}: reader {own.id!r}: side belongs to antennas of a door; {antenna.zone!r} is a {zone.kind}"
                 )
@@ -181,6 +201,11 @@ class _Stanzas:
         return ScaleConfig(
             ReaderId(own.id), own.type, self._folder / own.port, ShelfId(own.shelf), zone, own.items, settings
         )
+
+    def sensor(self, raw: dict[str, object]) -> SensorConfig:
+        own, settings = self._split("sensors", raw, _SensorStanza, check_sensor)
+        zone = self._zone(f"sensor {own.id!r}", own.zone)
+        return SensorConfig(ReaderId(own.id), own.type, self._folder / own.port, ZoneId(zone.id), settings)
 
     def actuator(self, raw: dict[str, object]) -> ActuatorConfig:
         own, settings = self._split("actuators", raw, _ActuatorStanza, check_relay)
@@ -202,6 +227,13 @@ class _Stanzas:
         except (msgspec.ValidationError, SetupError) as error:
             raise ConfigError(f"{where}: {error}") from error
         return own, settings
+
+    def _zone(self, who: str, zone_id: str) -> Zone:
+        """A zone of the site file that is ours."""
+        zone = next((zone for zone in self._site.zones if zone.id == zone_id), None)
+        self._check_owner(who, f"zone {zone_id!r}", zone)
+        assert zone is not None
+        return zone
 
     def _check_owner(self, who: str, what: str, thing: object) -> None:
         """A thing must be in the site file and ours."""
@@ -245,9 +277,10 @@ def _server(path: Path, address: str) -> str:
 
 
 def _refuse_doubles(path: Path, config: EdgeConfig) -> None:
-    devices: Sequence[ReaderConfig | ScaleConfig | ActuatorConfig] = [
+    devices: Sequence[ReaderConfig | ScaleConfig | SensorConfig | ActuatorConfig] = [
         *config.readers,
         *config.scales,
+        *config.sensors,
         *config.actuators,
     ]
     for twice in _doubles(device.id for device in devices):

@@ -1,12 +1,19 @@
 """How the agent's devices are, for `$state`, `$description` and the counters of `stats`."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+
+from msgspec.structs import replace
 
 from broker_config.messages import Device
 from edge.clock import to_datetime
 from readers.health import ReaderHealth
 from readers.model import ClockNs
+
+LOOK_EVERY_S = 1.0
+MERE_C = 5.0
+"""So much warmer or colder is no news by itself."""
 
 
 @dataclass(slots=True)
@@ -63,6 +70,20 @@ class Health:
             _add(self._closed, counters)
         return self._change(device_id, "lost", " ".join(reason.split()))
 
+    async def run(self) -> None:
+        """Notice for ever what the open devices warn of."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.notice()
+
+    def notice(self) -> None:
+        """Take up the open devices' warnings and temperatures where there is news."""
+        told = {device_id: self._devices[device_id] for device_id in self._open}
+        now = {device_id: _warned(told[device_id], counters) for device_id, counters in self._open.items()}
+        if now != told:
+            self._devices |= now
+            self._tell()
+
     def totals(self) -> ReaderHealth:
         """The drivers' counters since start, all devices together."""
         total = ReaderHealth()
@@ -75,15 +96,23 @@ class Health:
         if (before.state, before.reason) == (state, reason):
             return False
         since = before.since if before.state == state else to_datetime(self._clock_ns())
-        self._devices[device_id] = Device(
-            id=device_id, kind=before.kind, state=state, since=since, zone=before.zone, reason=reason
-        )
+        self._devices[device_id] = replace(before, state=state, since=since, reason=reason)
+        self._tell()
+        return True
+
+    def _tell(self) -> None:
         if self.on_change is not None:
             self.on_change()
-        return True
+
+
+def _warned(device: Device, counters: ReaderHealth) -> Device:
+    """The device with its latest warning; the same where that is no news."""
+    alarm, celsius, told_c = counters.alarm or None, counters.temperature_c, device.temperature_c
+    is_mere = celsius == told_c or (celsius is not None and told_c is not None and abs(celsius - told_c) < MERE_C)
+    return device if alarm == device.alarm and is_mere else replace(device, alarm=alarm, temperature_c=celsius)
 
 
 def _add(total: ReaderHealth, more: ReaderHealth) -> None:
     for each in fields(ReaderHealth):
-        if each.name not in ("temperature_c", "signs_of_life"):
+        if each.name not in ("temperature_c", "signs_of_life", "alarm"):
             setattr(total, each.name, getattr(total, each.name) + getattr(more, each.name))

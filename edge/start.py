@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from broker_config.errors import ConfigError
-from edge.agent import SERIAL, Agent, Devices
+from edge.agent import Agent
 from edge.clock import Clock
 from edge.config import EdgeConfig
+from edge.devices import SERIAL, Devices
 from edge.kernels import prepare_kernels
 from edge.outbox import Outbox
 from edge.pipeline import Engine

@@ -11,6 +11,7 @@ from edge.keeper import Keeper
 from edge.members import Members
 from edge.outbox import Outbox
 from edge.presence_model import Counters
+from edge.sensors import SensorStates
 
 
 class Statistics:
@@ -29,11 +30,13 @@ class Statistics:
         members: Members,
         coverage: CoverageWatch,
         keeper: Keeper,
+        sensors: SensorStates,
         resent: Callable[[], int],
         clock: Clock,
     ) -> None:
         self._counters, self._health, self._outbox, self._members = counters, health, outbox, members
-        self._coverage, self._keeper, self._resent, self._clock = coverage, keeper, resent, clock
+        self._coverage, self._keeper, self._sensors = coverage, keeper, sensors
+        self._resent, self._clock = resent, clock
         self._counted = (clock(), 0)  # when the reads were last counted, and how many
 
     def __call__(self) -> EdgeStats:
@@ -56,6 +59,7 @@ class Statistics:
             members_version=self._members.version,
             member_lease_s=max(self._members.leased_until_ns - now_ns, 0) // NS_PER_S,
             counters=self._others(counters),
+            sensors=self._sensors.now(),
         )
 
     def _others(self, counters: Counters) -> dict[str, int]:
@@ -70,5 +74,6 @@ class Statistics:
             "link_losses": tally.link_losses,
             "resent": self._resent(),
             "discarded_bytes": self._health.totals().discarded_bytes,
+            "device_alarms": self._health.totals().alarms,
             "clock_step_ms": self._clock.step_ns() // 1_000_000,
         }

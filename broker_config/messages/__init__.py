@@ -15,6 +15,7 @@ from broker_config.messages.edge import (
     EdgeState,
     EdgeStats,
     MembersOffered,
+    SensorReport,
 )
 from broker_config.messages.envelope import BY_TYPE, KINDS, MAX_PAYLOAD_BYTES, Envelope, decode, encode
 from broker_config.messages.server import Bad, DecisionMade, TransactionSettled, VisitEnded
@@ -63,6 +64,7 @@ __all__ = [
     "MomentClear",
     "MomentSet",
     "MomentShown",
+    "SensorReport",
     "ShelfAnomaly",
     "ShelfPick",
     "ShelfPutback",

@@ -6,7 +6,14 @@ from broker_config.messages.base import Data, Instant
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """One serial device of an agent; `state` is `ready`, `starting` or `lost`; `reason` says what to do where it is lost."""
+    """One serial device of an agent.
+
+    Args:
+        state: `ready`, `starting` or `lost`.
+        reason: what to do where it is lost.
+        alarm: the device's last warning about itself since it was opened, with what to do: too hot, an antenna missing.
+        temperature_c: its own, where it tells.
+    """
 
     id: str
     kind: str
@@ -14,6 +21,24 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     since: Instant
     zone: str | None = None
     reason: str | None = None
+    alarm: str | None = None
+    temperature_c: float | None = None
+
+
+class SensorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a presence sensor senses: whether somebody is in its place, never who, and never how many.
+
+    Args:
+        occupied: None while it is lost or cannot tell.
+        distance_cm: to what is there, where it tells.
+        since: when `occupied` became what it is.
+    """
+
+    id: str
+    zone: str
+    occupied: bool | None
+    since: Instant
+    distance_cm: int | None = None
 
 
 class EdgeState(Data, frozen=True, kw_only=True):
@@ -46,7 +71,12 @@ class EdgeDescription(Data, frozen=True, kw_only=True):
 
 
 class EdgeStats(Data, frozen=True, kw_only=True):
-    """An agent's counters since start, each minute or so; `outbox` is the number of events not yet acknowledged."""
+    """An agent's counters since start, each minute or so.
+
+    Args:
+        outbox: events not yet acknowledged.
+        sensors: what each presence sensor senses now.
+    """
 
     type_name = "tacet.edge.stats.v1"
     topic = "edge_stats"
@@ -63,6 +93,7 @@ class EdgeStats(Data, frozen=True, kw_only=True):
     members_version: int
     member_lease_s: int
     counters: dict[str, int] = msgspec.field(default_factory=dict)
+    sensors: tuple[SensorReport, ...] = ()
 
 
 class EdgeAck(Data, frozen=True, kw_only=True):

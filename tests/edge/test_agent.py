@@ -12,6 +12,8 @@ from broker_config.identity import open_handle
 from broker_config.messages import (
     ActuatorCommand,
     ActuatorResult,
+    Device,
+    EdgeState,
     Envelope,
     ItemArrived,
     ItemDeparted,
@@ -24,13 +26,14 @@ from broker_config.messages import (
 from broker_config.messages import Data as AnyData
 from broker_config.site import ActuatorId
 from edge import pipeline as pipeline_module
-from edge.agent import Agent, Devices
+from edge.agent import Agent
 from edge.clock import Clock, to_datetime
 from edge.config import EdgeConfig, load_config
+from edge.devices import Devices
 from edge.outbox import Outbox
 from edge.presence_model import PresentTag
 from readers.errors import ReaderDisconnected
-from readers.model import ReaderId, Weight
+from readers.model import Proximity, ReaderId, Weight
 from tests.support.edge import FakeRelay, Script, ScriptedEngine, a_read, a_transition, eventually
 
 ITEM = bytes.fromhex("3034257bf400cb0000000001")
@@ -51,12 +54,13 @@ class World:
     ready: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        ids = [device.id for device in (*self.config.readers, *self.config.scales)]
+        ids = [device.id for device in (*self.config.readers, *self.config.scales, *self.config.sensors)]
         self.scripts = {device_id: Script(device_id) for device_id in ids}
         devices = Devices(
             reader=lambda config, _: self.scripts[config.id].open(),  # type: ignore[arg-type, return-value]
             scale=lambda config, _: self.scripts[config.id].open(),  # type: ignore[arg-type, return-value]
             relay=lambda _: self.relay.open(),
+            sensor=lambda config, _: self.scripts[config.id].open(),  # type: ignore[arg-type, return-value]
         )
         self.agent = Agent(
             self.config, self.engine, self.outbox, self.clock, devices=devices, on_ready=lambda: self.ready.append(True)
@@ -278,3 +282,56 @@ async def test_a_reader_error_carries_its_remedy_into_the_state(world: World) ->
     assert device.reason is not None
     assert str(ReaderDisconnected(device.reason)).startswith("w-s1: ")
     assert device.zone == "shoes"
+
+
+SENSOR = """
+[[sensors]]
+id = "p-desk"
+type = "hlk-ld2410"
+port = "sim/p-desk"
+zone = "desk"
+"""
+
+
+async def test_what_a_sensor_senses_is_in_the_statistics_and_nothing_else_comes_of_it(edge_folder: Path) -> None:
+    def sense(occupied: bool | None, distance_cm: int | None, at_ns: int) -> None:
+        world.scripts["p-desk"].say(Proximity(ReaderId("p-desk"), occupied, occupied, distance_cm, at_ns))
+
+    def said() -> tuple[bool | None, int | None]:
+        (report,) = world.agent.stats().sensors
+        assert (report.id, report.zone) == ("p-desk", "desk")
+        return report.occupied, report.distance_cm
+
+    path = edge_folder / "edge.toml"
+    path.write_text(path.read_text() + SENSOR)
+    async with living(edge_folder) as world:
+        assert said() == (None, None)
+        came_ns = world.clock()
+        sense(True, 90, came_ns)
+        sense(True, 80, came_ns + 1_000_000_000)
+        await eventually(lambda: said() == (True, 80))
+        assert world.agent.stats().sensors[0].since == to_datetime(came_ns), "80 cm is no other presence than 90 cm"
+        sense(False, None, came_ns + 2_000_000_000)
+        await eventually(lambda: said() == (False, None))
+        assert world.agent.stats().sensors[0].since == to_datetime(came_ns + 2_000_000_000)
+        world.scripts["p-desk"].unplug()
+        await eventually(lambda: world.state_of("p-desk") == "lost")
+        assert said() == (None, None), "nobody knows what a lost sensor would sense"
+        assert world.outbox.last_seq == 0
+        assert world.agent.stats().events == 0
+        assert not any("p-desk" in topic for topic in world.agent.uplink._states)
+
+
+async def test_a_devices_own_warning_is_told_with_its_state(world: World) -> None:
+    def door() -> Device:
+        return next(device for device in world.agent.health.devices if device.id == "r-door")
+
+    script = world.scripts["r-door"]
+    await eventually(lambda: world.state_of("r-door") == "ready")
+    script.health.alarms, script.health.alarm, script.health.temperature_c = 1, "82 C; give it air", 82.0
+    await eventually(lambda: door().alarm == "82 C; give it air")
+    assert (door().state, door().temperature_c) == ("ready", 82.0)
+    assert world.agent.stats().counters["device_alarms"] == 1
+    shown = world.shown("edge/gw-1/$state")
+    assert isinstance(shown, EdgeState)
+    assert [device.alarm for device in shown.devices if device.id == "r-door"] == ["82 C; give it air"]

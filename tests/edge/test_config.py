@@ -35,6 +35,51 @@ def test_the_demos_file_comes_out_whole(edge_folder: Path) -> None:
     ]
 
 
+SENSOR = """
+[[sensors]]
+id = "p-desk"
+type = "tfmini"
+port = "sim/p-desk"
+zone = "desk"
+occupied_within_cm = 120
+"""
+
+
+def with_sensor(folder: Path, old: str = "", new: str = "") -> Path:
+    path = folder / "edge.toml"
+    path.write_text(path.read_text() + SENSOR.replace(old, new, 1))
+    return path
+
+
+def test_a_presence_sensor_comes_out_with_its_zone_and_its_drivers_keys(edge_folder: Path) -> None:
+    (sensor,) = load_config(with_sensor(edge_folder)).sensors
+    assert (sensor.id, sensor.type, sensor.zone, sensor.port) == (
+        "p-desk",
+        "tfmini",
+        "desk",
+        edge_folder / "sim" / "p-desk",
+    )
+    assert sensor.settings == {"occupied_within_cm": 120}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('zone = "desk"', 'zone = "roof"', "sensor 'p-desk' names zone 'roof'.*does not define"),
+        ("occupied_within_cm = 120", "", "p-desk.*occupied_within_cm"),
+        ("occupied_within_cm = 120", "occupied_within_cm = 5000", "p-desk.*occupied_within_cm"),
+        ('"tfmini"', '"mt-sics"', "p-desk.*unknown sensor type 'mt-sics'; known: hlk-ld2410, tfmini"),
+        ('"tfmini"', '"hlk-ld2410"', "p-desk.*occupied_within_cm"),
+        ('id = "p-desk"', 'id = "r-door"', "'r-door' is used twice"),
+        ('"sim/p-desk"', '"sim/w-s1"', "sim/w-s1 is given to two devices"),
+    ],
+)
+def test_what_is_wrong_about_a_sensor_is_said(edge_folder: Path, old: str, new: str, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(with_sensor(edge_folder, old, new))
+    assert re.search(words, str(error.value)), str(error.value)
+
+
 def test_an_absolute_port_stays_as_it_is(edge_folder: Path) -> None:
     path = edit(edge_folder, '"sim/r-door"', '"/dev/serial/by-id/usb-1"')
     assert load_config(path).readers[0].port == Path("/dev/serial/by-id/usb-1")
@@ -55,7 +100,7 @@ def test_an_absolute_port_stays_as_it_is(edge_folder: Path) -> None:
         ('agent = "gw-1"', 'agent = "GW 1"', "agent"),
         ("power_dbm = 26.0", "power = 26.0", "r-door.*power"),
         ("power_dbm = 26.0", 'power_dbm = "much"', "r-door.*power_dbm"),
-        ('type = "magicrf-m100"', 'type = "magic"', "r-door.*unknown reader type 'magic'; known: magicrf-m100"),
+        ('type = "magicrf-m100"', 'type = "magic"', "r-door.*unknown reader type 'magic'; known: .*magicrf-m100"),
         ('type = "magicrf-m100"\n', "", "r-door.*type"),
         ('type = "magicrf-m100"', 'type = "mt-sics"', "r-door"),
         ('type = "lcus-relay"', 'type = "lamp"', "lamp-s1.*lcus-relay"),

@@ -13,7 +13,7 @@ from edge.presence_model import Counters, PresentTag, Transition
 from edge.presence_snapshot import Restored, SnapshotError
 from readers.errors import ReaderDisconnected
 from readers.health import ReaderHealth
-from readers.model import Epc, Read, ReaderId, Weight
+from readers.model import Epc, Proximity, Read, ReaderId, Weight
 
 DEMO = Path(__file__).parents[2] / "simulators" / "demo_store"
 DEADLINE_S = 10.0
@@ -50,13 +50,13 @@ class Script:
     health: ReaderHealth = field(default_factory=ReaderHealth)
     opened: int = 0
     plugged: bool = True
-    _queue: "asyncio.Queue[Read | Weight | None]" = field(default_factory=asyncio.Queue)
+    _queue: "asyncio.Queue[Read | Weight | Proximity | None]" = field(default_factory=asyncio.Queue)
 
     @property
     def reader_id(self) -> ReaderId:
         return ReaderId(self.device_id)
 
-    def say(self, *values: Read | Weight) -> None:
+    def say(self, *values: Read | Weight | Proximity) -> None:
         for value in values:
             self._queue.put_nowait(value)
 
@@ -71,12 +71,12 @@ class Script:
         self.opened += 1
         yield self
 
-    async def _values(self) -> AsyncIterator[Read | Weight]:
+    async def _values(self) -> AsyncIterator[Read | Weight | Proximity]:
         while (value := await self._queue.get()) is not None:
             yield value
         raise ReaderDisconnected(f"{self.device_id}: unplugged; check the cable")
 
-    reads = weights = _values
+    reads = weights = proximities = _values
 
 
 @dataclass(frozen=True)
