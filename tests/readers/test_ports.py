@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import termios
 
 import pytest
 
@@ -59,6 +60,31 @@ async def test_a_baud_rate_no_port_has_is_a_wrong_setting():
     async with Peer() as peer:
         with pytest.raises(SettingsError, match="baud"):
             await SerialPort(peer.path, -1).__aenter__()
+
+
+async def test_a_port_goes_on_at_another_speed_without_what_had_come_before():
+    async with Peer() as peer, SerialPort(peer.path, 9600) as port:
+        peer.say(b"old")
+        async with asyncio.timeout(5):
+            while not port._buffer:
+                await asyncio.sleep(0.001)
+        port.set_baud(921600)
+        assert termios.tcgetattr(peer._master)[5] == termios.B921600
+        peer.say(b"new")
+        assert await receive_all(port, 3) == b"new"
+
+
+async def test_a_speed_no_port_has_is_a_wrong_setting_and_a_port_that_is_gone_is_gone():
+    async with Peer() as peer, SerialPort(peer.path, 9600) as port:
+        with pytest.raises(SettingsError, match="cannot run at -1 baud"):
+            port.set_baud(-1)
+        peer.unplug()
+        with pytest.raises(ReaderDisconnected):
+            await port.receive()
+        with pytest.raises(ReaderDisconnected, match="check the cable"):
+            port.set_baud(115200)
+    with pytest.raises(ReaderDisconnected, match="closed"):
+        SerialPort(peer.path, 9600).set_baud(115200)
 
 
 async def test_unplugging_ends_a_waiting_receive_after_what_had_come():

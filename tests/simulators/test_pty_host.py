@@ -188,3 +188,27 @@ def test_the_host_receives_at_the_pace_of_the_line(bench):
         passed = bench.now_ns // MS * 11.52
         assert len(read(port, int(passed) - 60)) == pytest.approx(passed, abs=60)
         assert bench.line.waiting_bytes == pytest.approx(1000 - passed, abs=60)
+
+
+def test_a_line_that_minds_its_speed_carries_only_framing_errors_at_another(tmp_path):
+    device = Echo(baud=9600)
+    line = PtyLine(device, tmp_path / "r-1", minds_baud=True)
+    line.plug()
+    now_ns = 0
+
+    def talk(port: serial.Serial) -> bytes:
+        nonlocal now_ns
+        device.heard, deadline_s, said = b"", time.monotonic() + DEADLINE_S, b""
+        port.write(b"abc")
+        while len(said) < 3:
+            assert time.monotonic() < deadline_s
+            now_ns += 4 * MS
+            line.step(now_ns)
+            said += port.read(10)
+        return said
+
+    with opened(line.link) as port:
+        assert (talk(port), device.heard) == (bytes(3), bytes(3))
+        port.baudrate = 9600
+        assert (talk(port), device.heard) == (b"abc", b"abc")
+    line.unplug()
