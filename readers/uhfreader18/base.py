@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from readers.driver import StreamDriver
-from readers.errors import ReaderError, ReaderRefused, ReaderTimeout
+from readers.errors import ReaderError, ReaderRefused, ReaderTimeout, SettingsError
 from readers.model import ClockNs, Epc, Read, ReaderId
 from readers.ports import BytePort
 from readers.uhfreader18 import answers, commands
@@ -157,11 +157,7 @@ class UhfReader(StreamDriver[Frame]):
 
     async def _find(self) -> Info:
         """Who is there; asked before anything is set, so that a reader of the other family is left as it is."""
-        question = commands.get_info(self._common.address)
-        told = await self._try(question)
-        if told is None:  # it may be too busy streaming to listen
-            await self._stop(self._mode_order(ANSWER_MODE).to_bytes(), "the reader")
-            told = await self._ask("who it is", question)
+        told = await self._answer_at_any_baud()
         info = answers.parse_info(told)
         model, version = MODELS.get(info.type), f"{info.firmware[0]}.{info.firmware[1]:02d}"
         if model is None:
@@ -172,6 +168,36 @@ class UhfReader(StreamDriver[Frame]):
         name = f"type 0x{info.type:02x}" if model is None else model.name
         self.module = f"{name} firmware {version}, address {told.address}"
         return info
+
+    async def _answer_at_any_baud(self) -> Frame:
+        """The answer to who it is; the port stays at the speed it was given at.
+
+        Raises:
+            ReaderTimeout: nothing answers at any speed.
+        """
+        question, wanted = commands.get_info(self._common.address), self._common.baud
+        told = await self._try(question)
+        if told is None:  # it may be too busy streaming to listen
+            with suppress(ReaderTimeout):  # or what streams is another speed's
+                await self._stop(self._mode_order(ANSWER_MODE).to_bytes(), "the reader")
+            told = await self._try(question)
+        if told is not None:
+            return told
+        for baud in commands.BAUDS.values():
+            if baud != wanted and self._change_baud(baud):
+                told = await self._try(question, tries=1)
+                if told is not None:
+                    self._warn(f"the reader is at {baud} baud, not at {wanted}; set baud = {baud}")
+                    return told
+        raise ReaderTimeout("no answer at any baud rate; check power, wiring and address")
+
+    def _change_baud(self, baud: int) -> bool:
+        """Whether the port can."""
+        try:
+            self._port.set_baud(baud)
+        except SettingsError:
+            return False
+        return True
 
     async def _set_up(self, info: Info) -> None:
         """Write what differs: it is kept in a memory that wears."""
@@ -218,13 +244,13 @@ class UhfReader(StreamDriver[Frame]):
             )
         return told
 
-    async def _try(self, command: Frame) -> Frame | None:
+    async def _try(self, command: Frame, tries: int = TRIES) -> Frame | None:
         """The answer to a command, by its code; what else arrives meanwhile is dropped."""
 
         def judge(frame: Frame) -> Frame | None:
             return frame if frame.command == command.command or answers.is_unknown_command(frame) else None
 
-        for _ in range(TRIES):
+        for _ in range(tries):
             await self._port.send(command.to_bytes())
             told = await self._answer(judge, self._patience.answer_s)
             if told is not None:

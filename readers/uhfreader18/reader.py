@@ -10,7 +10,7 @@
     mode = "poll"              # ask for each inventory; "active": the reader reports unasked
     scan_time_ms = 300         # the longest an inventory may take: 300 to 25500
     address = 255              # 255 is whichever reader is there
-    baud = 57600               # some are at 115200 or 9600
+    baud = 57600               # one found at another speed is used at that, with a warning
     antennas = [{ number = 1, zone = "door", floor_dbm = -72 }]
 
     assumed_dbm = -60          # uhfreader18 only: it tells no signal strength, so every read carries this

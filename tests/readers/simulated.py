@@ -13,9 +13,9 @@ STEP_S = 0.001
 
 
 @asynccontextmanager
-async def simulated(device: Device, link: Path) -> AsyncIterator[PtyLine]:
+async def simulated(device: Device, link: Path, *, minds_baud: bool = False) -> AsyncIterator[PtyLine]:
     """The device plugged in at `link`."""
-    line = PtyLine(device, link)
+    line = PtyLine(device, link, minds_baud=minds_baud)
     line.plug()
     stepping = asyncio.create_task(step_for_ever(line))
     try:

@@ -89,6 +89,13 @@ def test_any_frame_comes_back_as_it_was_sent(address, command, status, data):
     assert FrameDecoder("to_reader" if status is None else "from_reader").feed(frame.to_bytes()) == [frame]
 
 
+def test_a_command_without_data_is_too_short_for_an_answer():
+    """An adapter may echo what we send."""
+    decoder = FrameDecoder("from_reader")
+    assert decoder.feed(commands.get_info().to_bytes()) + decoder.flush() == []
+    assert decoder.discarded_bytes == 5
+
+
 def test_more_than_a_length_can_count_is_our_mistake():
     with pytest.raises(ValueError, match="251 bytes of data do not fit"):
         Frame(0, 1, bytes(251), 1).to_bytes()
@@ -186,6 +193,17 @@ def test_an_inventory_that_found_nothing_reports_nobody(status):
 )
 def test_answers_in_words(command, status, data, said):
     assert describe(Frame(0, command, bytes.fromhex(data), status)).items() >= said.items()
+
+
+@pytest.mark.parametrize("code", [0x03, 0x08, 0x09, 0x86])
+def test_types_of_the_older_family(code):
+    """86 is in a capture beside inventories and reports of the 18 dialect."""
+    assert commands.MODELS[code].dialect is OLD
+
+
+@pytest.mark.parametrize("code", [0x0C, 0x0F, 0x10, 0x16, 0x20, 0x75, 0x8B])
+def test_types_of_the_newer_family(code):
+    assert commands.MODELS[code].dialect is NEW
 
 
 @pytest.mark.parametrize(

@@ -288,9 +288,33 @@ async def test_a_fixed_channel_is_the_highest_and_the_lowest(tmp_path):
         assert device.memory.band == bytes([0x07, 0x87])
 
 
+@pytest.mark.parametrize("baud", [9600, 115200])
+async def test_a_reader_at_another_speed_is_found_and_told_of(baud, tmp_path):
+    device = device_of(UHFREADER18, FakeField(EPCS[0]), memory=Memory(baud=baud))
+    patience = replace(SOON, answer_s=0.2)
+    async with (
+        simulated(device, tmp_path / "r-1", minds_baud=True),
+        opened(tmp_path / "r-1", SETTINGS_18, patience) as reader,
+    ):
+        assert await take(reader, 1) == [READ]
+        assert reader.health.alarm == f"the reader is at {baud} baud, not at 57600; set baud = {baud}"
+        assert device.memory.baud == baud
+
+
+async def test_a_reader_left_streaming_at_another_speed_is_found_and_stopped(tmp_path):
+    device = device_of(UHFREADER18, FakeField(EPCS[0]), memory=Memory(baud=115200, mode=ACTIVE_MODE))
+    patience = replace(SOON, answer_s=0.2)
+    async with (
+        simulated(device, tmp_path / "r-1", minds_baud=True),
+        opened(tmp_path / "r-1", SETTINGS_18, patience) as reader,
+    ):
+        assert await take(reader, 1) == [READ]
+        assert device.memory.mode == ANSWER_MODE
+
+
 async def test_nothing_there_is_a_timeout_that_says_what_to_check():
     async with Peer() as peer:
-        with pytest.raises(ReaderTimeout, match=r"no answer to who it is .* check power, wiring and baud rate"):
+        with pytest.raises(ReaderTimeout, match="no answer at any baud rate; check power, wiring and address"):
             async with opened(peer.path, SETTINGS_18, replace(SOON, answer_s=0.02)):
                 pass
 
