@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.health import Tally
 from edge.read_ring import ReadRing
 from hotpath import scan
+from hotpath._jit import bind
+from hotpath.crc16 import make_reflected_table, make_table
 from readers.model import Chunk, Scanned
-from readers.wire_format import WireFormat
+from readers.wire_format import MARKED_BYTES, TagReport, WireFormat
 
 MAX_OTHERS = 256
-CHECKS = {"sum8": scan.SUM8}
+CHECKS = {"sum8": scan.SUM8, "negated_sum8": scan.NEGATED_SUM8, "crc16_8408": scan.CRC16, "mercury": scan.MERCURY}
+TAG_LENGTHS = {"rest": scan.REST, "bytes": scan.BYTES, "mercury_bits": scan.MERCURY_BITS}
+_PADDING = bytes(scan.PADDING)
 
 
 class WireScan:
@@ -26,45 +29,89 @@ class WireScan:
 
     def __init__(self, wire: WireFormat, antennas: Mapping[int, int], ring: ReadRing, tally: Tally) -> None:
         self._ring, self._tally, self._rest = ring, tally, b""
-        self._wire = make_wire(wire)
+        self._wire = make_wire(wire, antennas)
         self._rows = make_rows(ring)
-        self._antennas = np.full(wire.antenna_mask + wire.antenna_first + 1, scan.NO_ANTENNA, np.int32)
-        for number, index in antennas.items():
-            if number < len(self._antennas):
-                self._antennas[number] = index
         self._others = np.zeros((MAX_OTHERS, 2), np.int64)
         self._counts = np.zeros(scan.TALLIES, np.int64)
+        view = np.frombuffer(_PADDING, np.uint8)
+        self._scan = bind(scan.scan, self._wire, view, 0, 0, 0, 0, 0, self._rows, 0, 0, self._others, self._counts)
 
     def take(self, chunk: Chunk) -> Scanned:
         """Put a chunk's reads into the ring; what it holds besides is for the driver.  An unfinished frame waits."""
-        data = self._rest + chunk.data
-        view, quiet = np.frombuffer(data, np.uint8), int(not chunk.data)
-        at, reads, others, more = 0, 0, [], True
+        data = b"".join((self._rest, chunk.data, _PADDING))
+        view, end, quiet = np.frombuffer(data, np.uint8), len(data) - scan.PADDING, int(not chunk.data)
+        at, done, reads, more = 0, 0, 0, True
+        others: list[bytes] = []
         self._counts[:] = 0
         while more:
             row, stop = self._ring.room()
-            at, last, found = scan.scan(
-                self._wire, view, at, quiet, chunk.read_at_ns, self._antennas, self._rows, row, stop, self._others,
+            at, last, found, done = self._scan(
+                self._wire,
+                view,
+                at,
+                done,
+                end,
+                quiet,
+                chunk.read_at_ns,
+                self._rows,
+                row,
+                stop,
+                self._others,
                 self._counts,
-            )  # fmt: skip
+            )
             reads += last - row
             self._tally.dropped_reads += self._ring.wrote(last - row)
             if found:
                 others += [data[begin : begin + size] for begin, size in self._others[:found].tolist()]
             more = last == stop or found == MAX_OTHERS
-        self._rest = data[at:]
+        self._rest = data[at:end]
         bad_frames, discarded_bytes, unknown = self._counts.tolist()
         self._tally.unknown_antenna += unknown
         return Scanned(reads + unknown, bad_frames, discarded_bytes, tuple(others))
 
 
-def make_wire(wire: WireFormat) -> NDArray[np.void]:
-    """The constants of a driver as the kernel takes them, scan.WIRE[1]."""
-    made = np.zeros(1, scan.WIRE)
-    for name in scan.WIRE.fields or ():
+def make_wire(wire: WireFormat, antennas: Mapping[int, int]) -> scan.Wire:
+    """The constants of a driver as the kernel takes them.
+
+    Args:
+        antennas: as `WireScan` has them.
+    """
+    frame = np.zeros(1, scan.FRAME)
+    for name in scan.FRAME.fields or ():
         value = CHECKS[wire.check] if name == "check" else getattr(wire, name)
-        made[name] = scan.NONE if value is None else value
-    return made
+        frame[name] = scan.NONE if value is None else value
+    reports = np.zeros(len(wire.reports), scan.REPORT)
+    for row, report in zip(reports, wire.reports, strict=True):
+        _fill_report(row, report)
+    indices = np.full(256, scan.NO_NAME, np.int32)
+    for name_byte, number in wire.antennas.items():
+        indices[name_byte] = antennas.get(number, scan.NO_ANTENNA)
+    gen2 = make_table(0x1021)
+    return scan.Wire(
+        frame, reports, indices, make_reflected_table(0x8408) if wire.check == "crc16_8408" else gen2, gen2
+    )
+
+
+def _fill_report(row: np.void, report: TagReport) -> None:
+    masks, marks = np.zeros((2, MARKED_BYTES), np.uint8)
+    for mark in report.marks:
+        masks[mark.at - report.marks_at] |= mark.mask
+        marks[mark.at - report.marks_at] |= mark.value
+    for number, (mask, value) in enumerate(zip(masks.view(np.uint64), marks.view(np.uint64), strict=True)):
+        row[f"mask_{number}"], row[f"marks_{number}"] = mask, value
+    for field in (
+        "marks_at", "size_min", "tag_at", "after_tags", "loose", "epc_min", "tag_crc", "after_epc", "antenna_at",
+        "antenna_mask", "antenna_rssi_mask", "antenna_bits",
+    ):  # fmt: skip
+        row[field] = getattr(report, field)
+    row["count_at"] = scan.NONE if report.count_at is None else report.count_at
+    row["tag_length"] = TAG_LENGTHS[report.tag_length]
+    row["pc_size"], row["xpc"] = 2 * report.has_pc, report.has_xpc
+    row["rssi_behind_epc"] = report.rssi_at == "behind_epc"
+    row["rssi_at"] = report.rssi_at if isinstance(report.rssi_at, int) else 2 * report.tag_crc
+    row["rssi_mask"] = 0 if report.rssi_at is None else report.rssi_mask
+    row["rssi_flip"] = 0x80 * report.rssi_signed
+    row["rssi_add"] = round(100 * report.rssi_add_db) - 100 * 0x80 * report.rssi_signed
 
 
 def make_rows(ring: ReadRing) -> scan.Rows:

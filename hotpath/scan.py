@@ -1,8 +1,8 @@
 """The wire scan: the bytes of a streaming reader in, rows of reads out, without an object per frame.
 
-One scanner for all protocols whose frames carry their length: `WIRE` says where things stand.  What no constant can say
-is chosen by its `check`; a protocol with another check adds a branch to `_is_sound`, one with several tags in a frame
-another way to `_put_read`.
+One scanner for all protocols whose frames carry their length: `FRAME` says where things stand in every frame, `REPORT`
+which frames report tags and where in them.  What no constant can say is chosen by a form: a protocol with another check
+adds a branch to `_is_sound`, one that tells an EPC's length in another way a branch to `_find_tag`.
 After a failure the search goes on one byte further, so noise never takes a following sound frame with it.
 """
 
@@ -12,42 +12,79 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotpath._jit import entry_kernel, hot_kernel, load_word
+from hotpath.crc16 import crc16
 
+PADDING = 64
+"""So many bytes have to stand behind the last one, of any value: what is loaded by the word is loaded without looking."""
 NONE = -1
-"""A first or last byte that the protocol does not have."""
-SUM8 = 0
-"""The check that is the low byte of the sum of the bytes it covers."""
-NO_ANTENNA = -1
+NO_ANTENNA, NO_NAME = -1, -2
+"""Instead of an antenna's index: nobody configured it; no antenna has that name, so that the report is a bad one."""
 CRC_UNKNOWN = -1
-_WAIT, _BROKEN = 0, -1
+MAX_EPC_BYTES = 62
+SUM8, NEGATED_SUM8, CRC16, MERCURY = range(4)
+"""Checks: the low byte of the sum, the byte that makes this sum zero, a CRC, ThingMagic's form of one (see `_is_sound`)."""
+REST, BYTES, MERCURY_BITS = range(3)
+"""Where the length of what a tag sent stands: it is what is left of the frame; a byte before it; see `WireFormat`."""
+OPERATION_FAILED = 0x8000
+"""Instead of the length, in bits, of embedded data (Mercury): the two bytes of an error code follow."""
+_WAIT, _BROKEN, _ALL = 0, -1, -1
 _EIGHT = np.uint64(8)
 _ONE = np.uint64(1)
+_PRESET = 0xFFFF
+_MERCURY_PRESET = 0x0F1D
 
 BAD_FRAMES, DISCARDED_BYTES, UNKNOWN_ANTENNA, TALLIES = range(4)
 """Columns of `tally`."""
 
-
-WIRE = np.dtype(
+FRAME = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "header", "trailer", "kind_at", "kind_max", "length_at", "length_size", "length_max", "overhead",
-            "check", "check_from", "after_check", "report_at", "report", "report_min",
-            "antenna_at", "antenna_mask", "antenna_first", "rssi_at", "pc_at", "after_epc", "tag_crc",
+            "header", "trailer", "kind_at", "kind_max", "length_at", "length_size", "length_min", "length_max", "overhead",
+            "check", "check_from", "after_check",
         )
     ]
 )  # fmt: skip
-"""A protocol's frame, in bytes from the frame's first, and its report of a tag.
+"""A protocol's frame, in bytes from the frame's first; see `readers.wire_format.WireFormat`.
 
-`header`, `trailer`: first and last byte, or `NONE`; `kind_at`, `kind_max`: a byte that is at most this in every frame;
-`length_at`, `length_size`: the length field, big-endian; the frame is `overhead` longer than it says; `length_max`: more is
-noise, which bounds how long a false header can hold up what follows it; `check`, `check_from`, `after_check`: which check,
-the first byte it covers, and how many bytes follow it; it stands right behind what it covers; `report_at`, `report`,
-`report_min`: the two bytes, big-endian, that say "a tag", and the size such a frame has at least; `antenna_at`,
-`antenna_mask`, `antenna_first`: `(byte & mask) + first` is the antenna's number; `rssi_at`: signed dBm; `pc_at`,
-`after_epc`: the tag's protocol control word, right before its EPC, and how many bytes follow the EPC; `tag_crc`: 1 where
-the tag's own CRC-16 stands right behind the EPC, else 0.
+`header`, `trailer`: the byte, or `NONE`; `check`: one of the forms above; it stands right behind what it covers.
 """
+
+REPORT = np.dtype(
+    [(name, np.uint64) for name in ("mask_0", "mask_1", "mask_2", "marks_0", "marks_1", "marks_2")]
+    + [
+        (name, np.int64)
+        for name in (
+            "marks_at", "size_min", "count_at", "tag_at", "after_tags", "loose", "tag_length", "pc_size", "xpc", "epc_min",
+            "tag_crc", "after_epc", "rssi_at", "rssi_behind_epc", "rssi_mask", "rssi_flip", "rssi_add", "antenna_at",
+            "antenna_mask", "antenna_rssi_mask", "antenna_bits",
+        )
+    ]
+)  # fmt: skip
+"""A frame that reports tags; see `readers.wire_format.TagReport`.
+
+`mask_*`, `marks_*`: the three words from `marks_at` on say that it is one, where it has at least `size_min` bytes;
+`count_at`: `NONE` where it reports one tag; `rssi_at`: from the frame's first byte, or from the EPC's end where
+`rssi_behind_epc` is 1; the signal is `100 * ((byte & mask) ^ flip) + add` hundredths of a dBm; the antenna is named by
+`byte & antenna_mask | signal byte & antenna_rssi_mask`, or each of its bits names one, where `antenna_bits` is 1.
+"""
+
+
+class Wire(NamedTuple):
+    """A protocol, as one reader speaks it.
+
+    Args:
+        frame: FRAME[1].
+        reports: REPORT[r]; the first that fits a frame counts.
+        antennas: int32[256], by the byte that names an antenna: the engine's index, or one of the codes below zero.
+        check_table, tag_table: uint16[2048], of `hotpath.crc16`: of the frame's check where it is one, and of the tag's.
+    """
+
+    frame: NDArray[np.void]
+    reports: NDArray[np.void]
+    antennas: NDArray[np.int32]
+    check_table: NDArray[np.uint16]
+    tag_table: NDArray[np.uint16]
 
 
 class Rows(NamedTuple):
@@ -72,34 +109,35 @@ class Rows(NamedTuple):
 
 @entry_kernel
 def scan(
-    wires: NDArray[np.void],
+    wire: Wire,
     data: NDArray[np.uint8],
     start: int,
+    done: int,
+    end: int,
     final: int,
     received_ns: int,
-    antennas: NDArray[np.int32],
     rows: Rows,
     row: int,
     stop: int,
     others: NDArray[np.int64],
     tally: NDArray[np.int64],
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """Scan from `start` until the bytes, the rows or the room for other frames end.
 
     Args:
-        wires: WIRE[1].
-        data: what arrived, behind the bytes that an earlier call left over.
+        data, end: what arrived, behind the bytes that an earlier call left over; `PADDING` more follow the end.
+        start, done: where to go on, and how many reads of the frame there are done already: as the call before said.
         final: 1 when the line is quiet, so that an unfinished frame is noise; else 0.
         received_ns: the reads' time.
-        antennas: by antenna number, the engine's index or `NO_ANTENNA`.
         rows, row, stop: reads go to the rows from `row` up to `stop`, exclusive; all words of an EPC are written.
         others: int64[m, 2], written: where sound frames that report no tag begin, and their size, in order.
-        tally: int64[TALLIES], added to: frames that report a tag wrongly, noise, reads of an antenna nobody knows.
+        tally: int64[TALLIES], added to: frames that report tags wrongly, noise, reads of an antenna nobody configured.
 
-    Returns: how many bytes are done, the row after the last one written, and the number of others.  Where `row` equals
-        `stop` or `others` is full, more may follow: make room and call again.  What is not done then waits for more bytes.
+    Returns: how many bytes are done, the row after the last one written, the number of others, and how many reads of the
+        next frame are done.  Where the row is `stop` or `others` is full, more may follow: make room and call again.
+        What is not done then waits for more bytes.
     """
-    wire, at, end, found = wires[0], start, data.shape[0], 0
+    at, found = start, 0
     while at < end:
         size = _frame_size(wire, data, at, end)
         if size == _WAIT and final == 0:
@@ -108,125 +146,232 @@ def scan(
             tally[DISCARDED_BYTES] += 1
             at += 1
             continue
-        if _pair(data, at + wire["report_at"]) != wire["report"]:
-            if found == others.shape[0]:
-                break
+        if found == others.shape[0]:
+            break
+        number, tags = _which_report(wire.reports, data, at, size), 0
+        if number != NONE:
+            report = wire.reports[number]
+            tags = _count_tags(wire, report, data, at, size)
+            if tags > 0:
+                row, done = _put_reads(wire, report, data, at, size, done, tags, received_ns, rows, row, stop, tally)
+                if done != _ALL:
+                    break
+                done = 0
+        if tags == _BROKEN:
+            tally[BAD_FRAMES] += 1
+        elif tags == 0:
             others[found, 0], others[found, 1] = at, size
             found += 1
-        else:
-            if row == stop:
-                break
-            row += _put_read(wire, data, at, size, received_ns, antennas, rows, row, tally)
         at += size
-    return at, row, found
+    return at, row, found, done
 
 
 @hot_kernel
-def _frame_size(wire: np.void, data: NDArray[np.uint8], at: int, end: int) -> int:
+def _frame_size(wire: Wire, data: NDArray[np.uint8], at: int, end: int) -> int:
     """The size of the sound frame at `at`; `_WAIT` while too few bytes are here to tell, `_BROKEN` where none stands."""
-    if wire["header"] != NONE and _byte(data, at) != wire["header"]:
+    frame = wire.frame[0]
+    if frame["header"] != NONE and _byte(data, at) != frame["header"]:
         return _BROKEN
     here = end - at
-    if here > wire["kind_at"] and _byte(data, at + wire["kind_at"]) > wire["kind_max"]:
+    if here > frame["kind_at"] and _byte(data, at + frame["kind_at"]) > frame["kind_max"]:
         return _BROKEN
-    if here < wire["length_at"] + wire["length_size"]:
+    if here < frame["length_at"] + frame["length_size"]:
         return _WAIT
-    length = _pair(data, at + wire["length_at"]) if wire["length_size"] == 2 else _byte(data, at + wire["length_at"])
-    if length > wire["length_max"]:
+    length = _pair(data, at + frame["length_at"]) if frame["length_size"] == 2 else _byte(data, at + frame["length_at"])
+    if length < frame["length_min"] or length > frame["length_max"]:
         return _BROKEN
-    size = wire["overhead"] + length
+    size = frame["overhead"] + length
     if here < size:
         return _WAIT
     return size if _is_sound(wire, data, at, at + size) else _BROKEN
 
 
 @hot_kernel
-def _is_sound(wire: np.void, data: NDArray[np.uint8], at: int, end: int) -> bool:
-    """Whether the frame ends as it must and its check is right."""
-    if wire["trailer"] != NONE and _byte(data, end - 1) != wire["trailer"]:
+def _is_sound(wire: Wire, data: NDArray[np.uint8], at: int, end: int) -> bool:
+    """Whether the frame ends as it must and its check is right.
+
+    Mercury's CRC takes four bits at a time into the register's low end instead of adding them to its high end.  So it is
+    the remainder of the message itself, not of the message with sixteen zeroes behind it: the plain CRC of all but the last
+    two bytes, begun with 0xFFFF * x^16 = 0x1D0F, and then those two bytes added.
+    """
+    frame = wire.frame[0]
+    if frame["trailer"] != NONE and _byte(data, end - 1) != frame["trailer"]:
         return False
-    check_at = end - wire["after_check"] - 1
+    begin, end = at + frame["check_from"], end - frame["after_check"]
+    if frame["check"] == CRC16:
+        return crc16(wire.check_table, data, begin, end - 2, _PRESET) == _reversed_pair(data, end - 2)
+    if frame["check"] == MERCURY:
+        added = _reversed_pair(data, end - 4) ^ _reversed_pair(data, end - 2)
+        return crc16(wire.check_table, data, begin, end - 4, _MERCURY_PRESET) == added
     total = 0
-    for i in range(at + wire["check_from"], check_at):
+    for i in range(begin, end - 1):
         total += _byte(data, i)
-    return total & 0xFF == _byte(data, check_at)
+    check = _byte(data, end - 1)
+    return total & 0xFF == check if frame["check"] == SUM8 else total + check & 0xFF == 0
+
+
+@hot_kernel
+def _which_report(reports: NDArray[np.void], data: NDArray[np.uint8], at: int, size: int) -> int:
+    """The first report that the frame is, or `NONE`."""
+    for i in range(reports.shape[0]):
+        report = reports[i]
+        begin = at + report["marks_at"]
+        if (
+            size >= report["size_min"]
+            and load_word(data, begin) & report["mask_0"] == report["marks_0"]
+            and load_word(data, begin + 8) & report["mask_1"] == report["marks_1"]
+            and load_word(data, begin + 16) & report["mask_2"] == report["marks_2"]
+        ):
+            return i
+    return NONE
+
+
+@hot_kernel
+def _count_tags(wire: Wire, report: np.void, data: NDArray[np.uint8], at: int, size: int) -> int:
+    """How many tags the frame reports, or `_BROKEN` where what it says about them does not add up."""
+    tags = 1 if report["count_at"] == NONE else _byte(data, at + report["count_at"])
+    next_at, limit = at + report["tag_at"], at + size - report["after_tags"]
+    for _ in range(tags):
+        tag_at, tag_len = _find_tag(report, data, next_at, limit)
+        next_at = tag_at + tag_len + report["after_epc"]
+        if tag_len < report["pc_size"] or next_at > limit:
+            return _BROKEN
+        if report["pc_size"] and _byte(data, tag_at) >> 3 << 1 != tag_len - 2:
+            return _BROKEN
+        epc_len = tag_len - _before_epc(report, data, tag_at)
+        if epc_len < report["epc_min"] or epc_len > MAX_EPC_BYTES or epc_len & 1:
+            return _BROKEN
+    names = _byte(data, at + report["antenna_at"]) & report["antenna_mask"]
+    if tags and (wire.antennas[_first_name(report, names)] == NO_NAME or (next_at != limit and not report["loose"])):
+        return _BROKEN
+    return tags
+
+
+@hot_kernel
+def _find_tag(report: np.void, data: NDArray[np.uint8], at: int, limit: int) -> tuple[int, int]:
+    """Where what a tag sent stands, its CRC apart, in what is said of it from `at`, and its length; below zero for no room."""
+    form = report["tag_length"]
+    if form == REST:
+        return at, limit - report["after_epc"] - at
+    if at >= limit:
+        return at, _BROKEN
+    if form == BYTES:
+        return at + 1, _byte(data, at)
+    data_bits = _pair(data, at)
+    bits_at = at + 3 + (2 if data_bits == OPERATION_FAILED else data_bits + 7 >> 3)
+    if bits_at >= limit:
+        return at, _BROKEN
+    return bits_at + 2, (_pair(data, bits_at) + 7 >> 3) - 2
+
+
+@hot_kernel
+def _before_epc(report: np.void, data: NDArray[np.uint8], tag_at: int) -> int:
+    """The size of the control words before an EPC: none, PC, or PC and one or two words of XPC.
+
+    Source: EPC Gen2 air interface, 6.3.2.1.2: bit 0x0200 of the PC and bit 0x8000 of the first XPC word say that one follows.
+    """
+    size: int = report["pc_size"]
+    if report["xpc"] and _byte(data, tag_at) & 0x02:
+        size += 4 if _byte(data, tag_at + 2) & 0x80 else 2
+    return size
+
+
+@hot_kernel
+def _put_reads(
+    wire: Wire,
+    report: np.void,
+    data: NDArray[np.uint8],
+    at: int,
+    size: int,
+    done: int,
+    tags: int,
+    received_ns: int,
+    rows: Rows,
+    row: int,
+    stop: int,
+    tally: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Write the reads of a sound report but the first `done`; the row after the last, and how many are done, or `_ALL`."""
+    number, next_at, limit = 0, at + report["tag_at"], at + size - report["after_tags"]
+    for _ in range(tags):
+        tag_at, tag_len = _find_tag(report, data, next_at, limit)
+        tag_end = tag_at + tag_len
+        next_at = tag_end + report["after_epc"]
+        signal = _byte(data, report["rssi_at"] + (tag_end if report["rssi_behind_epc"] else at))
+        names = _byte(data, at + report["antenna_at"]) & report["antenna_mask"] | signal & report["antenna_rssi_mask"]
+        while True:
+            name = _first_name(report, names)
+            if number >= done:
+                if row == stop:
+                    return row, number
+                antenna = wire.antennas[name]
+                if antenna == NO_ANTENNA:
+                    tally[UNKNOWN_ANTENNA] += 1
+                else:
+                    _put_read(wire, report, data, tag_at, tag_end, signal, antenna, received_ns, rows, row)
+                    row += 1
+            number += 1
+            names ^= name
+            if names == 0:
+                break
+    return row, _ALL
+
+
+@hot_kernel
+def _first_name(report: np.void, names: int) -> int:
+    """The lowest bit, where each names an antenna; else all of them."""
+    return names & -names if report["antenna_bits"] else names
 
 
 @hot_kernel
 def _put_read(
-    wire: np.void,
+    wire: Wire,
+    report: np.void,
     data: NDArray[np.uint8],
-    at: int,
-    size: int,
+    tag_at: int,
+    tag_end: int,
+    signal: int,
+    antenna: int,
     received_ns: int,
-    antennas: NDArray[np.int32],
     rows: Rows,
     row: int,
-    tally: NDArray[np.int64],
-) -> int:
-    """Write the read that a frame reports; 1, or 0 where it reports none that anybody could use, which is counted."""
-    pc_at, epc_end = at + wire["pc_at"], at + size - wire["after_epc"]
-    epc_len = epc_end - pc_at - 2
-    if size < wire["report_min"] or _byte(data, pc_at) >> 3 << 1 != epc_len:
-        tally[BAD_FRAMES] += 1
-        return 0
-    index = antennas[(_byte(data, at + wire["antenna_at"]) & wire["antenna_mask"]) + wire["antenna_first"]]
-    if index == NO_ANTENNA:
-        tally[UNKNOWN_ANTENNA] += 1
-        return 0
-    signal, i = _byte(data, at + wire["rssi_at"]), np.uint64(row)
+) -> None:
+    """Write one read."""
+    i = np.uint64(row)
     rows.t_ns[i] = received_ns
-    rows.antenna[i] = index
-    rows.epc_len[i] = epc_len
-    rows.rssi_cdbm[i] = 100 * (signal - ((signal & 0x80) << 1))
-    if wire["tag_crc"]:
-        rows.crc_ok[i] = _gen2_crc(data, pc_at, epc_end) == _pair(data, epc_end)
-    else:
-        rows.crc_ok[i] = CRC_UNKNOWN
-    _put_epc(data, pc_at + 2, epc_len, rows.epc, i)
-    return 1
+    rows.antenna[i] = antenna
+    rows.rssi_cdbm[i] = 100 * ((signal & report["rssi_mask"]) ^ report["rssi_flip"]) + report["rssi_add"]
+    rows.crc_ok[i] = CRC_UNKNOWN
+    if report["tag_crc"]:
+        tag_crc = crc16(wire.tag_table, data, tag_at, tag_end, _PRESET) ^ _PRESET
+        rows.crc_ok[i] = tag_crc == _reversed_pair(data, tag_end)
+    epc_at = tag_at + _before_epc(report, data, tag_at)
+    rows.epc_len[i] = tag_end - epc_at
+    _put_epc(data, epc_at, tag_end - epc_at, rows.epc, i)
 
 
 @hot_kernel
 def _put_epc(data: NDArray[np.uint8], at: int, size: int, epc: NDArray[np.uint64], row: np.uint64) -> None:
     """Write an EPC as little-endian words, zeroes behind it."""
-    words = epc.shape[1]
-    if at + 8 * words <= data.shape[0]:  # whole words can be loaded, whatever follows the EPC
-        for word in range(words):
-            left, value = size - 8 * word, np.uint64(0)
-            if left > 0:
-                value = load_word(data, at + 8 * word)
-                if left < 8:
-                    value &= (_ONE << (_EIGHT * np.uint64(left))) - _ONE
-            epc[row, np.uint64(word)] = value
-    else:
-        for word in range(words):
-            value = np.uint64(0)
-            for i in range(8 * word, min(8 * word + 8, size)):
-                value |= np.uint64(data[np.uint64(at + i)]) << np.uint64(8 * (i - 8 * word))
-            epc[row, np.uint64(word)] = value
-
-
-@hot_kernel
-def _gen2_crc(data: NDArray[np.uint8], at: int, end: int) -> int:
-    """The CRC-16 that a tag sends behind its PC and EPC, which are whole words: sixteen bits a step, without a table.
-
-    A step is word * x^16 modulo x^16 + x^12 + x^5 + 1, so word * (x^12 + x^5 + 1), and what leaves the sixteen bits at
-    the top comes back in the same way; `folded` is the word with all that comes back.
-    Source: EPC Gen2 air interface, annex F (polynomial 0x1021, preset 0xFFFF, inverted).
-    """
-    crc = 0xFFFF
-    for i in range(at, end, 2):
-        word = crc ^ _pair(data, i)
-        folded = word ^ (word >> 4) ^ (word >> 8) ^ (word >> 11) ^ (word >> 12)
-        crc = (folded ^ (folded << 5) ^ (folded << 12)) & 0xFFFF
-    return crc ^ 0xFFFF
+    for word in range(epc.shape[1]):
+        left, value = size - 8 * word, np.uint64(0)
+        if left > 0:
+            value = load_word(data, at + 8 * word)
+            if left < 8:
+                value &= (_ONE << (_EIGHT * np.uint64(left))) - _ONE
+        epc[row, np.uint64(word)] = value
 
 
 @hot_kernel
 def _pair(data: NDArray[np.uint8], at: int) -> int:
     """Two bytes, big-endian."""
     return _byte(data, at) << 8 | _byte(data, at + 1)
+
+
+@hot_kernel
+def _reversed_pair(data: NDArray[np.uint8], at: int) -> int:
+    """Two bytes, little-endian, as `crc16` has its states."""
+    return _byte(data, at) | _byte(data, at + 1) << 8
 
 
 @hot_kernel

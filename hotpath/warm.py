@@ -8,6 +8,7 @@ import numpy as np
 
 from hotpath import expiry, goods, index, members, people, presence, record, scan, snapshot, warm_log
 from hotpath._jit import keep_compiled, stop_keeping
+from hotpath.crc16 import make_table
 from hotpath.lists import PEOPLE_LIST
 from hotpath.memory import allocate, no_prefixes
 
@@ -75,9 +76,10 @@ def _steps() -> list[tuple[str, Callable[[], object]]]:
 
 
 def _scan_nothing(rows: scan.Rows) -> None:
-    wire, data = np.zeros(1, scan.WIRE), np.frombuffer(b"", np.uint8)
-    antennas, others, tally = np.zeros(1, np.int32), np.zeros((0, 2), np.int64), np.zeros(scan.TALLIES, np.int64)
-    scan.scan(wire, data, 0, 0, 0, antennas, rows, 0, 0, others, tally)
+    table = make_table(0x1021)
+    wire = scan.Wire(np.zeros(1, scan.FRAME), np.zeros(0, scan.REPORT), np.zeros(256, np.int32), table, table)
+    data, others, tally = np.frombuffer(b"", np.uint8), np.zeros((0, 2), np.int64), np.zeros(scan.TALLIES, np.int64)
+    scan.scan(wire, data, 0, 0, 0, 0, 0, rows, 0, 0, others, tally)
 
 
 def _with_one_person(state: record.State) -> record.State:

@@ -7,7 +7,7 @@
 
 from readers.magicrf_m100.codec import HEADER, MAX_PAYLOAD, OVERHEAD, TRAILER, FrameType
 from readers.magicrf_m100.commands import Command
-from readers.wire_format import WireFormat
+from readers.wire_format import Mark, TagReport, WireFormat
 
 ONLY_ANTENNA = 1
 NOTICE = WireFormat(
@@ -22,13 +22,15 @@ NOTICE = WireFormat(
     check="sum8",
     check_from=1,
     after_check=1,
-    report_at=1,
-    report=FrameType.NOTICE << 8 | Command.SINGLE_POLL,
-    antenna_at=1,
-    antenna_mask=0,
-    antenna_first=ONLY_ANTENNA,
-    rssi_at=5,
-    pc_at=6,
-    after_epc=4,
-    tag_crc=True,
+    antennas={0: ONLY_ANTENNA},
+    reports=(
+        TagReport(
+            marks=(Mark(1, FrameType.NOTICE), Mark(2, Command.SINGLE_POLL)),
+            rssi_at=5,
+            rssi_signed=True,
+            tag_at=6,
+            tag_crc=True,
+            after_tags=2,
+        ),
+    ),
 )

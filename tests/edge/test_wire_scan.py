@@ -14,31 +14,38 @@ from hotpath.warm import ENTRY_POINTS, _steps
 from readers.magicrf_m100.scan import NOTICE
 from readers.model import Chunk
 from tests.edge.test_read_ring import a_read
-from tests.support.m100_streams import NO_TAG, Expected, chunked, notice
+from tests.support.m100_streams import M100, NO_TAG, notice
+from tests.support.wire_oracle import Expected, chunked
 
 EPC = bytes.fromhex("3034257bf400cb0000000001")
 
 
-def rows(ring: ReadRing) -> list[tuple[int, bytes, float, bool]]:
-    """What waits, taken out."""
+def rows(ring: ReadRing) -> list[tuple[int, tuple[bytes, int, float, bool]]]:
+    """What waits, taken out, with the index of its antenna."""
     taken = []
     while len(ring):
         columns = ring.front(1000)
         taken += [
-            (int(t), row.tobytes()[:size], cdbm / 100, bool(crc_ok))
-            for t, row, size, cdbm, crc_ok in zip(
-                columns.t_ns, columns.epc, columns.epc_len, columns.rssi_cdbm, columns.crc_ok, strict=True
+            (int(t), (row.tobytes()[:size], int(antenna), cdbm / 100, bool(crc_ok)))
+            for t, row, size, antenna, cdbm, crc_ok in zip(
+                columns.t_ns,
+                columns.epc,
+                columns.epc_len,
+                columns.antenna,
+                columns.rssi_cdbm,
+                columns.crc_ok,
+                strict=True,
             )
         ]
         ring.done(len(columns))
     return taken
 
 
-@given(chunked(), st.integers(1, 40))
+@given(chunked(M100), st.integers(1, 40))
 @settings(deadline=None)
 def test_a_chunk_is_what_the_codec_finds_and_too_many_reads_drop_the_oldest(chunks: list[bytes], room: int) -> None:
-    ring, tally, expected = ReadRing(room), Tally(), Expected()
-    stream, discarded, dropped = WireScan(NOTICE, {1: 0}, ring, tally), 0, 0
+    ring, tally, expected = ReadRing(room), Tally(), Expected(M100)
+    stream, discarded, dropped = WireScan(NOTICE, {1: 1}, ring, tally), 0, 0
     for at_ns, data in enumerate(chunks):
         before = len(expected.rows), len(expected.others), expected.bad_frames
         expected.feed(data, at_ns)
@@ -74,7 +81,7 @@ def test_scanned_and_single_reads_wait_in_one_line() -> None:
     ring.put(a_read(b"\x01", 1), 0)
     stream.take(Chunk(notice(EPC), 2))
     ring.put(a_read(b"\x02", 3), 0)
-    assert [(at_ns, epc) for at_ns, epc, *_ in rows(ring)] == [(1, b"\x01"), (2, EPC), (3, b"\x02")]
+    assert [(at_ns, epc) for at_ns, (epc, *_) in rows(ring)] == [(1, b"\x01"), (2, EPC), (3, b"\x02")]
 
 
 @pytest.mark.skipif(not COMPILES, reason="nothing is compiled")

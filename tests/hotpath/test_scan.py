@@ -1,112 +1,86 @@
-"""The wire scan is the sans-IO codec and its notice parser, byte for byte, however the stream is cut."""
+"""The wire scan is the sans-IO codec and its parser of tags, byte for byte, however the stream is cut."""
 
 import os
 import random
 import subprocess
 import sys
 from binascii import crc_hqx
+from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge.columns import make_columns
-from edge.wire_scan import make_wire
 from hotpath import scan
-from readers.magicrf_m100.scan import NOTICE
-from tests.readers.vectors import VALID, load
-from tests.support.m100_streams import NO_TAG, Expected, Row, chunked, notice
+from readers.uhfreader18.commands import Dialect
+from tests.readers.vectors import load
+from tests.support import mercury_streams, r2000_streams, uhfreader18_streams
+from tests.support.m100_streams import M100, NO_TAG, notice
+from tests.support.mercury_streams import MERCURY, streamed
+from tests.support.r2000_streams import R2000
+from tests.support.uhfreader18_streams import UHFREADER18, UHFREADER288, inventory
+from tests.support.wire_oracle import Scanner, Spoken, check, chunked, flip
 
-WIRE = make_wire(NOTICE)
+ALL = (M100, R2000, UHFREADER18, UHFREADER288, MERCURY)
 EPC = bytes.fromhex("3034257bf400cb0000000001")
-DIRTY = 0xA5
-"""What rows hold before they are written."""
+REPORTS = {
+    M100: notice(EPC),
+    R2000: r2000_streams.report(EPC),
+    UHFREADER18: uhfreader18_streams.report(Dialect.OLD, EPC),
+    UHFREADER288: uhfreader18_streams.report(Dialect.NEW, EPC),
+    MERCURY: streamed(EPC),
+}
+each_protocol = pytest.mark.parametrize("spoken", ALL, ids=str)
 
 
-def changed(**fields: int) -> np.ndarray:
-    """The M100's constants with some others."""
-    wire = WIRE.copy()
-    for name, value in fields.items():
-        wire[name] = value
-    return wire
+@each_protocol
+@given(data=st.data())
+@settings(deadline=None, max_examples=300)
+def test_any_stream_cut_anywhere(spoken: Spoken, data: st.DataObject) -> None:
+    check(spoken, data.draw(chunked(spoken)))
 
 
-class Scanner:
-    """The kernel as its contract says to call it, with next to no room."""
-
-    def __init__(self, rows: int = 3, others: int = 2, wire: np.ndarray = WIRE) -> None:
-        self.wire, self.capacity = wire, rows
-        columns = make_columns(rows)
-        self.columns = scan.Rows(
-            columns.t_ns, columns.antenna, columns.epc, columns.epc_len, columns.rssi_cdbm, columns.crc_ok
-        )
-        self.found = np.zeros((others, 2), np.int64)
-        self.antennas = np.full(257, scan.NO_ANTENNA, np.int32)
-        self.antennas[1] = 7
-        self.tally = np.zeros(scan.TALLIES, np.int64)
-        self.rest, self.rows, self.others = b"", [], []
-
-    def feed(self, data: bytes, at_ns: int) -> None:
-        final, data = int(not data), self.rest + data
-        view, at, more = np.frombuffer(data, np.uint8), 0, True
-        while more:
-            self.columns.epc[:] = DIRTY
-            at, row, found = scan.scan(
-                self.wire, view, at, final, at_ns, self.antennas, self.columns, 0, self.capacity, self.found, self.tally
-            )
-            self.rows += [self.row(i) for i in range(row)]
-            self.others += [data[begin : begin + size] for begin, size in self.found[:found].tolist()]
-            more = row == self.capacity or found == len(self.found)
-        self.rest = data[at:]
-
-    def row(self, i: int) -> Row:
-        columns, size = self.columns, int(self.columns.epc_len[i])
-        epc = columns.epc[i].tobytes()
-        assert epc[size:] == bytes(64 - size), "zeroes behind the EPC, whatever was there"
-        assert columns.antenna[i] == 7
-        return int(columns.t_ns[i]), epc[:size], int(columns.rssi_cdbm[i]) / 100, bool(columns.crc_ok[i])
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [notice(b""), b""],
+        [b"\xbb", b"\x02", notice(EPC)[2:], b""],
+        [b"\xbb\x02\x22\x02\x00" + notice(EPC) * 3, b""],
+        [b"\xbb\x02\x22\x02\x01" + notice(EPC) * 3, b""],
+    ],
+)
+def test_false_and_divided_headers(chunks: list[bytes]) -> None:
+    assert check(M100, chunks).rows
 
 
-def check(chunks: list[bytes]) -> Expected:
-    """Scan and codec agree after every chunk, also on what still waits."""
-    scanner, expected = Scanner(), Expected()
-    for at_ns, chunk in enumerate(chunks):
-        scanner.feed(chunk, at_ns)
-        expected.feed(chunk, at_ns)
-        assert scanner.rows == expected.rows
-        assert scanner.others == expected.others
-        assert scanner.tally.tolist() == [expected.bad_frames, expected.decoder.discarded_bytes, 0]
-        assert scanner.rest == bytes(expected.decoder._buffer)
-    return expected
-
-
-@given(chunked())
-@example([notice(b""), b""])
-@example([b"\xbb", b"\x02", notice(EPC)[2:], b""])
-@example([b"\xbb\x02\x22\x02\x00" + notice(EPC) * 3, b""])
-@example([b"\xbb\x02\x22\x02\x01" + notice(EPC) * 3, b""])
-@settings(deadline=None, max_examples=400)
-def test_any_stream_cut_anywhere(chunks: list[bytes]) -> None:
-    check(chunks)
-
-
+@each_protocol
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 24, 25, 4096])
-def test_every_slicing_of_the_golden_captures(size: int) -> None:
-    stream = b"".join(each.raw for each in load("magicrf-m100"))
-    found = check([stream[at : at + size] for at in range(0, len(stream), size)] + [b""])
-    sound = [each for each in VALID if each.protocol == "magicrf-m100"]
-    assert len(found.rows) + len(found.others) + found.bad_frames >= len(sound)
-    assert any(len(epc) == 12 and crc_ok for _, epc, _, crc_ok in found.rows)
+def test_every_slicing_of_the_golden_captures(spoken: Spoken, size: int) -> None:
+    golden = [each for each in load(spoken.name) if each.direction != "to_reader"]
+    stream = b"".join(each.raw for each in golden)
+    found = check(spoken, [stream[at : at + size] for at in range(0, len(stream), size)] + [b""])
+    assert len(found.rows) + len(found.others) + found.bad_frames >= sum(each.valid for each in golden)
+    assert any(len(epc) == 12 for _, (epc, *_) in found.rows)
 
 
-def test_no_single_flipped_bit_is_read_as_something_else() -> None:
-    stream = notice(EPC) + NO_TAG
-    for bit in range(8 * len(stream)):
-        hurt = bytearray(stream)
-        hurt[bit // 8] ^= 1 << bit % 8
-        found = check([bytes(hurt), b""])
-        assert found.rows in ([], [(0, EPC, -55, True)])
+@each_protocol
+def test_no_single_flipped_bit_is_read_as_something_else(spoken: Spoken) -> None:
+    report = REPORTS[spoken]
+    sound = check(spoken, [report, b""]).rows
+    assert sound[0][1][0] == EPC
+    for bit in range(8 * len(report)):
+        assert check(spoken, [flip(report, bit), b""]).rows == []
+
+
+@each_protocol
+def test_a_frame_behind_a_false_length_comes_out_when_the_line_is_quiet(spoken: Spoken) -> None:
+    """Whatever beginning of a frame noise may be."""
+    report = REPORTS[spoken]
+    for size in range(1, len(report)):
+        for length in (0xFF, 0xC8, 0x40):
+            hurt = bytearray(report[:size])
+            hurt[min(spoken.wire.length_at + spoken.wire.length_size - 1, size - 1)] = length
+            assert len(check(spoken, [bytes(hurt) + report, b""]).rows) == 1
 
 
 @given(words=st.integers(0, 31), seed=st.integers(0, 1 << 32))
@@ -114,70 +88,71 @@ def test_no_single_flipped_bit_is_read_as_something_else() -> None:
 def test_the_tags_crc_is_the_published_one(words: int, seed: int) -> None:
     epc = random.Random(seed).randbytes(2 * words)
     right = crc_hqx((words << 11).to_bytes(2, "big") + epc, 0xFFFF) ^ 0xFFFF
-    scanner = Scanner(rows=20)
+    scanner = Scanner(M100, rows=20)
     scanner.feed(notice(epc) + b"".join(notice(epc, crc=right ^ 1 << bit) for bit in range(16)), 0)
-    assert [crc_ok for *_, crc_ok in scanner.rows] == [True] + [False] * 16
+    assert [crc_ok for _, (*_, crc_ok) in scanner.rows] == [True] + [False] * 16
 
 
-def test_a_tag_crc_that_is_not_reported_is_unknown() -> None:
-    scanner = Scanner(wire=changed(tag_crc=0))
-    scanner.feed(notice(EPC), 0)
-    assert scanner.columns.crc_ok[0] == -1
+def test_antennas_that_nobody_configured_are_counted_read_by_read() -> None:
+    scanner = Scanner(UHFREADER288, antennas={1: 101, 3: 103})
+    scanner.feed(inventory(Dialect.NEW, [EPC, b"\x30\x31"], mask=0b1110), 5)
+    assert scanner.rows == [(5, (EPC, 3, -22, None)), (5, (b"\x30\x31", 3, -22, None))]
+    assert scanner.tally[scan.UNKNOWN_ANTENNA] == 4
 
 
-def test_antennas_are_numbered_by_the_format_and_strangers_counted() -> None:
-    """With the low bits of the signal as the antenna, as other protocols have them in a byte of their own."""
-    scanner = Scanner(rows=9, wire=changed(antenna_at=5, antenna_mask=3, antenna_first=1))
-    scanner.antennas[1:5] = [40, scan.NO_ANTENNA, 42, 43]
-    scanner.row = lambda i: int(scanner.columns.antenna[i])
-    scanner.feed(b"".join(notice(EPC, rssi_dbm=-64 + number) for number in (0, 3, 1, 2, 1)), 0)
-    assert scanner.rows == [40, 43, 42]
-    assert scanner.tally[scan.UNKNOWN_ANTENNA] == 2
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 8, 100])
+def test_a_frame_of_more_tags_than_there_is_room_for_goes_on_where_it_stopped(rows: int) -> None:
+    epcs = [EPC, b"\x30\x31", b"\x30\x32\x33\x34", EPC]
+    scanner = Scanner(UHFREADER288, rows=rows, others=1)
+    frame = inventory(Dialect.NEW, epcs, mask=0b101)
+    scanner.feed(frame * 2, 5)
+    assert scanner.rows == [(5, (epc, antenna, -22, None)) for epc in epcs for antenna in (1, 3)] * 2
 
 
-def test_a_length_of_one_byte_and_no_first_or_last_byte() -> None:
-    """The shape of protocols without a header: only length and check say where a frame is."""
-    wire = changed(
-        header=scan.NONE, trailer=scan.NONE, kind_at=1, kind_max=0xFF, length_at=0, length_size=1, length_max=40,
-        overhead=4, check_from=0, after_check=0, report_at=1, report=0x22EE, report_min=9, rssi_at=3, pc_at=4, after_epc=3,
-    )  # fmt: skip
-
-    def frame(body: bytes) -> bytes:
-        data = bytes([len(body) - 2]) + body
-        return data + bytes([sum(data) & 0xFF])
-
-    m100 = notice(EPC)
-    report, answer = frame(b"\x22\xee" + m100[5:-2]), frame(b"\x01\x02\x03")
-    noise = b"\xff\xfe\x29"
-    for size in (1, 7, 100):
-        scanner, stream = Scanner(wire=wire), noise + report + answer + noise + report * 2
-        for at in range(0, len(stream), size):
-            scanner.feed(stream[at : at + size], 5)
-        assert scanner.rows == [(5, EPC, -55, True)] * 3
-        assert scanner.others == [answer]
-        assert scanner.tally.tolist() == [0, 2 * len(noise), 0]
+def test_a_signal_that_is_not_reported_is_the_assumed_one_to_the_hundredth() -> None:
+    spoken = replace(UHFREADER18, wire=uhfreader18_streams.wire_of(Dialect.OLD, -60.25))
+    scanner = Scanner(spoken)
+    scanner.feed(REPORTS[UHFREADER18], 0)
+    assert scanner.columns.rssi_cdbm[0] == -6025
 
 
-def busy() -> int:
-    """A long random stream with everything in it; how many reads it holds."""
-    rng = random.Random(5)
+def test_records_with_other_metadata_are_left_to_the_driver() -> None:
+    scanner, strange = Scanner(MERCURY), streamed(EPC, metadata=0x0006)
+    scanner.feed(strange + streamed(EPC) + mercury_streams.KEEP_ALIVE, 0)
+    assert len(scanner.rows) == 1
+    assert scanner.told == [strange, mercury_streams.KEEP_ALIVE]
+
+
+@example(b"")
+@given(st.binary(max_size=64))
+def test_data_embedded_in_a_record_is_passed_over(data: bytes) -> None:
+    for options in (b"\x10", b"\x88\x10"):
+        scanner = Scanner(MERCURY)
+        scanner.feed(streamed(EPC, options=options, data=data), 0)
+        assert scanner.rows == [(0, (EPC, 1, -60, True))]
+
+
+def busy(number: int) -> int:
+    """A long random stream of a protocol with everything in it; how many reads it holds."""
+    rng, spoken = random.Random(5), ALL[number]
+    report, other = REPORTS[spoken], NO_TAG if spoken is M100 else mercury_streams.KEEP_ALIVE
     stream = bytearray()
-    for _ in range(500):
-        frame = notice(rng.randbytes(2 * rng.randrange(32)), rng.randrange(-90, -20))
+    for _ in range(300):
         stream += rng.choice(
-            [frame, frame, NO_TAG, rng.randbytes(9), frame[: rng.randrange(20)], b"\xbb\x02\x22\x01\x00"]
+            [report, report, other, rng.randbytes(9), report[: rng.randrange(20)], flip(report, rng.randrange(300))]
         )
     chunks, at = [], 0
     while at < len(stream):
         size = rng.choice([1, 7, 100, 4096])
         chunks.append(bytes(stream[at : at + size]))
         at += size
-    return len(check([*chunks, b""]).rows)
+    return len(check(spoken, [*chunks, b""]).rows)
 
 
 def test_the_same_without_the_compiler() -> None:
+    program = "from tests.hotpath.test_scan import ALL, busy; print(*map(busy, range(len(ALL))))"
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "from tests.hotpath.test_scan import busy; print(busy())"],
+        [sys.executable, "-W", "error", "-c", program],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
         capture_output=True,
         text=True,
@@ -185,4 +160,6 @@ def test_the_same_without_the_compiler() -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert int(run.stdout) == busy() > 100
+    found = [int(word) for word in run.stdout.split()]
+    assert found == [busy(number) for number in range(len(ALL))]
+    assert min(found) > 80
