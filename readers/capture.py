@@ -11,9 +11,11 @@ from readers.framing import BAD_CHECK, Direction, Found, Noise, StreamDecoder
 Record = dict[str, object]
 
 PROTOCOLS = {
+    "escpos-label": "readers.escpos_label.describe",
     "hlk-ld2410": "readers.hlk_ld2410.describe",
     "lcus-relay": "readers.lcus_relay.describe",
     "line-cards": "readers.line_cards.describe",
+    "line-weight": "readers.line_weight.describe",
     "magicrf-m100": "readers.magicrf_m100.describe",
     "mercury": "readers.mercury.describe",
     "modbus-relay": "readers.modbus_rtu.describe",

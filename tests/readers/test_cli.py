@@ -38,6 +38,7 @@ def test_whatever_the_input_holds_the_exit_code_is_0():
 
 def test_the_protocols_are_listed():
     assert decode("--list")[2].stdout.split() == [
+        "escpos-label",
         "hlk-ld2410",
         "lcus-relay",
         "line-cards",
