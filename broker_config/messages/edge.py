@@ -71,7 +71,7 @@ class EdgeDescription(Data, frozen=True, kw_only=True):
 
 
 class EdgeStats(Data, frozen=True, kw_only=True):
-    """An agent's counters since start, each minute or so.
+    """An agent's counters since start, every few seconds.
 
     Args:
         outbox: events not yet acknowledged.

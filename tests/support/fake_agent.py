@@ -17,6 +17,7 @@ from broker_config.messages import (
     EdgeStats,
     Envelope,
     Evidence,
+    SensorReport,
     VisitEntered,
     VisitLeft,
     encode,
@@ -84,11 +85,12 @@ class FakeAgent:
         said = EdgeState(state=state, session=self._session, since=now(), devices=devices)
         await self.say(said, agent=self._credential.id)
 
-    async def count(self, reads: int, reads_per_s: float, outbox: int) -> None:
+    async def count(self, reads: int, reads_per_s: float, outbox: int, sensors: tuple[SensorReport, ...] = ()) -> None:
         """Say the agent's counters."""
         stats = EdgeStats(
             reads=reads, reads_per_s=reads_per_s, present_items=0, present_visits=0, strays=14, bad_frames=0, dropped_reads=0,
             events=self._seq, outbox=outbox, dropped_events=0, members_version=1, member_lease_s=259_200,
+            sensors=sensors,
         )  # fmt: skip
         await self.say(stats, agent=self._credential.id)
 

@@ -4,7 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker_config.messages import ActuatorState, Device, ShelfPick, ShelfPutback, ShelfState, ZoneCoverage
+from broker_config.messages import (
+    ActuatorState,
+    Device,
+    SensorReport,
+    ShelfPick,
+    ShelfPutback,
+    ShelfState,
+    ZoneCoverage,
+)
 from server.feed import Happening
 from tests.server.web.conftest import DEMO, Store
 from tests.support.chromium import Page, chromium
@@ -70,6 +78,7 @@ async def test_the_floor_through_its_states(store: Store) -> None:
         assert "Visits <5" in str(counts), "few people are not counted out"
         assert "Shelf lamp: on" in str(await page.evaluate(table))
 
+        await sense_and_warn(page, agent)
         await name_the_articles(page, agent)
         await pause_and_resume(page, store)
         await trouble_and_relief(page, agent)
@@ -79,6 +88,25 @@ async def test_the_floor_through_its_states(store: Store) -> None:
         await page.evaluate("document.querySelector('[data-outcome=not_shown]').click()")
         await page.wait_for("document.querySelectorAll('.steps .stopped').length === 1")
         assert "quiet" in str(await page.evaluate("document.querySelector('h1').textContent"))
+
+
+async def sense_and_warn(page: Page, agent: FakeAgent) -> None:
+    """What a presence sensor senses stands at its place, and what a device warns of among the troubles."""
+    desk = "document.querySelector('[data-zone=desk] .counts').textContent"
+    table = "document.querySelector('.plan tbody tr[data-zone=desk]').innerText"
+    for occupied, words in ((True, "somebody"), (False, "nobody"), (None, "cannot tell")):
+        report = SensorReport(id="p-desk", zone="desk", occupied=occupied, since=SINCE)
+        await agent.count(1000, 812.4, 3, (report,))
+        await page.wait_for(f"{desk}.endsWith(' · p-desk: {words}')")
+        await page.wait_for(f"{table}.includes('p-desk: {words}')")
+    await agent.be("disconnected")
+    await page.wait_for(f"!{desk}.includes('p-desk')")
+    hot = Device(id="r-door", kind="mercury", state="ready", since=SINCE, zone="door", alarm="82 C; give it air")
+    await agent.be("ready", (hot, reader("shoes"), Device(id="p-desk", kind="tfmini", state="ready", since=SINCE)))
+    await page.wait_for("document.querySelector('.trouble')?.textContent === 'r-door warns: 82 C; give it air'")
+    assert await page.evaluate("document.querySelector('.readers').textContent") == "Readers 2 of 2"
+    await agent.be("ready", (reader("door"), reader("shoes")))
+    await page.wait_for("document.querySelectorAll('.trouble li').length === 0")
 
 
 async def name_the_articles(page: Page, agent: FakeAgent) -> None:

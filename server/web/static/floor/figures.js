@@ -2,7 +2,9 @@
 
 import { clockTime, number, t } from "./page.js";
 
-const NOT_READERS = new Set(["mt-sics", "lcus-relay", "scale", "actuator"]);
+const NOT_READERS = new Set([
+  "mt-sics", "modbus-weight", "line-weight", "hlk-ld2410", "tfmini", "lcus-relay", "modbus-relay", "escpos-label", "scale", "actuator",
+]);
 const SMOOTH_MS = 10_000;
 const rates = []; // { ms, events } of the last seconds
 
@@ -44,7 +46,7 @@ export function troublesOf(status) {
     if (agent.state === "lost") troubles.push(bad(t("floor.agent_lost", values)));
     else if (agent.state === "disconnected") troubles.push(warn(t("floor.agent_disconnected", values)));
     else if (agent.state === "unknown") troubles.push(warn(t("floor.agent_unknown", values)));
-    else agent.devices.filter((device) => device.state === "lost").forEach((device) => troubles.push(warn(deviceLost(device))));
+    else agent.devices.forEach((device) => troubles.push(...troubleOf(device)));
   }
   return troubles;
 }
@@ -61,6 +63,12 @@ export function showTroubles(troubles) {
     item.textContent = words;
     return item;
   }));
+}
+
+/** A lost device is one trouble; what it warned of before may be why. */
+function troubleOf(device) {
+  const alarm = device.alarm ? [warn(t("floor.device_alarm", { id: device.id, alarm: device.alarm }))] : [];
+  return device.state === "lost" ? [warn(deviceLost(device)), ...alarm] : alarm;
 }
 
 function deviceLost(device) {

@@ -13,6 +13,7 @@ const FADE_MS = 60_000;
 const FAINTEST = 0.3;
 const OLD = 0.75; // below it a token is an outline, so that its name stays legible
 const BAR_WIDTH = 100;
+const RUNNING = new Set(["ready", "alert"]);
 
 const visits = new Map(); // token -> { zone, seenMs }
 const fresh = new Map(); // zone -> times of the last items that came
@@ -20,6 +21,7 @@ const showing = new Set(); // displays with a moment on them
 const heaviest = new Map(); // shelf -> most grams seen, the full length of its bar
 let zones = [];
 let things = new Map(); // id -> { state, words }
+let sensors = []; // what the running agents last said of each presence sensor
 
 /** Take a happening into the plan. */
 export function hear({ kind, what, place, facts, at }) {
@@ -43,6 +45,7 @@ export function hear({ kind, what, place, facts, at }) {
 /** Take the server's word on everything. */
 export function update(status) {
   zones = status.zones;
+  sensors = status.agents.filter((agent) => RUNNING.has(agent.state)).flatMap((agent) => agent.stats?.sensors ?? []);
   things = new Map();
   for (const display of status.displays) {
     const state = display.state === "ready" && showing.has(display.display) ? "showing" : display.state;
@@ -76,7 +79,14 @@ export function draw(nowMs) {
 }
 
 function counts(zone) {
-  return t("floor.counts", { items: number(zone.items), visits: zone.people });
+  const sensed = sensors.filter((sensor) => sensor.zone === zone.zone).map(sense);
+  return [t("floor.counts", { items: number(zone.items), visits: zone.people }), ...sensed].join(" · ");
+}
+
+/** Whether somebody is before a sensor, by its last word; it knows nobody and counts nobody. */
+function sense({ id, occupied }) {
+  const words = occupied === null ? t("floor.sensed_unknown") : occupied ? t("floor.sensed") : t("floor.sensed_nobody");
+  return `${id}: ${words}`;
 }
 
 /** The mark of a zone whose readers do not deliver; empty for one that is covered, or of which nobody has spoken. */
@@ -147,7 +157,8 @@ function drawRow(row) {
     (thing) => `${placeName(thing.dataset.thing)}: ${thing.querySelector(".says").textContent}`,
   );
   const known = [...visits].filter(([, visit]) => visit.zone === zone.zone).map(([token]) => labelVisit(token));
-  const notes = [uncovered(zone), ...here].filter(Boolean);
+  const sensed = sensors.filter((sensor) => sensor.zone === zone.zone).map(sense);
+  const notes = [uncovered(zone), ...sensed, ...here].filter(Boolean);
   const words = [number(zone.items), [zone.people, ...known].join(" "), notes.join("; ")];
   row.querySelectorAll("td").forEach((cell, i) => {
     if (cell.textContent !== words[i]) cell.textContent = words[i];
