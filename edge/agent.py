@@ -13,8 +13,9 @@ from broker_config.site import ActuatorId
 from edge.actuators.manager import ActuatorLine
 from edge.backoff import Backoff
 from edge.clock import NS_PER_S, Clock, to_datetime
-from edge.config import ActuatorConfig, EdgeConfig, ReaderConfig, ScaleConfig, SensorConfig
+from edge.config import EdgeConfig
 from edge.coverage import CoverageWatch
+from edge.device_config import ActuatorConfig, ReaderConfig, ScaleConfig, SensorConfig
 from edge.devices import SERIAL, Devices
 from edge.events import Announcer
 from edge.health import Health

@@ -7,7 +7,7 @@ understands; both are checked here.  Paths are relative to the file's folder.
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,8 +17,10 @@ import msgspec
 from broker_config.errors import ConfigError
 from broker_config.identity import Credential, load_credential
 from broker_config.site import ActuatorId, Level, ShelfId, Site, Strict, Zone, ZoneId, load_site, load_toml
+from edge.actuators.printers import check_printer
 from edge.actuators.registry import check_relay
 from edge.config_parts import Antenna, BrokerAddress, OutboxLimits, ShelfItem, SnapshotSettings
+from edge.device_config import ActuatorConfig, PrinterConfig, ReaderConfig, ScaleConfig, SensorConfig
 from readers.errors import SetupError
 from readers.model import ReaderId
 from readers.registry import check_reader, check_scale, check_sensor
@@ -50,7 +52,7 @@ class _SensorStanza(Strict, frozen=True):
     zone: Level
 
 
-class _ActuatorStanza(Strict, frozen=True):
+class _DeviceStanza(Strict, frozen=True):
     id: Level
     type: str
     port: str
@@ -73,52 +75,7 @@ class _EdgeFile(Strict, frozen=True):
     scales: tuple[dict[str, Any], ...] = ()
     sensors: tuple[dict[str, Any], ...] = ()
     actuators: tuple[dict[str, Any], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderConfig:
-    """A reader and the zones its antennas cover."""
-
-    id: ReaderId
-    type: str
-    port: Path
-    antennas: tuple[Antenna, ...]
-    settings: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ScaleConfig:
-    """A scale under a shelf.  `zone` is the shelf's, from the site file."""
-
-    id: ReaderId
-    type: str
-    port: Path
-    shelf: ShelfId
-    zone: ZoneId
-    items: tuple[ShelfItem, ...]
-    settings: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SensorConfig:
-    """A presence sensor and the zone in which it looks."""
-
-    id: ReaderId
-    type: str
-    port: Path
-    zone: ZoneId
-    settings: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ActuatorConfig:
-    """An actuator.  `zone` is from the site file."""
-
-    id: ActuatorId
-    type: str
-    port: Path
-    zone: ZoneId
-    settings: Mapping[str, object] = field(default_factory=dict)
+    printers: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +96,7 @@ class EdgeConfig:
     scales: tuple[ScaleConfig, ...]
     sensors: tuple[SensorConfig, ...]
     actuators: tuple[ActuatorConfig, ...]
+    printers: tuple[PrinterConfig, ...]
 
 
 def load_config(path: Path) -> EdgeConfig:
@@ -166,6 +124,7 @@ def load_config(path: Path) -> EdgeConfig:
         scales=tuple(stanzas.scale(raw) for raw in file.scales),
         sensors=tuple(stanzas.sensor(raw) for raw in file.sensors),
         actuators=tuple(stanzas.actuator(raw) for raw in file.actuators),
+        printers=tuple(stanzas.printer(raw) for raw in file.printers),
     )
     _refuse_doubles(path, config)
     return config
@@ -208,11 +167,15 @@ class _Stanzas:
         return SensorConfig(ReaderId(own.id), own.type, self._folder / own.port, ZoneId(zone.id), settings)
 
     def actuator(self, raw: dict[str, object]) -> ActuatorConfig:
-        own, settings = self._split("actuators", raw, _ActuatorStanza, check_relay)
+        own, settings = self._split("actuators", raw, _DeviceStanza, check_relay)
         known = next((actuator for actuator in self._site.actuators if actuator.id == own.id), None)
         self._check_owner("this file", f"actuator {own.id!r}", known)
         assert known is not None
         return ActuatorConfig(ActuatorId(own.id), own.type, self._folder / own.port, ZoneId(known.zone), settings)
+
+    def printer(self, raw: dict[str, object]) -> PrinterConfig:
+        own, settings = self._split("printers", raw, _DeviceStanza, check_printer)
+        return PrinterConfig(own.id, own.type, self._folder / own.port, settings)
 
     def _split(
         self, kind: str, raw: dict[str, object], model: type[S], check: Callable[[str, Mapping[str, object]], None]
@@ -277,11 +240,12 @@ def _server(path: Path, address: str) -> str:
 
 
 def _refuse_doubles(path: Path, config: EdgeConfig) -> None:
-    devices: Sequence[ReaderConfig | ScaleConfig | SensorConfig | ActuatorConfig] = [
+    devices: Sequence[ReaderConfig | ScaleConfig | SensorConfig | ActuatorConfig | PrinterConfig] = [
         *config.readers,
         *config.scales,
         *config.sensors,
         *config.actuators,
+        *config.printers,
     ]
     for twice in _doubles(device.id for device in devices):
         raise ConfigError(f"{path}: device id {twice!r} is used twice; each device needs its own")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edge.actuators.manager import Relay
 from edge.actuators.registry import open_relay
 from edge.clock import Clock
-from edge.config import ActuatorConfig, ReaderConfig, ScaleConfig, SensorConfig
+from edge.device_config import ActuatorConfig, ReaderConfig, ScaleConfig, SensorConfig
 from readers.registry import Reader, Scale, Sensor, open_reader, open_scale, open_sensor
 
 

@@ -11,7 +11,15 @@ import typer
 from rich.console import Console
 
 from edge.config import EdgeConfig, load_config
-from edge.doctor_probes import Finding, examine_broker, examine_port, examine_reader, examine_scale, examine_server
+from edge.doctor_probes import (
+    Finding,
+    examine_broker,
+    examine_port,
+    examine_printer,
+    examine_reader,
+    examine_scale,
+    examine_server,
+)
 from edge.presence_config import zones_of
 
 MARKS = {0: "[green]ok[/]   ", 1: "[yellow]look[/] ", 2: "[red]wrong[/]"}
@@ -64,8 +72,9 @@ async def examine(config: EdgeConfig) -> list[Finding]:
     agent = running_agent(config.agent, status)
     findings += server
     if agent is None:
-        return [*findings, no_agent(config.agent), *await examine_devices(config)]
-    return [*findings, *examine_agent(agent), *examine_coverage(zones_of(config), status)]
+        return [*findings, no_agent(config.agent), *await examine_devices(config), *await examine_printers(config)]
+    findings += [*examine_agent(agent), *examine_coverage(zones_of(config), status)]
+    return [*findings, *await examine_printers(config)]
 
 
 def running_agent(agent_id: str, status: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -159,3 +168,10 @@ async def examine_devices(config: EdgeConfig) -> list[Finding]:
     probes += [examine_scale(s.type, s.id, s.port, s.settings) for s in config.scales if s.id not in broken]
     silent = [Finding(0, f"{name}: {port} is there") for name, port in relays if name not in broken]
     return [*broken.values(), *silent, *await asyncio.gather(*probes)]
+
+
+async def examine_printers(config: EdgeConfig) -> list[Finding]:
+    """Each printer, asked by ourselves also while the agent runs, which opens none."""
+    broken = {p.id: finding for p in config.printers if (finding := examine_port(p.id, p.port))}
+    probes = [examine_printer(p.type, p.id, p.port, p.settings) for p in config.printers if p.id not in broken]
+    return [*broken.values(), *await asyncio.gather(*probes)]

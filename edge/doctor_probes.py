@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from edge.actuators.printers import open_printer
 from readers.errors import ReaderError
 from readers.registry import open_reader, open_scale
 
@@ -135,3 +136,20 @@ async def examine_scale(type_name: str, scale_id: str, port: Path, settings: Map
             2, f"{scale_id}: {type_name} sends no weight in {DEVICE_S:.0f} s", "is it overloaded, or showing an error?"
         )
     return Finding(2, f"{scale_id}: stopped sending", "run this again")
+
+
+async def examine_printer(type_name: str, printer_id: str, port: Path, settings: Mapping[str, object]) -> Finding:
+    """Ask the printer how it is; nothing is printed."""
+    try:
+        async with asyncio.timeout(DEVICE_S), open_printer(type_name, str(port), settings) as printer:
+            status = await printer.status()
+    except ReaderError as error:
+        return Finding(2, f"{printer_id}: {error}", "check cable, power and `type`; then run this again")
+    except TimeoutError:
+        return Finding(2, f"{printer_id}: {type_name} does not answer in {DEVICE_S:.0f} s", "switch it off and on")
+    if status.trouble:
+        why, _, step = status.trouble.partition("; ")
+        return Finding(2, f"{printer_id}: {type_name} answers, but {why}", step)
+    if status.paper_low:
+        return Finding(1, f"{printer_id}: {type_name} answers; its paper is nearly at its end", "have a new roll ready")
+    return Finding(0, f"{printer_id}: {type_name} answers, and can print")

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from broker_config.messages import SensorReport
 from edge.clock import to_datetime
-from edge.config import SensorConfig
+from edge.device_config import SensorConfig
 from readers.model import ClockNs, Proximity
 
 

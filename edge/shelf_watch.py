@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from broker_config.messages import ShelfState
-from edge.config import ScaleConfig
+from edge.device_config import ScaleConfig
 from edge.events import Announcer
 from edge.outbox import PendingEvent
 from edge.presence_model import PresentTag

@@ -220,3 +220,39 @@ def test_a_snapshot_is_taken_every_few_seconds_unless_the_file_says_otherwise(ed
     assert load_config(edge_folder / "edge.toml").snapshot.every_s == 5.0
     path = edit(edge_folder, "[broker]", "[snapshot]\nevery_s = 60\nmax_age_s = 3600\n[broker]")
     assert load_config(path).snapshot.max_age_s == 3600
+
+
+PRINTER = """
+[[printers]]
+id = "label-till"
+type = "escpos-label"
+port = "sim/label-till"
+columns = 32
+"""
+
+
+def with_printer(folder: Path, old: str = "", new: str = "") -> Path:
+    path = folder / "edge.toml"
+    path.write_text(path.read_text() + PRINTER.replace(old, new, 1))
+    return path
+
+
+def test_a_printer_comes_out_with_its_drivers_keys(edge_folder: Path) -> None:
+    (printer,) = load_config(with_printer(edge_folder)).printers
+    assert (printer.id, printer.type, printer.port) == ("label-till", "escpos-label", edge_folder / "sim/label-till")
+    assert printer.settings == {"columns": 32}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("columns = 32", "columns = 5", "label-till: columns: "),
+        ('"escpos-label"', '"lcus-relay"', "label-till: unknown printer type 'lcus-relay'; known: escpos-label"),
+        ('id = "label-till"', 'id = "r-door"', "'r-door' is used twice"),
+        ('"sim/label-till"', '"sim/w-s1"', "sim/w-s1 is given to two devices"),
+    ],
+)
+def test_what_is_wrong_about_a_printer_is_said(edge_folder: Path, old: str, new: str, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(with_printer(edge_folder, old, new))
+    assert re.search(words, str(error.value)), str(error.value)
