@@ -32,6 +32,7 @@ READERS = {
     "uhfreader288": "readers.uhfreader18.reader:UhfReader288",
 }
 SCALES = {
+    "line-weight": "readers.line_weight.reader:LineScale",
     "modbus-weight": "readers.modbus_weight.reader:ModbusScale",
     "mt-sics": "readers.mt_sics.reader:MtSicsScale",
 }

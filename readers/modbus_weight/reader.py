@@ -37,7 +37,7 @@ from typing import ClassVar, Self
 from pymodbus.pdu import ModbusPDU, ReadHoldingRegistersRequest
 from pymodbus.pdu.register_message import ReadInputRegistersRequest
 
-from readers.errors import FrameError, ReaderError, ReaderRefused, ReaderTimeout
+from readers.errors import FrameError, ReaderRefused, ReaderTimeout
 from readers.health import ReaderHealth
 from readers.modbus_rtu.codec import READ_HOLDING
 from readers.modbus_rtu.master import ANSWER_S, Master
@@ -47,8 +47,10 @@ from readers.model import ClockNs, ReaderId, Weight
 from readers.ports import BytePort
 from readers.settings import DeviceSettings
 from readers.steadiness import Steadiness
+from readers.trouble import Trouble
 
 TRIES = 3
+FAULT = "the transmitter reports a fault: check the wires between it and the load cell"
 SAYS_NOTHING = Status(stable=None, overload=False, fault=False)
 
 
@@ -87,8 +89,8 @@ class ModbusScale:
         self._settings, self._clock_ns, self._patience = settings, clock_ns, patience
         self._value = settings.value
         self._steadiness = Steadiness(settings.stable_count, settings.stable_spread_g)
-        self._usable_at_s = self._poll_at_s = 0.0
-        self._is_alarmed = False
+        self._trouble = Trouble(self._master.health, patience.dead_s)
+        self._poll_at_s = 0.0
 
     @property
     def health(self) -> ReaderHealth:
@@ -109,7 +111,8 @@ class ModbusScale:
             except ReaderTimeout:
                 if attempt == TRIES:
                     raise
-        self._usable_at_s = self._poll_at_s = asyncio.get_running_loop().time()
+        self._poll_at_s = asyncio.get_running_loop().time()
+        self._trouble.ends(self._poll_at_s)
         return self
 
     async def __aexit__(
@@ -133,21 +136,21 @@ class ModbusScale:
             await asyncio.sleep(self._poll_at_s - loop.time())
 
     async def _poll(self) -> Weight | None:
+        loop = asyncio.get_running_loop()
         try:
             weight = await self._weigh()
         except ReaderTimeout as error:
             self.health.rearms += 1
-            self._put_up_with(error)
+            self._trouble.bear(error, loop.time())
         except FrameError as error:
             self.health.bad_frames += 1
-            self._alarm(str(error))
-            self._put_up_with(error)
+            self._trouble.tell(str(error))
+            self._trouble.bear(error, loop.time())
         except ReaderRefused as error:  # busy, or a fault
             self.health.no_value += 1
-            self._put_up_with(error)
+            self._trouble.bear(error, loop.time())
         else:
-            self._usable_at_s = asyncio.get_running_loop().time()
-            self._is_alarmed = False
+            self._trouble.ends(loop.time())
             return weight
         self._steadiness.forget()
         return None
@@ -157,8 +160,8 @@ class ModbusScale:
         registers, status = await self._read()
         weighed_at_ns = self._clock_ns()  # stamped once, where the bytes arrive
         if status.fault:
-            self._alarm("the transmitter reports a fault: check the wires between it and the load cell")
-            raise ReaderRefused(self.health.alarm, self._settings.fault_bit or 0)
+            self._trouble.tell(FAULT)
+            raise ReaderRefused(FAULT, self._settings.fault_bit or 0)
         if status.overload:
             self.health.no_value += 1
             self._steadiness.forget()
@@ -182,15 +185,3 @@ class ModbusScale:
         return (ReadHoldingRegistersRequest if holding else ReadInputRegistersRequest)(
             address=block.start, count=len(block)
         )
-
-    def _put_up_with(self, error: ReaderError) -> None:
-        """Raise it after all, if it has gone on for too long."""
-        if asyncio.get_running_loop().time() - self._usable_at_s >= self._patience.dead_s:
-            raise error
-
-    def _alarm(self, text: str) -> None:
-        """Once per stretch of trouble."""
-        if not self._is_alarmed:
-            self._is_alarmed = True
-            self.health.alarms += 1
-            self.health.alarm = text

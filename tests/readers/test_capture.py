@@ -97,7 +97,7 @@ def test_nothing_in_nothing_out():
 def test_an_unknown_protocol_is_named_with_those_there_are():
     with pytest.raises(
         UnknownDevice,
-        match="'foo'; known: hlk-ld2410, lcus-relay, ",
+        match=r"'foo'; known: .*lcus-relay, ",
     ):
         find_protocol("foo", "from_reader")
 

@@ -42,6 +42,7 @@ def test_the_protocols_are_listed():
         "hlk-ld2410",
         "lcus-relay",
         "line-cards",
+        "line-weight",
         "magicrf-m100",
         "mercury",
         "modbus-relay",
@@ -60,7 +61,7 @@ def test_the_protocols_are_listed():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nope"], "unknown protocol 'nope'; known: hlk-ld2410, lcus-relay"),
+        (["nope"], "unknown protocol 'nope'; known: escpos-label, hlk-ld2410, lcus-relay"),
         (["mt-sics", "/no/such/file"], "No such file"),
         (["mt-sics", "--hex"], "not hex text"),
         ([], "--list"),

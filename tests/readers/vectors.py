@@ -48,7 +48,7 @@ DEVICES = (
     "tfmini",
     "uhfreader18",
 )
-NO_VECTORS = ("escpos-label", "line-cards", "modbus-weight", "uhfreader288")
+NO_VECTORS = ("escpos-label", "line-cards", "line-weight", "modbus-weight", "uhfreader288")
 """Protocols of which no frame is published, or which share those of another."""
 ALL = [vector for name in DEVICES for vector in load(name)]
 VALID = [vector for vector in ALL if vector.valid]
