@@ -19,7 +19,7 @@ def test_every_scheme_is_drawn():
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_a_key_comes_back_from_its_epc(scheme, data):
     key = data.draw(keys(scheme))
     epc = encode(key)
@@ -34,7 +34,7 @@ def test_a_key_comes_back_from_its_epc(scheme, data):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_a_flipped_bit_is_raw_or_another_key_with_exactly_these_bits(scheme, data):
     epc = bytearray(encode(data.draw(keys(scheme))))
     bit = data.draw(st.integers(0, len(epc) * 8 - 1))
@@ -103,7 +103,7 @@ def test_a_filter_too_high_or_missing_is_refused(key):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_each_form_names_the_same_thing(scheme, data):
     key = data.draw(keys(scheme))
     known = {"filter_value": key.filter, "prefix_digits": key.identity.prefix_digits}
