@@ -1,6 +1,7 @@
 """The UHFReader18 and UHFReader288 drivers against their simulator over a real pty."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 
 from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout
 from readers.model import Read, Scanned
+from readers.ports import SerialPort
 from readers.registry import READERS
 from readers.uhfreader18.base import UhfReader
 from readers.uhfreader18.codec import FrameDecoder
@@ -111,15 +113,16 @@ async def test_a_type_byte_nobody_knows_is_a_warning(tmp_path):
         assert "0x42" in reader.health.alarm
 
 
+@pytest.mark.parametrize(("tags", "lost_orders"), [(1, 0), (3, 2)], ids=["that still answers", "too busy to answer"])
 @BOTH
-async def test_a_reader_left_in_active_mode_by_a_crash_is_stopped(settings, firmware, tmp_path):
+async def test_a_reader_left_in_active_mode_by_a_crash_is_stopped(settings, firmware, tags, lost_orders, tmp_path):
     memory = Memory(mode=ACTIVE_MODE)
-    device = device_of(replace(firmware, lost_orders=2), FakeField(*EPCS[:3]), memory=memory)
+    device = device_of(replace(firmware, lost_orders=lost_orders), FakeField(*EPCS[:tags]), memory=memory)
     async with simulated(device, tmp_path / "r-1"):
         await until(lambda: device._round_ends_ns > 0)
         async with opened(tmp_path / "r-1", settings) as reader:
             assert memory.mode == ANSWER_MODE
-            assert {read.epc for read in await take(reader, 3)} == set(EPCS[:3])
+            assert {read.epc for read in await take(reader, 3)} == set(EPCS[:tags])
 
 
 @BOTH
@@ -186,10 +189,38 @@ async def test_a_reader_that_only_acknowledges_reports_its_tags_later(tmp_path):
 async def test_a_false_length_in_the_noise_holds_up_nothing(settings, firmware, tmp_path):
     """A byte that announces 240 more would swallow the answer, and with it the poll."""
     device = Wrapped(device_of(firmware, FakeField(EPCS[0])), lambda said: b"\xf0" + said)
-    async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
+    never = replace(SOON, answer_s=60.0)
+    async with (
+        simulated(device, tmp_path / "r-1"),
+        asyncio.timeout(10),
+        opened(tmp_path / "r-1", settings, never) as reader,
+    ):
         assert await take(reader, 3) == [READ] * 3
         assert reader.health.discarded_bytes >= 3
-        assert reader.health.rearms == 0
+
+
+async def test_a_frame_whose_rest_came_while_we_were_busy_is_not_cut_in_two():
+    frame = answer(0, 0xEE, 0, EPCS[0])
+    async with Peer() as peer, SerialPort(peer.path, 57600) as port:
+        reader = UhfReader18("r-1", port, SETTINGS_18, lambda: NOW_NS, SOON)
+        soon_s = asyncio.get_running_loop().time() + 10
+        peer.say(frame[:9])
+        assert await reader._receive_until(soon_s) == []
+        peer.say(frame[9:])
+        time.sleep(2 * SOON.quiet_s)
+        assert [got.to_bytes() for got in await reader._receive_until(soon_s)] == [frame]
+
+
+async def test_an_empty_end_behind_frames_with_tags_is_no_empty_poll(tmp_path):
+    empty = answer(0, 1, 1, b"\x01\x00")
+
+    def split(said: bytes) -> bytes:
+        return answer(0, 1, 3, said[4:-2]) + empty if said[2] == 1 else said
+
+    device = Wrapped(device_of(UHFREADER288, FakeField(EPCS[0])), split)
+    async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", SETTINGS_288) as reader:
+        assert await take(reader, 3) == [READ] * 3
+        assert (reader.health.empty_polls, reader.health.rearms) == (0, 0)
 
 
 async def test_broken_frames_are_counted_and_polls_go_on(tmp_path):
