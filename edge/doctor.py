@@ -13,12 +13,15 @@ from rich.console import Console
 from edge.config import EdgeConfig, load_config
 from edge.doctor_probes import (
     Finding,
+    celsius,
     examine_broker,
     examine_port,
     examine_printer,
     examine_reader,
     examine_scale,
+    examine_sensor,
     examine_server,
+    warned,
 )
 from edge.presence_config import zones_of
 
@@ -65,7 +68,8 @@ def show(findings: list[Finding]) -> None:
 
 async def examine(config: EdgeConfig) -> list[Finding]:
     """Every finding, in the order of the chain: files, broker, server, agent, devices."""
-    configured = f"agent {config.agent}: {len(config.readers)} readers, {len(config.scales)} scales, {len(config.actuators)} actuators"
+    kinds = ("readers", "scales", "sensors", "actuators")
+    configured = f"agent {config.agent}: " + ", ".join(f"{len(getattr(config, kind))} {kind}" for kind in kinds)
     findings = [Finding(0, f"{configured}, site {config.site.id!r}")]
     findings.append(await examine_broker(config.broker.host, config.broker.port))
     server, status = await examine_server(config.server)
@@ -95,7 +99,11 @@ def examine_agent(agent: dict[str, Any]) -> list[Finding]:
     findings = [Finding(0, f"agent {agent['agent']}: {agent['state']} since {agent['since']}")]
     for device in agent["devices"]:
         what = f"{device['id']}: {device['kind']} {device['state']} since {device['since']}"
-        findings.append(Finding(0 if device["state"] == "ready" else 2, what, device["reason"] or ""))
+        what += celsius(device.get("temperature_c"))
+        if device["state"] == "ready":
+            findings.append(warned(what, device.get("alarm")) or Finding(0, what))
+        else:
+            findings.append(Finding(2, what, device["reason"] or ""))
     stats = agent["stats"] or {}
     if stats:
         waiting = stats["outbox"]
@@ -162,10 +170,12 @@ async def examine_devices(config: EdgeConfig) -> list[Finding]:
     """Each device, opened by ourselves, all at once; those without a port to open are reported as such."""
     ports = [(device.id, device.port) for device in config.readers]
     ports += [(device.id, device.port) for device in config.scales]
+    ports += [(device.id, device.port) for device in config.sensors]
     relays = [(str(device.id), device.port) for device in config.actuators]
     broken = {name: finding for name, port in [*ports, *relays] if (finding := examine_port(name, port))}
     probes = [examine_reader(r.type, r.id, r.port, r.settings) for r in config.readers if r.id not in broken]
     probes += [examine_scale(s.type, s.id, s.port, s.settings) for s in config.scales if s.id not in broken]
+    probes += [examine_sensor(s.type, s.id, s.port, s.settings) for s in config.sensors if s.id not in broken]
     silent = [Finding(0, f"{name}: {port} is there") for name, port in relays if name not in broken]
     return [*broken.values(), *silent, *await asyncio.gather(*probes)]
 

@@ -12,7 +12,8 @@ import httpx
 
 from edge.actuators.printers import open_printer
 from readers.errors import ReaderError
-from readers.registry import open_reader, open_scale
+from readers.health import ReaderHealth
+from readers.registry import open_reader, open_scale, open_sensor
 
 PROBE_S = 3.0
 DEVICE_S = 8.0
@@ -106,9 +107,8 @@ async def examine_reader(type_name: str, reader_id: str, port: Path, settings: M
             open_reader(type_name, reader_id, str(port), settings, time.time_ns) as reader,
         ):
             async for read in reader.reads():
-                return Finding(
-                    0, f"{reader_id}: {type_name} answers; a tag at {read.rssi_dbm:.0f} dBm on antenna {read.antenna}"
-                )
+                tag = f"a tag at {read.rssi_dbm:.0f} dBm on antenna {read.antenna}"
+                return answers(reader_id, type_name, tag, reader.health)
     except ReaderError as error:
         return Finding(2, f"{reader_id}: {error}", "check cable, power and `type`; then run this again")
     except TimeoutError:
@@ -128,7 +128,7 @@ async def examine_scale(type_name: str, scale_id: str, port: Path, settings: Map
             open_scale(type_name, scale_id, str(port), settings, time.time_ns) as scale,
         ):
             async for weight in scale.weights():
-                return Finding(0, f"{scale_id}: {type_name} answers; {weight.grams} g")
+                return answers(scale_id, type_name, f"{weight.grams} g", scale.health)
     except ReaderError as error:
         return Finding(2, f"{scale_id}: {error}", "check cable, power and `type`; then run this again")
     except TimeoutError:
@@ -136,6 +136,48 @@ async def examine_scale(type_name: str, scale_id: str, port: Path, settings: Map
             2, f"{scale_id}: {type_name} sends no weight in {DEVICE_S:.0f} s", "is it overloaded, or showing an error?"
         )
     return Finding(2, f"{scale_id}: stopped sending", "run this again")
+
+
+async def examine_sensor(type_name: str, sensor_id: str, port: Path, settings: Mapping[str, object]) -> Finding:
+    """Open the presence sensor and wait for its first report."""
+    try:
+        async with (
+            asyncio.timeout(DEVICE_S),
+            open_sensor(type_name, sensor_id, str(port), settings, time.time_ns) as sensor,
+        ):
+            async for sensed in sensor.proximities():
+                if sensed.occupied is not None:
+                    where = "" if sensed.distance_cm is None else f" at {sensed.distance_cm} cm"
+                    said = f"{'somebody' if sensed.occupied else 'nobody'}{where}"
+                    return answers(sensor_id, type_name, said, sensor.health)
+    except ReaderError as error:
+        return Finding(2, f"{sensor_id}: {error}", "check cable, power and `type`; then run this again")
+    except TimeoutError:
+        return Finding(
+            1,
+            f"{sensor_id}: {type_name} answers, but cannot tell in {DEVICE_S:.0f} s whether somebody is there",
+            "clean its lens; aim it at something that it sees when nobody is there",
+        )
+    return Finding(2, f"{sensor_id}: stopped sending", "run this again")
+
+
+def answers(device_id: str, type_name: str, said: str, health: ReaderHealth) -> Finding:
+    """The finding for a device that works; worth a look where it warns of itself."""
+    what = f"{device_id}: {type_name} answers; {said}{celsius(health.temperature_c)}"
+    return warned(what, health.alarm) or Finding(0, what)
+
+
+def warned(what: str, alarm: str | None) -> Finding | None:
+    """The finding for a device's own warning, whose second half says what to do; None where there is none."""
+    if not alarm:
+        return None
+    why, _, step = alarm.partition("; ")
+    return Finding(1, f"{what}; it warns: {why}", step)
+
+
+def celsius(temperature_c: float | None) -> str:
+    """How warm a device says it is; empty where it does not."""
+    return "" if temperature_c is None else f", {temperature_c:.0f} C"
 
 
 async def examine_printer(type_name: str, printer_id: str, port: Path, settings: Mapping[str, object]) -> Finding:

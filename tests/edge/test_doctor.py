@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.doctor import examine_agent, examine_coverage, lease, running_agent
-from edge.doctor_probes import examine_broker, examine_port, examine_server
+from edge import doctor_probes
+from edge.config import load_config
+from edge.doctor import examine, examine_agent, examine_coverage, lease, running_agent
+from edge.doctor_probes import answers, examine_broker, examine_port, examine_sensor, examine_server
+from readers.health import ReaderHealth
+from simulators.hlk_ld2410 import Ld2410Device, Scene
+from simulators.tfmini import Echo, TfMiniDevice
+from tests.readers.simulated import simulated
 
 STATS = {"outbox": 0, "reads": 10, "members_version": 3, "member_lease_s": 7200}
 
@@ -94,6 +100,64 @@ def test_a_lost_device_is_wrong_with_the_reason_as_its_next_step() -> None:
     agent = {"agent": "gw-1", "state": "alert", "since": "9:00", "devices": [device], "stats": STATS}
     wrong = [finding for finding in examine_agent(agent) if finding.level == 2]
     assert [finding.next_step for finding in wrong] == ["plug it in"]
+
+
+def test_a_device_that_warns_is_worth_a_look_with_what_to_do() -> None:
+    device = {"id": "r-door", "kind": "mercury", "state": "ready", "since": "10:00", "reason": None}
+    device |= {"alarm": "its module is hot; give it air", "temperature_c": 81.6}
+    agent = {"agent": "gw-1", "state": "ready", "since": "9:00", "devices": [device], "stats": STATS}
+    (finding,) = [finding for finding in examine_agent(agent) if finding.level]
+    assert (finding.level, finding.next_step) == (1, "give it air")
+    assert finding.what == "r-door: mercury ready since 10:00, 82 C; it warns: its module is hot"
+
+
+def near(_now_ns: int) -> Echo:
+    return Echo(80, 900)
+
+
+def nothing(_now_ns: int) -> Echo:
+    return Echo(0, 5)
+
+
+async def test_a_sensor_is_asked_what_it_senses(tmp_path: Path) -> None:
+    port, keys = tmp_path / "port", {"occupied_within_cm": 100}
+    async with simulated(TfMiniDevice(near), port):
+        finding = await examine_sensor("tfmini", "p-desk", port, keys)
+        assert (finding.level, finding.what) == (0, "p-desk: tfmini answers; somebody at 80 cm, 42 C")
+    async with simulated(Ld2410Device(lambda _: Scene()), port):
+        finding = await examine_sensor("hlk-ld2410", "p-desk", port, {})
+        assert (finding.level, finding.what) == (0, "p-desk: hlk-ld2410 answers; nobody")
+
+
+async def test_a_blinded_sensor_and_a_dead_one_come_with_their_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_probes, "DEVICE_S", 1.0)
+    port, keys = tmp_path / "port", {"occupied_within_cm": 100}
+    async with simulated(TfMiniDevice(nothing), port):
+        finding = await examine_sensor("tfmini", "p-desk", port, keys)
+        assert finding.level == 1
+        assert "cannot tell" in finding.what
+        assert "lens" in finding.next_step
+    finding = await examine_sensor("tfmini", "p-desk", port, keys)
+    assert finding.level == 2
+    assert "no such device" in finding.what
+
+
+async def test_where_no_agent_runs_every_sensor_is_probed(edge_folder: Path) -> None:
+    stanza = '[[sensors]]\nid = "p-desk"\ntype = "hlk-ld2410"\nport = "sim/p-desk"\nzone = "desk"\n'
+    path = edge_folder / "edge.toml"
+    path.write_text(path.read_text() + stanza)
+    findings = await examine(load_config(path))
+    assert "6 readers, 1 scales, 1 sensors, 1 actuators" in findings[0].what
+    assert any("p-desk" in finding.what and "does not exist" in finding.what for finding in findings)
+
+
+def test_a_device_that_works_and_warns_says_both() -> None:
+    health = ReaderHealth(alarms=1, alarm="antenna 2 is missing; connect it", temperature_c=40.0)
+    finding = answers("r-1", "mercury", "a tag", health)
+    assert (finding.level, finding.next_step) == (1, "connect it")
+    assert finding.what == "r-1: mercury answers; a tag, 40 C; it warns: antenna 2 is missing"
 
 
 def test_a_healthy_agent_has_nothing_wrong() -> None:
