@@ -20,6 +20,8 @@ F = TypeVar("F")
 A = TypeVar("A")
 STOP_ATTEMPTS = 3
 STOP_LIMIT_MS = 1000
+TAKE_IN_S = 0.005
+"""So long a port always gets to take in what waits in the system, though the deadline went by while we were busy."""
 
 
 class FrameDriver(Generic[F]):
@@ -74,7 +76,7 @@ class FrameDriver(Generic[F]):
     async def _receive_bytes(self, deadline_s: float) -> bytes:
         """What has come; empty when nothing did until the deadline."""
         try:
-            async with asyncio.timeout_at(deadline_s):
+            async with asyncio.timeout_at(max(deadline_s, asyncio.get_running_loop().time() + TAKE_IN_S)):
                 data = await self._port.receive()
         except TimeoutError:
             return b""

@@ -11,7 +11,7 @@ from readers.errors import FrameError
 from readers.magicrf_m100.codec import Frame, FrameType
 from readers.magicrf_m100.commands import Command
 
-NO_TAG = 0x15
+NO_TAG, CHANNELS_OCCUPIED = 0x15, 0x20
 ERROR_MEANINGS: Mapping[int, str] = {
     0x09: "read_failed",
     0x10: "write_failed",
@@ -21,7 +21,13 @@ ERROR_MEANINGS: Mapping[int, str] = {
     NO_TAG: "no_tag_or_crc_error",
     0x16: "wrong_access_password",
     0x17: "command_error",
+    0x1A: "change_config_failed",
+    0x1B: "change_eas_failed",
     0x1D: "no_eas_tag",
+    CHANNELS_OCCUPIED: "all_channels_occupied",
+    0x2A: "read_protect_failed",
+    0x2B: "reset_read_protect_failed",
+    0x2E: "monza_qt_failed",
 }
 TAG_ERRORS: Mapping[int, str] = {  # low nibble: the Gen2 error the tag itself answered
     0xA0: "read_refused_by_tag",

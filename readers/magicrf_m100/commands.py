@@ -4,7 +4,7 @@ What the answers mean to the driver is in `answers.py`; what any frame says to a
 Source: M100 & QM100 user protocol, common control commands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 from readers.magicrf_m100.codec import Frame, FrameType
@@ -42,10 +42,14 @@ class Command(IntEnum):
     GET_POWER = 0xB7
     CHANGE_CONFIG = 0xC1
     BLOCK_LOCK = 0xD3
+    BLOCK_LOCK_DONE = 0xD4
+    NXP_CHANGE_CONFIG = 0xE0
     NXP_READ_PROTECT = 0xE1
     NXP_RESET_READ_PROTECT = 0xE2
     NXP_CHANGE_EAS = 0xE3
     NXP_EAS_ALARM = 0xE4
+    MONZA_QT = 0xE5
+    MONZA_QT_DONE = 0xE6
     SET_DEMODULATOR = 0xF0
     GET_DEMODULATOR = 0xF1
     SCAN_JAMMER = 0xF2
@@ -61,6 +65,14 @@ class Info(IntEnum):
     MAKER = 2
 
 
+class SelectMode(IntEnum):
+    """When the module selects."""
+
+    ALWAYS = 0
+    NEVER = 1
+    BEFORE_ACCESS = 2
+
+
 REGIONS: Mapping[str, int] = {"china_900": 0x01, "us": 0x02, "europe": 0x03, "china_800": 0x04, "korea": 0x06}
 REGION_NAMES: Mapping[int, str] = {code: name for name, code in REGIONS.items()}
 CHANNELS_MHZ: Mapping[str, tuple[float, float]] = {  # centre of channel 0, spacing
@@ -70,6 +82,10 @@ CHANNELS_MHZ: Mapping[str, tuple[float, float]] = {  # centre of channel 0, spac
     "china_800": (840.125, 0.25),
     "korea": (917.1, 0.2),
 }
+CHANNEL_COUNTS: Mapping[str, int] = {"china_900": 20, "us": 52, "europe": 15, "china_800": 20, "korea": 32}
+BAUDS = (115200, 57600, 38400, 28800, 19200, 9600)
+EPC_BANK, EPC_BITS = 1, 32
+"""The memory bank of EPCs, and where in it an EPC starts, behind the tag's CRC and PC."""
 
 
 def info(what: Info) -> Frame:
@@ -102,6 +118,16 @@ def set_hopping(*, on: bool) -> Frame:
     return _command(Command.SET_HOPPING, b"\xff" if on else b"\x00")
 
 
+def insert_channels(channels: Sequence[int]) -> Frame:
+    """Hop between these channels only; see `CHANNELS_MHZ`."""
+    return _command(Command.INSERT_CHANNELS, bytes([len(channels), *channels]))
+
+
+def set_carrier(*, on: bool) -> Frame:
+    """Transmit without modulation until told otherwise, for measurements."""
+    return _command(Command.SET_CARRIER, b"\xff" if on else b"\x00")
+
+
 def set_power(power_cdbm: int) -> Frame:
     """Transmit power in hundredths of a dBm."""
     return _command(Command.SET_POWER, power_cdbm.to_bytes(2, "big"))
@@ -123,15 +149,27 @@ def get_query() -> Frame:
     return _command(Command.GET_QUERY)
 
 
-def set_select(mask: bytes, *, pointer_bits: int = 32, select: int = 1, truncate: bool = False) -> Frame:
-    """Choose the tags whose memory holds `mask` at `pointer_bits`.
+def set_select(
+    mask: bytes,
+    *,
+    mask_bits: int | None = None,
+    pointer_bits: int = EPC_BITS,
+    session: int = 0,
+    target: str = "A",
+    bank: int = EPC_BANK,
+    truncate: bool = False,
+) -> Frame:
+    """Choose the tags whose memory holds `mask` at `pointer_bits`: they become `target` of the session, all others not.
+
+    The module then selects before access commands only, until `set_select_mode` says otherwise.
 
     Args:
-        pointer_bits: where the mask starts; an EPC starts at bit 32 of its bank.
-        select: target, action and memory bank as the manual packs them; 1 is the EPC bank.
+        mask_bits: how much of `mask` counts; None for all.
     """
-    head = bytes([select]) + pointer_bits.to_bytes(4, "big") + bytes([len(mask) * 8, 0x80 if truncate else 0])
-    return _command(Command.SET_SELECT, head + mask)
+    matching = 0 if target == "A" else 4  # of the Gen2 actions, those that set matching and other tags apart
+    bits = len(mask) * 8 if mask_bits is None else mask_bits
+    head = bytes([session << 5 | matching << 2 | bank]) + pointer_bits.to_bytes(4, "big")
+    return _command(Command.SET_SELECT, head + bytes([bits, 0x80 if truncate else 0]) + mask[: -(-bits // 8)])
 
 
 def get_select() -> Frame:
@@ -139,8 +177,8 @@ def get_select() -> Frame:
     return _command(Command.GET_SELECT)
 
 
-def set_select_mode(mode: int) -> Frame:
-    """When to select: 0 always, 1 never, 2 only before access commands."""
+def set_select_mode(mode: SelectMode) -> Frame:
+    """When to select."""
     return _command(Command.SET_SELECT_MODE, bytes([mode]))
 
 
@@ -165,13 +203,18 @@ def set_baud(baud: int) -> Frame:
 
 
 def sleep() -> Frame:
-    """Sleep; the next byte only wakes the module, the first command gets no answer and Select is lost."""
+    """Sleep; the next byte only wakes the module, the first command gets no answer and Select is lost, all else is kept."""
     return _command(Command.SLEEP)
 
 
 def auto_sleep(minutes: int) -> Frame:
     """Sleep after this long without a command; 0 never."""
     return _command(Command.AUTO_SLEEP, bytes([minutes]))
+
+
+def idle(*, enter: bool, auto_minutes: int = 0) -> Frame:
+    """Switch the radio off, or on again; also by itself after so long without a command, 0 never.  Nothing is lost."""
+    return _command(Command.IDLE, bytes([enter, 1, auto_minutes]))
 
 
 def gpio_direction(port: int, *, output: bool) -> Frame:

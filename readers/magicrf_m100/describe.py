@@ -89,6 +89,9 @@ _NAMES: Mapping[int, str] = {
     Command.SET_POWER: "set_power",
     Command.GET_POWER: "get_power",
     Command.BLOCK_LOCK: "block_lock",
+    Command.NXP_CHANGE_CONFIG: "nxp_change_config",
+    Command.NXP_READ_PROTECT: "nxp_read_protect",
+    Command.MONZA_QT: "monza_qt",
     Command.NXP_CHANGE_EAS: "nxp_change_eas",
     Command.NXP_EAS_ALARM: "nxp_eas_alarm",
     Command.SET_DEMODULATOR: "set_demodulator",
@@ -112,6 +115,8 @@ _QUESTIONS = (
 )
 _COMMANDS: Mapping[int, Parser] = dict.fromkeys(_QUESTIONS, fields.nothing) | {
     Command.INFO: fields.info_kind,
+    Command.IDLE: fields.idle,
+    Command.INSERT_CHANNELS: fields.channels,
     Command.SET_REGION: fields.region,
     Command.SET_SELECT: fields.select,
     Command.SET_QUERY: fields.query,
@@ -151,6 +156,8 @@ _TAG_ACCESS = (
     Command.NXP_READ_PROTECT,
     Command.NXP_RESET_READ_PROTECT,
     Command.NXP_CHANGE_EAS,
+    Command.MONZA_QT_DONE,
+    Command.BLOCK_LOCK_DONE,
 )
 _ANSWERS: Mapping[int, Parser] = (
     dict.fromkeys(_ACKNOWLEDGED, fields.result)
@@ -164,6 +171,9 @@ _ANSWERS: Mapping[int, Parser] = (
         Command.GPIO: fields.gpio_answer,
         Command.AUTO_SLEEP: fields.byte("minutes"),
         Command.READ_MEMORY: fields.tag_data,
+        Command.BLOCK_LOCK: fields.tag_data,
+        Command.NXP_CHANGE_CONFIG: fields.tag_data,
+        Command.MONZA_QT: fields.tag_data,
         Command.GET_CHANNEL: fields.byte("index"),
         Command.GET_POWER: fields.word("power_cdbm"),
         Command.GET_DEMODULATOR: fields.demodulator,

@@ -106,6 +106,17 @@ def gpio_answer(payload: bytes) -> Fields:
     return result(payload[-1:]) if payload[0] != 2 else {"port": payload[1], "level": payload[2]}
 
 
+def idle(payload: bytes) -> Fields:
+    """Whether the radio rests, and after how long it does by itself."""
+    enter, _, minutes = exactly(3, payload)
+    return {"enter": enter != 0, "auto_minutes": minutes}
+
+
+def channels(payload: bytes) -> Fields:
+    """The channels to hop between."""
+    return {"channels": list(exactly(payload[0], payload[1:]))}
+
+
 def hopping(payload: bytes) -> Fields:
     """On or off."""
     return {"on": exactly(1, payload)[0] != 0}

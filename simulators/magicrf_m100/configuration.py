@@ -6,7 +6,7 @@ Source: M100/QM100 user protocol, by command.
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from simulators.magicrf_m100.settings import CHANNELS, Firmware, Settings
+from simulators.magicrf_m100.settings import CHANNELS, Firmware, Select, Settings
 
 OK = b"\x00"
 QUIET_DBM = -14  # what a channel scan hears where nobody transmits
@@ -47,7 +47,7 @@ def _info(_: Settings, firmware: Firmware, parameters: bytes) -> bytes:
 
 
 def _set_region(settings: Settings, _: Firmware, parameters: bytes) -> bytes:
-    settings.region, settings.channel = one_of(parameters, CHANNELS), 0
+    settings.region, settings.channel, settings.hop_channels = one_of(parameters, CHANNELS), 0, b""
     return OK
 
 
@@ -58,6 +58,22 @@ def _set_channel(settings: Settings, _: Firmware, parameters: bytes) -> bytes:
 
 def _set_hopping(settings: Settings, _: Firmware, parameters: bytes) -> bytes:
     settings.hopping = one_of(parameters, (0x00, 0xFF)) == 0xFF
+    return OK
+
+
+def _insert_channels(settings: Settings, _: Firmware, parameters: bytes) -> bytes:
+    channels = parameters[1:]
+    if not channels or len(channels) != parameters[0] or max(channels) >= CHANNELS[settings.region]:
+        raise CommandError
+    settings.hop_channels = channels
+    return OK
+
+
+def _idle(settings: Settings, _: Firmware, parameters: bytes) -> bytes:
+    enter, fixed, minutes = sized(parameters, 3)
+    if enter > 1 or fixed != 1 or minutes > 30:
+        raise CommandError
+    settings.idle = enter == 1
     return OK
 
 
@@ -74,7 +90,7 @@ def _set_query(settings: Settings, _: Firmware, parameters: bytes) -> bytes:
 def _set_select(settings: Settings, _: Firmware, parameters: bytes) -> bytes:
     if len(parameters) < 7 or len(parameters) != 7 + (parameters[5] + 7) // 8:
         raise CommandError
-    settings.select = replace(settings.select, parameters=parameters)
+    settings.select = Select(parameters, mode=2)  # the manual: before access commands, until mode says otherwise
     return OK
 
 
@@ -101,7 +117,7 @@ def _scan_channels(settings: Settings, _: Firmware, __: bytes) -> bytes:
 
 HANDLERS: dict[int, Handler] = {
     0x03: _info,
-    0x04: lambda _settings, _firmware, _parameters: OK,
+    0x04: _idle,
     0x07: _set_region,
     0x08: lambda settings, _firmware, _parameters: bytes((settings.region,)),
     0x0B: lambda settings, _firmware, _parameters: settings.select.parameters,
@@ -111,6 +127,7 @@ HANDLERS: dict[int, Handler] = {
     0x12: _set_select_mode,
     0x1D: _set_auto_sleep,
     0xAA: lambda settings, _firmware, _parameters: bytes((settings.channel,)),
+    0xA9: _insert_channels,
     0xAB: _set_channel,
     0xAD: _set_hopping,
     0xB6: _set_power,

@@ -15,11 +15,12 @@ from simulators.magicrf_m100.frames import ANSWER, NOTICE, Command, CommandRecei
 from simulators.magicrf_m100.settings import Firmware, Select, Settings
 from simulators.scene_radio import Epc, Round
 
-NO_TAG, COMMAND_ERROR = 0x15, 0x17
+NO_TAG, COMMAND_ERROR, ALL_OCCUPIED = 0x15, 0x17, 0x20
 SELECT_MODE = 0x12
 BAUDS = (96, 192, 288, 384, 576, 1152)  # in hundreds
 MOST_LAG_NS = 200_000_000  # a stalled simulator skips time rather than telling all of it at once
 WAKE_NS = 20_000_000
+SEARCH_NS = 20_000_000  # for a channel that nobody uses
 BROWN_OUT_NS = 100_000_000
 MINUTE_NS = 60_000_000_000
 
@@ -54,7 +55,7 @@ class M100Device:
         self._receiver = CommandReceiver()
         self._due: deque[tuple[int, bytes]] = deque()
         self._polls_left: int | None = 0  # None: endless
-        self._round_ends_ns = 0
+        self._round_ends_ns = self._rounds = 0
         self._heard_ns = 0
         self._asleep = False
         self._deaf_until_ns = 0
@@ -116,7 +117,13 @@ class M100Device:
         if self.firmware.brown_out_above_cdbm is not None and cdbm > self.firmware.brown_out_above_cdbm:
             self._polls_left, self._resets_at_ns = 0, now_ns + BROWN_OUT_NS
             return
-        done = self._field.inventory(now_ns, cdbm / 100, self._settings.select.takes)
+        self._rounds += 1
+        if self.firmware.occupied_every is not None and self._rounds % self.firmware.occupied_every == 0:
+            self._round_ends_ns = now_ns + SEARCH_NS
+            self._due.append((self._round_ends_ns, error(ALL_OCCUPIED)))
+            return
+        query = int.from_bytes(self._settings.query, "big")
+        done = self._field.inventory(now_ns, cdbm / 100, lambda epc: self._settings.select.takes(epc, query))
         for answer in done.answers:
             rssi = max(-128, min(round(answer.rssi_dbm), 127)).to_bytes(1, "big", signed=True)
             self._due.append((answer.at_ns, frame(NOTICE, 0x22, rssi + backscatter(answer.epc))))

@@ -5,8 +5,11 @@ from collections.abc import Callable
 ANSWERS = {
     0x03: "bb0103000b004d3130302056312e3030227e",
     0x07: "bb0107000100097e",
+    0x0C: "bb010c0001000e7e",
     0x0E: "bb010e000100107e",
+    0x12: "bb010c0001000e7e",
     0x28: "bb01280001002a7e",
+    0xA9: "bb01a9000100ab7e",
     0xAB: "bb01ab000100ad7e",
     0xAD: "bb01ad000100af7e",
     0xB6: "bb01b6000100b87e",

@@ -48,7 +48,7 @@ ANSWERS = {
     "bb00ad0001ffad7e": "bb01ad000100af7e",
     "bb00ab000101ad7e": "bb01ab000100ad7e",
     "bb00f10000f17e": "bb01f10004030601b0b07e",
-    "bb00040000047e": "bb0104000100067e",
+    "bb000400030101030c7e": "bb0104000100067e",
     "bb00280000287e": "bb01280001002a7e",
 }
 
@@ -199,6 +199,49 @@ def test_select_leaves_only_the_wanted_tag_and_sleep_forgets_it():
     assert run(device, 300, 200) == b""
     device.feed(POLL, 300 * MS)
     assert len(run(device, 340, 300)) == 48
+
+
+@pytest.mark.parametrize(
+    ("sel_param", "query", "taken"),
+    [
+        (0x01, 0x1020, "ours"),  # session 0, matching tags to A; asked for S0 A
+        (0x01, 0x10A0, "other"),  # asked for S0 B
+        (0x01, 0x1120, "both"),  # asked for S1, of which nobody selected
+        (0x11, 0x10A0, "ours"),  # matching tags to B
+        (0x31, 0x11A0, "ours"),  # the same in session 1
+        (0x81, 0x1C20, "ours"),  # the flag SL, asked for
+        (0x81, 0x1820, "other"),  # the flag SL, asked for those without
+        (0x81, 0x1020, "both"),
+        (0x02, 0x1020, "both"),  # another bank
+    ],
+)
+def test_select_and_query_meet_in_a_flag(sel_param, query, taken):
+    other = Epc(bytes.fromhex("e28011600000000000000001"))
+    device = M100Device(FakeField(EPC, other))
+    device.feed(command(0x0C, bytes((sel_param, 0, 0, 0, 0x20, 8, 0)) + EPC[:1]), 0)
+    device.feed(command(0x12, b"\x00"), 0)
+    device.feed(command(0x0E, query.to_bytes(2, "big")), 0)
+    device.feed(POLL, 0)
+    said = run(device, 40)
+    assert {"ours": EPC in said and other not in said, "other": other in said and EPC not in said}.get(
+        taken, EPC in said and other in said
+    )
+
+
+def test_every_second_round_finds_all_channels_occupied():
+    field = FakeField(EPC)
+    device = M100Device(field, firmware=Firmware(occupied_every=2))
+    device.feed(command(0x27, b"\x22\x00\x04"), 0)
+    said = run(device, 500)
+    assert said.count(bytes.fromhex("bb01ff000120217e")) == 2
+    assert (field.rounds, said.count(b"\xbb\x02\x22")) == (2, 2)
+
+
+def test_hop_channels_are_those_of_the_region():
+    device = M100Device(FakeField())
+    assert device.feed(bytes.fromhex("bb00a90006050102030405c37e"), 0) == bytes.fromhex("bb01a9000100ab7e")
+    assert device.feed(command(0xA9, b"\x01\x34"), 0) == WRONG
+    assert device.feed(command(0xA9, b"\x02\x01"), 0) == WRONG
 
 
 def test_a_brown_out_is_silence_then_boot_text_and_defaults():

@@ -1,9 +1,7 @@
 """A simulated reader at the end of a real pty, moved by the real clock."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from readers.ports import SerialPort
@@ -13,6 +11,7 @@ from readers.r2000_a0.settings import R2000Settings
 from simulators.pty_host import PtyLine
 from simulators.r2000_a0 import R2000Device
 from simulators.scene_radio import Answer, Epc, Round
+from tests.readers.simulated import simulated
 
 MS = 1_000_000
 SOON = Patience(calm_s=0.6, answer_s=0.15, silent_s=0.1, round_s=0.05, dead_s=0.5, temperature_s=60)
@@ -33,23 +32,9 @@ class FakeField:
         return Round(answers, now_ns + 5 * MS)
 
 
-@asynccontextmanager
-async def powered(device: R2000Device, folder: Path) -> AsyncIterator[PtyLine]:
+def powered(device: R2000Device, folder: Path) -> AbstractAsyncContextManager[PtyLine]:
     """The device at its port `folder / "r-1"`, running."""
-    line = PtyLine(device, folder / "r-1", minds_baud=True)
-    line.plug()
-
-    async def run() -> None:
-        while True:
-            line.step(time.monotonic_ns())
-            await asyncio.sleep(0.001)
-
-    running = asyncio.create_task(run())
-    try:
-        yield line
-    finally:
-        running.cancel()
-        line.unplug()
+    return simulated(device, folder / "r-1", minds_baud=True)
 
 
 @asynccontextmanager
