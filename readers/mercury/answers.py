@@ -3,8 +3,8 @@
 A frame of the stream is an answer to `READ_MULTIPLE` that nobody asked for:
     option u8 | a second one where the first has 0x80 | search flags u16be | metadata flags u16be where the option has 0x10
     | type u8: 0 a search has ended, 1 a tag, 2 the module's own state | contents
-or one without payload, whose status is all it says.  SparkFun's library takes the ended search (8 bytes) for unknown and the
-state (10 bytes) for a temperature at a fixed place.
+or one without payload, or with another status than 0, which is all it says.  SparkFun's library takes the ended search, of
+8 bytes, for something unknown, and the state, of 10, for a temperature at a fixed place.
 Source: Mercury API, `TMR_SR_hasMoreTags` and its callers; the layout of the temperature fits the published capture.
 """
 
@@ -82,15 +82,17 @@ def is_stream(answer: Answer) -> bool:
     return answer.opcode == Opcode.READ_MULTIPLE
 
 
+def _has_contents(answer: Answer) -> bool:
+    return is_stream(answer) and answer.status == statuses.OK and answer.payload != b""
+
+
 def is_sign_of_life(answer: Answer) -> bool:
     """Whether the frame proves that the module reads: a tag, an ended search, or the keep-alive it sends once a second.
 
     Some air protocols have status 0 for the keep-alive.
     """
-    if not is_stream(answer):
-        return False
-    if not answer.payload:
-        return answer.status in (statuses.NO_TAGS, statuses.OK)
+    if not _has_contents(answer):
+        return is_stream(answer) and answer.status in (statuses.NO_TAGS, statuses.OK)
     try:
         return parse_search(answer).kind in (TAG, ENDED)
     except FrameError:
@@ -123,7 +125,7 @@ def parse_tag(answer: Answer) -> TagRecord | None:
     Raises:
         FrameError: a report that contradicts itself.
     """
-    if not is_stream(answer) or not answer.payload:
+    if not _has_contents(answer):
         return None
     search = parse_search(answer)
     if search.kind != TAG:
@@ -143,7 +145,7 @@ def parse_streamed_temperature(answer: Answer) -> int | None:
     Raises:
         FrameError: a state that contradicts itself.
     """
-    if not is_stream(answer) or not answer.payload:
+    if not _has_contents(answer):
         return None
     search = parse_search(answer)
     if search.kind != STATE or not search.search_flags & SearchFlag.STREAM_STATS:

@@ -68,7 +68,6 @@ class SearchFlag(IntEnum):
 class ReaderOption(IntEnum):
     """Keys of `set_reader_option`.  Source: Mercury API, `TMR_SR_Configuration`."""
 
-    RSSI_IN_DBM = 0x09
     READ_FILTER = 0x0C
 
 

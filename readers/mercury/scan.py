@@ -1,6 +1,6 @@
 """Mercury UHF modules: the streamed record of a tag, for the wire scan.
 
-    0xFF | length u8 | 0x22 | status u16be | option u8 | search flags u16be | 0x01FF | 1 | record | CRC u16be
+    0xFF | length u8 | 0x22 | status u16be, 0 | option u8 | search flags u16be | 0x01FF | 1 | record | CRC u16be
     record: read count u8 | RSSI i8 dBm | ports u8 | kHz u24be | ms u32be | phase u16be | 5 | bits of data u16be | data
             | GPIO u8 | bits of PC to CRC u16be | PC u16be | XPC | EPC | tag CRC u16be
 
@@ -8,6 +8,7 @@ An option with 0x80 has a second option behind it.  Records with other metadata 
 for, are left to the driver.  `codec.py`, `answers.parse_tag` and `records.py` say the same; a test holds the scan to them.
 """
 
+from readers.mercury import statuses
 from readers.mercury.answers import SECOND_OPTION, TAG, WITH_METADATA
 from readers.mercury.codec import ANSWER_OVERHEAD, HEADER, MAX_ANSWER, MAX_STATUS_CLASS
 from readers.mercury.commands import Opcode
@@ -24,6 +25,8 @@ def _report(second_options: int) -> TagReport:
     return TagReport(
         marks=(
             Mark(2, Opcode.READ_MULTIPLE),
+            Mark(3, statuses.OK >> 8),
+            Mark(4, statuses.OK & 0xFF),
             Mark(5, SECOND_OPTION * second_options, mask=SECOND_OPTION),
             Mark(5 + second_options, WITH_METADATA, mask=WITH_METADATA),
             Mark(8 + second_options, METADATA >> 8),

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout
+from edge.health import Tally
+from edge.read_ring import ReadRing
+from edge.wire_scan import WireScan
+from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout, SettingsError
+from readers.mercury import statuses
 from readers.mercury.codec import Answer
-from readers.mercury.reader import MercuryReader, MercurySettings, Patience
+from readers.mercury.patience import Patience
+from readers.mercury.reader import MercuryReader
+from readers.mercury.settings import MercurySettings
 from readers.model import Read, Scanned
 from readers.ports import SerialPort
 from readers.registry import check_reader
@@ -74,9 +80,9 @@ async def opened(line: PtyLine, settings: MercurySettings = SETTINGS, patience: 
         yield reader
 
 
-async def take(reader: MercuryReader, count: int) -> list[Read]:
+async def take_reads(reader: MercuryReader, count: int) -> list[Read]:
     reads: list[Read] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for read in reader.reads():
             reads.append(read)
             if len(reads) == count:
@@ -84,10 +90,33 @@ async def take(reader: MercuryReader, count: int) -> list[Read]:
     return reads
 
 
-async def read_until(reader: MercuryReader, done) -> None:
+async def take_chunks(reader: MercuryReader, count: int) -> list[Read]:
+    """The same by the wire scan."""
+    ring = ReadRing(1000)
+    stream = WireScan(reader.wire, {number: number for number in range(1, 17)}, ring, Tally())
+    async with asyncio.timeout(30):
+        async for chunk in reader.chunks():
+            reader.scanned(stream.take(chunk))
+            if len(ring) >= count:
+                break
+    columns = ring.front(count)
+    return [
+        Read(epc.tobytes()[:size], "r-1", int(antenna), cdbm / 100, at_ns, bool(crc_ok))
+        for epc, size, antenna, cdbm, at_ns, crc_ok in zip(
+            columns.epc, columns.epc_len, columns.antenna, columns.rssi_cdbm, columns.t_ns, columns.crc_ok, strict=True
+        )
+    ]
+
+
+@pytest.fixture(params=[take_reads, take_chunks])
+def take(request: pytest.FixtureRequest):
+    return request.param
+
+
+async def read_until(take, reader: MercuryReader, done) -> None:
     """Take reads in the background until `done()`."""
     reading = asyncio.create_task(take(reader, 1_000_000))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not done() and not reading.done():
             await asyncio.sleep(0.002)
     reading.cancel()
@@ -95,7 +124,7 @@ async def read_until(reader: MercuryReader, done) -> None:
         await reading
 
 
-async def test_it_boots_the_module_sets_it_up_and_reports_tags(tmp_path):
+async def test_it_boots_the_module_sets_it_up_and_reports_tags(take, tmp_path):
     field = Tags(EPC)
     device = MercuryDevice([field])
     async with plugged(device, tmp_path) as line, opened(line) as reader:
@@ -109,7 +138,7 @@ async def test_it_boots_the_module_sets_it_up_and_reports_tags(tmp_path):
         assert reader.health.temperature_c == 30
 
 
-async def test_antennas_take_turns_and_reads_name_theirs(tmp_path):
+async def test_antennas_take_turns_and_reads_name_theirs(take, tmp_path):
     settings = MercurySettings(region="na", power_dbm=20.0, active_antennas=(1, 3), session=1, target="AB", q=5)
     device = MercuryDevice([Tags(b"\x00\x01"), Tags(b"\x00\x02"), Tags(b"\x00\x03")])
     async with plugged(device, tmp_path) as line, opened(line, settings) as reader:
@@ -118,14 +147,14 @@ async def test_antennas_take_turns_and_reads_name_theirs(tmp_path):
         assert device._settings.gen2_options == {0: b"\x01", 1: b"\x00\x00", 0x12: b"\x01\x05"}
 
 
-async def test_the_sixteenth_antenna_has_no_room_for_its_number(tmp_path):
+async def test_the_sixteenth_antenna_has_no_room_for_its_number(take, tmp_path):
     settings = MercurySettings(region="eu3", power_dbm=20.0, active_antennas=(16,))
     async with plugged(MercuryDevice([Tags(EPC)] * 16), tmp_path) as line, opened(line, settings) as reader:
         [read] = await take(reader, 1)
         assert read.antenna == 16
 
 
-async def test_leaving_stops_the_stream(tmp_path):
+async def test_leaving_stops_the_stream(take, tmp_path):
     device = MercuryDevice([Tags(EPC)])
     async with plugged(device, tmp_path) as line:
         async with opened(line) as reader:
@@ -144,7 +173,7 @@ async def stream_like_a_crashed_host_left_it(device: MercuryDevice, line: PtyLin
     assert device.baud == baud
 
 
-async def test_a_module_left_streaming_is_stopped_and_set_up_anew(tmp_path):
+async def test_a_module_left_streaming_is_stopped_and_set_up_anew(take, tmp_path):
     field = Tags(EPC)
     device = MercuryDevice([field])
     async with plugged(device, tmp_path) as line:
@@ -155,7 +184,7 @@ async def test_a_module_left_streaming_is_stopped_and_set_up_anew(tmp_path):
 
 
 @pytest.mark.parametrize("left_at", [921600, 19200])
-async def test_a_module_left_streaming_at_another_speed_is_found_and_moved_to_ours(tmp_path, left_at):
+async def test_a_module_left_streaming_at_another_speed_is_found_and_moved_to_ours(take, tmp_path, left_at):
     device = MercuryDevice([Tags(EPC)])
     async with plugged(device, tmp_path) as line:
         await stream_like_a_crashed_host_left_it(device, line, left_at)
@@ -164,7 +193,7 @@ async def test_a_module_left_streaming_at_another_speed_is_found_and_moved_to_ou
             assert device.baud == 115200
 
 
-async def test_a_module_fresh_from_power_is_moved_to_the_speed_of_the_settings(tmp_path):
+async def test_a_module_fresh_from_power_is_moved_to_the_speed_of_the_settings(take, tmp_path):
     device = MercuryDevice([Tags(EPC)])
     settings = MercurySettings(region="eu3", power_dbm=25.0, baud=460800)
     async with plugged(device, tmp_path) as line, opened(line, settings) as reader:
@@ -172,14 +201,14 @@ async def test_a_module_fresh_from_power_is_moved_to_the_speed_of_the_settings(t
         assert device.baud == 460800
 
 
-async def test_keep_alives_of_an_empty_field_are_signs_of_life(tmp_path):
+async def test_keep_alives_of_an_empty_field_are_signs_of_life(take, tmp_path):
     async with plugged(MercuryDevice([Tags()]), tmp_path) as line, opened(line) as reader:
-        await read_until(reader, lambda: reader.health.empty_polls >= 30)  # longer than dead_s
+        await read_until(take, reader, lambda: reader.health.empty_polls >= 30)  # longer than dead_s
         assert reader.health.signs_of_life == reader.health.empty_polls
         assert reader.health.rearms == 0
 
 
-async def test_brown_out_looks_like_silence_and_is_started_again_from_scratch(tmp_path):
+async def test_brown_out_looks_like_silence_and_is_started_again_from_scratch(take, tmp_path):
     field = Tags(EPC)
     device = MercuryDevice([field])
     async with plugged(device, tmp_path) as line, opened(line) as reader:
@@ -191,7 +220,20 @@ async def test_brown_out_looks_like_silence_and_is_started_again_from_scratch(tm
         assert device._settings.region == 0x08
 
 
-async def test_a_supply_that_gives_way_at_each_start_is_dead(tmp_path):
+async def test_brown_out_at_a_speed_that_was_not_the_module_s_own_is_mended_by_opening_again(take, tmp_path):
+    device = MercuryDevice([Tags(EPC)])
+    settings = MercurySettings(region="eu3", power_dbm=25.0, baud=460800)
+    async with plugged(device, tmp_path) as line:
+        async with opened(line, settings) as reader:
+            await take(reader, 1)
+            device.power_cycle()
+            with pytest.raises(ReaderTimeout, match="no answer to what runs"):
+                await take(reader, 1_000_000)
+        async with opened(line, settings) as reader:
+            assert await take(reader, 1) == [READ]
+
+
+async def test_a_supply_that_gives_way_at_each_start_is_dead(take, tmp_path):
     device = MercuryDevice([Tags(EPC)], firmware=Firmware(brown_out_above_cdbm=2000))
     async with plugged(device, tmp_path) as line, opened(line) as reader:
         with pytest.raises(ReaderTimeout, match="no sign of life for 1 s; check power"):
@@ -200,7 +242,7 @@ async def test_a_supply_that_gives_way_at_each_start_is_dead(tmp_path):
         assert reader.health.signs_of_life == 0
 
 
-async def test_too_hot_is_an_alarm_and_no_sign_that_it_reads(tmp_path):
+async def test_too_hot_is_an_alarm_and_no_sign_that_it_reads(take, tmp_path):
     device = MercuryDevice([Tags(EPC)])
     async with plugged(device, tmp_path) as line, opened(line) as reader:
         await take(reader, 1)
@@ -213,7 +255,7 @@ async def test_too_hot_is_an_alarm_and_no_sign_that_it_reads(tmp_path):
         assert reader.health.signs_of_life - lives < 30
 
 
-async def test_a_bad_antenna_is_an_alarm_and_the_others_go_on(tmp_path):
+async def test_a_bad_antenna_is_an_alarm_and_the_others_go_on(take, tmp_path):
     settings = MercurySettings(region="eu3", power_dbm=25.0, active_antennas=(1, 2))
     device = MercuryDevice([Tags(EPC), Tags(EPC)], firmware=Firmware(bad_antennas=frozenset({2})))
     async with plugged(device, tmp_path) as line, opened(line, settings) as reader:
@@ -222,22 +264,22 @@ async def test_a_bad_antenna_is_an_alarm_and_the_others_go_on(tmp_path):
         assert "check antenna and cable" in reader.health.alarm
 
 
-async def test_a_temperature_in_the_stream_is_health_and_no_tag(tmp_path):
+async def test_a_temperature_in_the_stream_is_health_and_no_tag(take, tmp_path):
     device = MercuryDevice([Tags()])
     async with plugged(device, tmp_path) as line, opened(line) as reader:
         device.temperature_c = -5
-        await read_until(reader, lambda: reader.health.temperature_c == -5)
+        await read_until(take, reader, lambda: reader.health.temperature_c == -5)
         assert reader.health.temperature_c == -5
         assert reader.health.bad_frames == 0
 
 
-async def test_a_module_that_cannot_tell_its_temperature_in_the_stream_streams_all_the_same(tmp_path):
+async def test_a_module_that_cannot_tell_its_temperature_in_the_stream_streams_all_the_same(take, tmp_path):
     device = MercuryDevice([Tags(EPC)], firmware=Firmware(reports_temperature=False, confirms=False))
     async with plugged(device, tmp_path) as line, opened(line) as reader:
         assert await take(reader, 1) == [READ]
 
 
-async def test_unplugged_and_plugged_in_again(tmp_path):
+async def test_unplugged_and_plugged_in_again(take, tmp_path):
     async with plugged(MercuryDevice([Tags(EPC)]), tmp_path) as line:
         async with opened(line) as reader:
             await take(reader, 1)
@@ -288,9 +330,9 @@ def obedient():
         0x0C: Answer(0x0C, 0, b"\x12"),
         0x71: Answer(0x71, 0, b"\x08"),
         0x67: Answer(0x67, 0, b"\x08"),
-        0x61: Answer(0x61, 0, b"\x05\x01\x01"),
+        0x61: Answer(0x61, statuses.UNIMPLEMENTED),  # as a clone may say
         0x62: Answer(0x62, 0, bytes.fromhex("010a8c0a8c0000")),
-        0x72: Answer(0x72, 0, b"\x1e"),
+        0x72: Answer(0x72, 0, b"\x00\x1e"),  # no byte that is a temperature
         0x03: version,
     }
 
@@ -319,14 +361,14 @@ async def scripted(*said: bytes, patience: Patience = SOON):
         yield reader, peer
 
 
-async def test_captured_frames_become_reads_and_health():
+async def test_captured_frames_become_reads_and_health(take):
     async with scripted(KEEP_ALIVE, STATUS_REPORT, TAG) as (reader, _):
         assert await take(reader, 1) == [READ]
         assert reader.health.temperature_c == 28
         assert reader.health.signs_of_life == 2
 
 
-async def test_contradicting_records_and_noise_cost_nothing_but_counters():
+async def test_contradicting_records_and_noise_cost_nothing_but_counters(take):
     xpc_of_nothing = Answer(
         0x22, 0, bytes.fromhex("10001b0046") + b"\x01\xc4\x11\x05\x00\x20\x02\x00\x00\x00"
     ).to_bytes()
@@ -335,34 +377,35 @@ async def test_contradicting_records_and_noise_cost_nothing_but_counters():
         assert (reader.health.bad_frames, reader.health.discarded_bytes) == (1, 8)
 
 
-async def test_a_stray_header_does_not_hold_up_what_follows_it():
+async def test_a_stray_header_does_not_hold_up_what_follows_it(take):
     patience = Patience(answer_s=0.25, quiet_ms=20, rearm_s=60, dead_s=90)
     async with scripted(b"\xff" + TAG, patience=patience) as (reader, _):
         assert await take(reader, 1) == [READ]
 
 
-async def test_a_wrong_tag_crc_is_said():
+async def test_a_wrong_tag_crc_is_said(take):
     wrong = Answer(0x22, 0, TAG[5:-4] + b"\x00\x00").to_bytes()
     async with scripted(wrong) as (reader, _):
         [read] = await take(reader, 1)
         assert (read.epc, read.crc_ok) == (EPC, False)
 
 
-async def test_a_stream_that_the_module_ends_with_an_error_is_refused():
+async def test_a_stream_that_the_module_ends_with_an_error_is_refused(take):
     async with scripted(Answer(0x22, 0x0405).to_bytes()) as (reader, _):
         with pytest.raises(ReaderRefused, match="refuses to go on reading: status 0x0405, radio_off") as caught:
             await take(reader, 1)
         assert caught.value.code == 0x0405
 
 
-async def test_a_full_tag_buffer_and_an_ended_search_are_no_errors():
+async def test_a_full_tag_buffer_and_an_ended_search_are_no_errors(take):
     ended = Answer(0x22, 0, bytes.fromhex("00001b0000000003")).to_bytes()
-    async with scripted(Answer(0x22, 0x0601).to_bytes(), ended, TAG) as (reader, _):
+    full = (Answer(0x22, 0x0601).to_bytes(), Answer(0x22, 0x0601, TAG[5:-2]).to_bytes())
+    async with scripted(*full, ended, TAG) as (reader, _):
         assert await take(reader, 1) == [READ]
         assert reader.health.signs_of_life == 2
 
 
-async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_dead():
+async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_dead(take):
     patience = Patience(answer_s=0.25, quiet_ms=20, rearm_s=0.02, dead_s=0.03)
     async with scripted(TAG, patience=patience) as (reader, _):
         async with asyncio.timeout(5):
@@ -372,7 +415,7 @@ async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_d
         assert await take(reader, 1) == [READ]
 
 
-async def test_a_module_that_only_babbles_is_dead():
+async def test_a_module_that_only_babbles_is_dead(take):
     async with scripted() as (reader, peer):
 
         async def babble() -> None:
@@ -412,8 +455,6 @@ async def test_the_wire_scan_may_take_the_stream_and_tells_what_else_there_was()
     ],
 )
 def test_settings_that_can_never_work_are_refused_before_anything_opens(changed, words):
-    from readers.errors import SettingsError
-
     stanza = {"region": "eu3", "power_dbm": 25.0} | changed
     with pytest.raises(SettingsError, match=words):
         check_reader("mercury", stanza)
