@@ -16,6 +16,7 @@ from typing import Protocol, Self
 import serial
 
 from readers.errors import ReaderDisconnected, ReaderTimeout, SettingsError
+from readers.settings import LineForm
 
 BUFFER_BYTES = 1 << 20
 READ_BYTES = 1 << 16
@@ -57,15 +58,17 @@ class BytePort(Protocol):
 
 
 class SerialPort:
-    """A serial device: exclusive, raw, 8N1.  Works on ptys, which have no baud rate.
+    """A serial device: exclusive, raw, without flow control.  Works on ptys, which have no baud rate, and 8 bits only.
 
     Bytes nobody takes are kept up to `buffer_bytes`; then the oldest are dropped and counted in `overrun_bytes`.
     """
 
-    def __init__(self, path: str | Path, baud: int, *, buffer_bytes: int = BUFFER_BYTES) -> None:
+    def __init__(
+        self, path: str | Path, baud: int, *, line: LineForm = "8N1", buffer_bytes: int = BUFFER_BYTES
+    ) -> None:
         self.path = str(path)
         self.overrun_bytes = 0
-        self._baud, self._limit = baud, buffer_bytes
+        self._baud, self._line, self._limit = baud, line, buffer_bytes
         self._buffer = bytearray()
         self._arrived = asyncio.Event()
         self._sending = asyncio.Lock()
@@ -78,9 +81,9 @@ class SerialPort:
 
         Raises:
             ReaderDisconnected: it cannot be opened; the message says what to do.
-            SettingsError: the port cannot run at that baud rate.
+            SettingsError: the port cannot run at that baud rate, or in that form.
         """
-        self._device = _open_device(self.path, self._baud)
+        self._device = _open_device(self.path, self._baud, self._line)
         self._fd = self._device.fileno()
         asyncio.get_running_loop().add_reader(self._fd, self._take_in)
         return self
@@ -242,9 +245,10 @@ def explain(path: str, code: int | None) -> str:
     return f"{path}: disconnected ({os.strerror(code)}); check the cable and the device's power"
 
 
-def _open_device(path: str, baud: int) -> serial.Serial:
+def _open_device(path: str, baud: int, line: LineForm) -> serial.Serial:
+    data_bits, parity, stop_bits = int(line[0]), line[1], int(line[2])
     with _explained(path, baud):
-        return serial.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True)
+        return serial.Serial(path, baud, data_bits, parity, stop_bits, timeout=0, write_timeout=0, exclusive=True)
 
 
 @contextmanager

@@ -201,7 +201,7 @@ def _open(
     @asynccontextmanager
     async def opened() -> AsyncIterator[D]:
         async with (
-            SerialPort(port_path, settings.baud) as port,
+            SerialPort(port_path, settings.baud, line=settings.line) as port,
             driver(ReaderId(device_id), port, settings, clock_ns) as device,
         ):
             yield device

@@ -78,7 +78,7 @@ def open_relay(type_name: str, port_path: str, settings: Mapping[str, object]) -
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Relay]:
-        async with SerialPort(port_path, decoded.baud) as port, driver(port, decoded) as relay:
+        async with SerialPort(port_path, decoded.baud, line=decoded.line) as port, driver(port, decoded) as relay:
             yield relay
 
     return opened()

@@ -5,6 +5,7 @@ r"""Scale that prints lines of text, such as a board with an HX711 amplifier: dr
     type = "line-weight"
     port = "/dev/serial/by-id/…"
     baud = 9600                    # 9600, 38400, 57600 and 115200 are common
+    line = "8N1"                   # "7E1" on some indicators
     channel = "Weight"             # which label, name or place, where a line tells several; "" takes the only one
     offset = 8423                  # weight in mass_unit = (number - offset) x scale: here the raw count of the empty shelf
     scale = "0.00243"

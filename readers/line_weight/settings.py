@@ -9,7 +9,7 @@ import msgspec
 from readers.errors import FrameError
 from readers.line_weight.commands import FAULT, Form, Reading
 from readers.mass import GRAMS, grams_of
-from readers.settings import Baud, DeviceSettings
+from readers.settings import Baud, DeviceSettings, LineForm
 
 KNOWN_GROUPS = {"value", "unit", "channel", "stable", "moving"}
 
@@ -18,6 +18,7 @@ class LineWeightSettings(DeviceSettings, frozen=True, forbid_unknown_fields=True
     """The keys of a scale's stanza; see `readers.line_weight.reader`."""
 
     baud: Baud = 9600
+    line: LineForm = "8N1"
     pattern: str = ""
     fault: str = FAULT
     channel: str = ""

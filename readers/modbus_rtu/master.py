@@ -28,7 +28,7 @@ from readers.modbus_rtu.codec import (
 )
 from readers.model import ClockNs, ReaderId
 from readers.ports import BytePort
-from readers.settings import Baud, DeviceSettings
+from readers.settings import Baud, DeviceSettings, LineForm
 
 ANSWER_S = 0.5
 BITS_PER_BYTE = 11
@@ -42,9 +42,10 @@ Unit = Annotated[int, msgspec.Meta(ge=1, le=MAX_UNIT)]
 
 
 class ModbusSettings(DeviceSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What all Modbus devices have: the line is 8N1."""
+    """What all Modbus devices have.  The standard says 8E1, most devices for shops come with 8N1."""
 
     baud: Baud = 9600
+    line: LineForm = "8N1"
     unit: Unit = 1
 
 
@@ -124,8 +125,8 @@ class Master(FrameDriver[Frame]):
             return f"no answer of unit {self._unit}, but another one came: {self._stray}; check `unit` and the unit's own number"
         noise = self._decoder.discarded_bytes - self._noise_before
         if noise:
-            return f"no answer of unit {self._unit}, only {noise} bytes that are no frame; check `baud`, 8N1 and the wiring"
-        return f"unit {self._unit} does not answer; check power, wiring (A and B swapped?), `baud` and `unit`"
+            return f"no answer of unit {self._unit}, only {noise} bytes that are no frame; check `baud`, `line` and the wiring"
+        return f"unit {self._unit} does not answer; check power, wiring (A and B swapped?), `baud`, `line` and `unit`"
 
 
 def _answers(order: Frame, count: int, frame: Frame) -> bool:

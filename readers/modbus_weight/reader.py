@@ -4,7 +4,8 @@
     id = "w-s1"
     type = "modbus-weight"
     port = "/dev/serial/by-id/…"
-    baud = 9600                 # 8N1
+    baud = 9600
+    line = "8N1"                # or "8E1", as the standard has it
     unit = 1                    # the transmitter's number on the line
     function = 3                # 3 reads holding registers, 4 input registers
     address = 0                 # of the weight, counted from 0: 40001 in a manual is 0 here

@@ -5,6 +5,7 @@
     type = "mt-sics"
     port = "/dev/serial/by-id/…"
     baud = 9600
+    line = "8N1"                # "7E1" on older scales
     shelf = "s1"
     items = [{ gtin = "00614141008124", unit_g = 300, tolerance_g = 15 }]
 
@@ -26,7 +27,7 @@ from readers.mt_sics import commands
 from readers.mt_sics.codec import Line, LineDecoder
 from readers.mt_sics.commands import Answer
 from readers.ports import BytePort, drain
-from readers.settings import Baud, DeviceSettings
+from readers.settings import Baud, DeviceSettings, LineForm
 
 STOP_ATTEMPTS = 3
 TRIES = 2
@@ -36,6 +37,7 @@ class MtSicsSettings(DeviceSettings, frozen=True, forbid_unknown_fields=True, kw
     """The keys of a scale's stanza; see the module's docstring."""
 
     baud: Baud = 9600
+    line: LineForm = "8N1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@ import errno
 import termios
 
 import pytest
+import serial
 
+from readers import registry
 from readers.errors import ReaderDisconnected, ReaderTimeout, SettingsError
 from readers.ports import SerialPort, drain, explain
 from tests.readers.peers import Peer
@@ -43,6 +45,46 @@ async def test_a_port_can_be_opened_again_after_it_was_closed():
             async with SerialPort(peer.path, 9600) as port:
                 await port.send(b"x")
         await peer.hears(b"xx")
+
+
+@pytest.mark.parametrize(("line", "form"), [("8N1", (8, "N", 1)), ("7E2", (7, "E", 2))])
+async def test_a_port_carries_bytes_as_told(line, form, monkeypatch):
+    """A pty has 8 bits and no parity, so only what pyserial is asked for can be seen."""
+    asked = []
+
+    def open_nothing(path, baud, *line, **_):
+        asked.append((baud, line))
+        raise FileNotFoundError(errno.ENOENT, "not there")
+
+    monkeypatch.setattr(serial, "Serial", open_nothing)
+    with pytest.raises(ReaderDisconnected):
+        await SerialPort("/dev/ttyUSB0", 9600, line=line).__aenter__()
+    assert asked == [(9600, form)]
+
+
+@pytest.mark.parametrize(
+    ("type_name", "stanza"),
+    [
+        ("mt-sics", {}),
+        ("modbus-weight", {"address": 0, "value_type": "int16", "capacity_g": 1}),
+        ("line-weight", {"capacity_g": 1}),
+    ],
+)
+async def test_a_scale_may_want_another_line_than_most(type_name, stanza, monkeypatch):
+    asked = []
+
+    class Port(SerialPort):
+        def __init__(self, *_, line, **__):
+            asked.append(line)
+            super().__init__("/dev/no-such-tty", 9600)
+
+    monkeypatch.setattr(registry, "SerialPort", Port)
+    for line in ("8N1", "7E1"):
+        with pytest.raises(ReaderDisconnected):
+            await registry.open_scale(type_name, "w-1", "", {**stanza, "line": line}, lambda: 0).__aenter__()
+    assert asked == ["8N1", "7E1"]
+    with pytest.raises(SettingsError, match=r"^line: "):
+        registry.check_scale(type_name, {**stanza, "line": "9N1"})
 
 
 async def test_a_file_that_is_no_port(tmp_path):

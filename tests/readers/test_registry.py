@@ -48,7 +48,7 @@ def test_an_unknown_type_lists_those_there_are():
 
 
 def test_the_settings_of_a_type_are_known_by_name():
-    assert registry.settings_for("mt-sics").__struct_fields__ == ("baud",)
+    assert registry.settings_for("mt-sics").__struct_fields__ == ("baud", "line")
     assert "region" in registry.settings_for("magicrf-m100").__struct_fields__
 
 

@@ -11,7 +11,8 @@
     channels = 8                     # how many the board has
     function = 5                     # 5 writes one coil, 15 several: few boards want 15
     read_back = true                 # false for a board that cannot tell its coils
-    baud = 9600                      # 8N1
+    baud = 9600
+    line = "8N1"                     # or "8E1", as the standard has it
 
 The board repeats an order, which proves that it came, not that a contact moved: reading the coils back proves what the
 board holds.  An adapter that hears itself would repeat the order as well, so leave `read_back` on.  A state is absolute,

@@ -105,7 +105,9 @@ async def test_an_adapter_that_hears_itself_does_not_pass_for_the_board(tmp_path
     async with opened(lamps, tmp_path) as (relay, _):
         await relay.switch(on=True)
     assert lamps.moves == [(1, True), (1, False)]
-    with pytest.raises(ReaderTimeout, match="no answer of unit 1, only 8 bytes that are no frame; check `baud`"):
+    with pytest.raises(
+        ReaderTimeout, match="no answer of unit 1, only 8 bytes that are no frame; check `baud`, `line`"
+    ):
         async with opened(Lamps(echoes_line=True, deaf_for=9), tmp_path):
             pass
 
