@@ -15,7 +15,7 @@ class ReaderHealth:
         empty_polls: polls that found no tag; normal in an empty field.
         rearms: times the stream had to be started again.
         random_uids: cards whose number is drawn anew at every touch; nobody can be known by them.
-        no_value: answers of a scale that carry no weight: overload, underload, busy.
+        no_value: answers of a scale or sensor that carry no value: overload, busy, an echo too weak.
         signs_of_life: reports of tags, and of rounds that found none: proof that it reads; None where the driver cannot tell.
         temperature_c: the device's own, None where it does not report one.
         alarms: warnings of the device about itself: too hot, an antenna missing, too much power coming back from one.

@@ -6,7 +6,7 @@
     port = "/dev/serial/by-id/…"
     zone = "desk"
     baud = 256000           # as it leaves the factory
-    max_moving_gate = 4     # a gate is 0.75 m deep: people that move count up to 3.75 m
+    max_moving_gate = 4     # a gate is 0.75 m deep, if nobody set it to 0.2 m: people that move count up to 3.75 m
     max_still_gate = 4      # the same for people that sit
     hold_s = 5              # how long it goes on saying "somebody"
 

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
 
-from broker_config.messages import EdgeStats
+from broker_config.messages import EdgeStats, SensorReport
 from broker_config.site import load_site
 from server.config import load_config
 from server.decoding import MessageReader
@@ -157,9 +158,12 @@ def test_a_line_has_numbers_and_places_and_no_names(tmp_path, store, clock):
     reader = MessageReader(load_site(DEMO / "site.toml"))
     edge = Edge.__new__(Edge)
     edge.clock, edge.agent = clock, "gw-1"
-    line = influx.to_line(reader.read(Edge.said(edge, stats(), agent="gw-1")), "demo")
+    sensed = SensorReport(id="p-desk", zone="desk", occupied=True, since=datetime.now(UTC), distance_cm=80)
+    told = msgspec.structs.replace(stats(), sensors=(sensed,))
+    line = influx.to_line(reader.read(Edge.said(edge, told, agent="gw-1")), "demo")
     assert line.startswith("tacet_edge_stats,agent=gw-1,site=demo count=1i,reads=77.0,")
     assert "late\\ reads=3.0" in line
+    assert "desk" not in line, "nobody keeps what a sensor sensed"
     assert line.endswith(f" {clock.now_ns}")
 
 

@@ -282,6 +282,15 @@ async def test_a_radar_that_could_not_be_set_up_is_let_out_of_its_configuration(
         assert not device._configuring
 
 
+async def test_an_answer_that_comes_twice_is_not_taken_for_that_of_the_next_command(tmp_path):
+    device = radar(Room(moving_cm=60))
+    obey = device._obey
+    device._obey = lambda *command: obey(*command) * 2
+    async with opened(tmp_path, device) as (sensor, _):
+        assert sensor.version == "V1.07.22091516"
+        assert (await until(sensor, lambda _: True)).occupied
+
+
 async def test_nothing_there_says_what_to_check(tmp_path):
     device = radar()
     device._deaf, device._obey = True, lambda *_: b""

@@ -3,16 +3,18 @@
 import asyncio
 import random
 from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from readers import plugins
 from readers.capture import describe_capture, find_protocol
-from readers.errors import FrameError, ReaderDisconnected, ReaderTimeout, SettingsError
+from readers.errors import FrameError, ReaderDisconnected, ReaderTimeout, SettingsError, UnknownDevice
 from readers.model import Proximity
 from readers.ports import SerialPort
-from readers.registry import check_sensor
+from readers.registry import GROUP, check_sensor, settings_for
 from readers.sensor_driver import Decimator, Patience
 from readers.tfmini import commands
 from readers.tfmini.codec import Command, FrameDecoder, Measurement, Setup, Text
@@ -97,6 +99,9 @@ def test_what_waits_is_never_more_than_one_command(pieces):
         (Measurement(120, 19, 7), {"strength": 19, "reliable": False}),
         (Measurement(120, 0xFFFF, 2380), {"reliable": False}),
         (Measurement(0, 600, 2380), {"reliable": False}),
+        (Measurement(0xFFFC, 600, 2380), {"reliable": False}),
+        (Measurement(1500, 600, 2380), {"reliable": True}),
+        (Measurement(1501, 600, 2380), {"reliable": False}),
     ],
 )
 def test_measurements_in_words(measurement, said):
@@ -189,6 +194,18 @@ def test_changes_pass_at_once_and_the_rest_ten_times_a_second():
 def test_the_distance_must_be_given():
     with pytest.raises(SettingsError, match="occupied_within_cm"):
         check_sensor("tfmini", {})
+
+
+def test_a_plug_in_that_senses_nothing_is_no_sensor(monkeypatch):
+    points = EntryPoints([EntryPoint("third-party", "readers.mt_sics.reader:MtSicsScale", GROUP)])
+    monkeypatch.setattr(plugins, "entry_points", lambda **wanted: points.select(**wanted))
+    with pytest.raises(UnknownDevice, match="'third-party' is no sensor; known: hlk-ld2410, tfmini"):
+        check_sensor("third-party", {})
+
+
+def test_the_keys_of_a_sensors_stanza_are_known_by_its_type():
+    assert "occupied_within_cm" in settings_for("tfmini").__struct_fields__
+    assert "hold_s" in settings_for("hlk-ld2410").__struct_fields__
 
 
 class View:
