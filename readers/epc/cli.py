@@ -38,7 +38,7 @@ epc_app = typer.Typer(help="Read and write EPCs by the GS1 Tag Data Standard.", 
 
 @epc_app.command("decode", epilog=DECODE_EXAMPLES)
 def decode_epcs(
-    epcs: Annotated[list[str], typer.Argument(metavar="HEX...", help="EPCs as a reader reports them.")],
+    epcs: Annotated[list[str], typer.Argument(metavar="HEX", help="EPCs as a reader reports them.")],
 ) -> None:
     """Say what EPCs carry: one JSON object each.  What is no EPC is carried raw, with the reason why."""
     for text in epcs:
@@ -50,7 +50,7 @@ def decode_epcs(
 def encode_epcs(
     uris: Annotated[
         list[str],
-        typer.Argument(metavar="URI...", help="Tag URI, pure identity URI, element string or GS1 Digital Link."),
+        typer.Argument(metavar="URI", help="Tag URI, pure identity URI, element string or GS1 Digital Link."),
     ],
     *,
     scheme: Annotated[

@@ -69,11 +69,12 @@ def _fields(identity: Identity, scheme: Scheme) -> tuple[str, ...]:
         left = [*(identity.date or ()), identity.key, *identity.rest]
         return tuple("" if name.endswith(ENCODING) else left.pop(0) for name in scheme.names)
     if identity.prefix_digits is None:
-        raise EpcError(f"{scheme.name} needs the length of the company prefix; {scheme.family}+ does not")
+        raise EpcError(f"{scheme.name} needs the length of the company prefix")
     return *split_key(family, identity.key, identity.prefix_digits), *identity.rest
 
 
 def _exactly(identity: Identity, scheme: Scheme, filter_value: int | None) -> Key:
+    """As `to_key`; a refusal names the schemes that would do."""
     try:
         return to_key(identity, scheme, filter_value)
     except EpcError as error:
@@ -97,4 +98,4 @@ def _shortest(identity: Identity, filter_value: int | None) -> Key:
             return to_key(identity, row, filter_value)
         except EpcError:  # the last one takes most, and its refusal tells most
             continue
-    return to_key(identity, able[-1], filter_value)
+    return _exactly(identity, able[-1], filter_value)

@@ -107,7 +107,10 @@ def _read_element_string(text: str) -> Identity:
 
 
 def _read_digital_link(text: str) -> Identity:
-    address = urlsplit(text)
+    try:
+        address = urlsplit(text)
+    except ValueError as error:
+        raise EpcError(f"{text!r} is no web address: {error}") from error
     steps = address.path.strip("/").split("/")
     starts = [place for place, step in enumerate(steps) if step in _FAMILY_OF_AI and (len(steps) - place) % 2 == 0]
     if not starts:

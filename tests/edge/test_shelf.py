@@ -14,6 +14,7 @@ from edge.presence_model import PresentTag
 from edge.shelf import MAX_AWAY, ShelfChange, ShelfFusion
 from edge.shelf_fit import Article, fit_articles, fit_tags, fit_tags_and_more, is_ambiguous, weighs
 from edge.shelf_watch import gtin_of
+from readers.epc import encode, parse
 
 TRAIL = Article("00614141008124", 300, 15)
 ROAD = Article("00614141008131", 240, 15)
@@ -322,6 +323,24 @@ def test_items_counts_tags_that_are_read_and_not_carried_off() -> None:
     assert shelf.fusion.items(shelf.now_ms * MS) == 3
     shelf.run(70_000)  # and left lying beside it
     assert shelf.fusion.items(shelf.now_ms * MS) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme"),
+    [
+        ("urn:epc:tag:sgtin-96:1.0614141.000812.7", None),
+        ("urn:epc:tag:sgtin-198:1.0614141.000812.A7", None),
+        (f"(01){TRAIL.gtin}(21)A7", "sgtin+"),
+        (f"(01){TRAIL.gtin}(21)A7(17)271231", None),
+    ],
+)
+def test_an_article_is_the_same_whichever_scheme_its_tags_are_written_in(text: str, scheme: str | None) -> None:
+    assert gtin_of(encode(parse(text, scheme))) == TRAIL.gtin
+
+
+@pytest.mark.parametrize("epc", ["2d14257bf52cb6916d000000", "e28011700000020f1234abcd", ""])
+def test_what_is_no_trade_item_is_no_article(epc: str) -> None:
+    assert gtin_of(bytes.fromhex(epc)) is None
 
 
 def test_goods_the_shelf_does_not_list_are_no_suspects() -> None:

@@ -91,6 +91,7 @@ def test_a_plus_scheme_takes_the_shortest_way_to_pack_a_serial(serial, encoding,
         ("(00)1061414123456234589", "'9' too much"),
         ("(8003)10614141123452567", "does not begin with 0"),
         ("https://id.gs1.org/", "none of /01"),
+        ("https://[::/01/80614141123458/21/1", "is no web address"),
         ("https://id.gs1.org/01/80614141123458", r"has no \(21\)"),
         ("https://id.gs1.org/01/80614141123458/10/ABC/21/1", r"\(10\) .* is no part of an EPC of \(01\); leave it out"),
         ("https://id.gs1.org/01/80614141123458/21/1?3103=1", r"\(3103\) .* is no part of an EPC"),
@@ -111,7 +112,7 @@ def test_a_text_that_breaks_a_rule_is_refused_in_one_line(text, why):
         ("(01)79521141123453(21)1(17)221330", "dsgtin+", "221330 is no date"),
         ("(8004)952A", "giai+", "not 5 to 30"),
         ("(8004)952ABC", "giai+", "does not begin with 4 digits"),
-        ("(01)79521141123453(21)1", "sgtin-96", "needs the length of the company prefix; sgtin\\+ does not"),
+        ("(01)79521141123453(21)1", "sgtin-96", "needs the length of the company prefix; sgtin\\+ can carry it"),
     ],
 )
 def test_what_a_plus_scheme_needs(text, scheme, why):
