@@ -119,9 +119,8 @@ def settings_for(type_name: str) -> type[DeviceSettings]:
     Raises:
         UnknownDevice: no such type.
     """
-    kinds = {"scale": SCALES, "sensor": SENSORS}
-    kind, table = next(((kind, table) for kind, table in kinds.items() if type_name in table), ("reader", READERS))
-    return cast("Driver[object]", load_driver(type_name, kind, table, GROUP)).settings_type
+    table = next((table for table in (SCALES, SENSORS) if type_name in table), READERS)
+    return cast("Driver[object]", load_driver(type_name, "reader", table, GROUP)).settings_type
 
 
 def check_reader(type_name: str, settings: Mapping[str, object]) -> None:

@@ -284,8 +284,8 @@ async def test_one_bad_measurement_in_between_is_counted_and_changes_nothing(tmp
     async with opened(tmp_path, finder(Blinking(NEAR))) as (sensor, _):
         await until(sensor, lambda s: s.occupied)
         said = []
-        await until(sensor, lambda s: said.append(s.occupied) or len(said) == 12)
-        assert set(said) == {True}
+        await until(sensor, lambda s: said.append((s.occupied, s.distance_cm)) or len(said) == 12)
+        assert set(said) == {(True, 80)}
         assert sensor.health.no_value
 
 
