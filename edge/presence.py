@@ -1,6 +1,5 @@
 """Presence: reads in, transitions out.  Wires the kernels of `hotpath` to the layout and the member table."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,10 +9,10 @@ from numpy.typing import NDArray
 from broker_config.member_table import MemberTable
 from edge.columns import MAX_EPC_WORDS, Columns, make_columns
 from edge.member_file import MappedMembers, index_members
+from edge.presence_events import Events, coverage_event, to_transitions
 from edge.presence_model import (
     Antenna,
     Counters,
-    Direction,
     Layout,
     PresenceSettings,
     PresentTag,
@@ -45,18 +44,7 @@ __all__ = [
     "ZoneSpec",
 ]
 
-Events = NDArray[np.void]
-"""Rows of `hotpath.record.EVENT`."""
 FAR_FUTURE_NS = 1 << 62
-_KINDS: tuple[TransitionKind, ...] = (
-    "arrived",
-    "moved",
-    "departed",
-    "returned",
-    "dwelled",
-)  # as hotpath.record.ARRIVED …
-_REASONS = (None, "timeout", "exit", "withdrawn")  # as hotpath.record.NO_REASON and so on
-_DIRECTIONS: tuple[Direction | None, ...] = (None, "in", "out")  # as hotpath.record.NO_WAY and so on
 
 
 class Tracker:
@@ -171,7 +159,7 @@ class Tracker:
             row = self._state.zones[zone]
             row["silent"] += -1 if covered else 1
             if row["silent"] == (0 if covered else 1):
-                transitions.append(_coverage(zone, now_ns, covered=covered))
+                transitions.append(coverage_event(zone, now_ns, covered=covered))
                 if covered:
                     row["resumed_ns"] = now_ns
         return transitions
@@ -292,48 +280,3 @@ class Tracker:
             arrived_ns=since_ns,
             mean_interval_ns=spread_ns // (reads - 1) if reads > 1 and spread_ns > 0 else None,
         )
-
-
-def to_transitions(events: Events) -> list[Transition]:
-    """Event rows as values."""
-    return [_to_transition(event) for event in events]
-
-
-def _to_transition(event: np.void) -> Transition:
-    person = bool(event["person"])
-    from_zone, margin_db = int(event["from_zone"]), float(event["margin_db"])
-    return Transition(
-        kind=_KINDS[event["kind"]],
-        person=person,
-        epc=event["epc"].tobytes()[: event["epc_len"]],
-        handle=event["handle"].astype("<u8").tobytes() if person else None,
-        zone=int(event["zone"]),
-        from_zone=None if from_zone < 0 else from_zone,
-        t_ns=int(event["t_ns"]),
-        detected_t_ns=int(event["detected_ns"]),
-        last_read_ns=int(event["last_ns"]),
-        reads=int(event["reads"]),
-        rssi_dbm=float(event["rssi_dbm"]),
-        margin_db=None if math.isnan(margin_db) else margin_db,
-        reason=_REASONS[event["reason"]],
-        serial=int(event["serial"]),
-        direction=_DIRECTIONS[event["direction"]],
-    )
-
-
-def _coverage(zone: int, now_ns: int, *, covered: bool) -> Transition:
-    return Transition(
-        kind="coverage_restored" if covered else "coverage_lost",
-        person=False,
-        epc=b"",
-        handle=None,
-        zone=zone,
-        from_zone=None,
-        t_ns=now_ns,
-        detected_t_ns=now_ns,
-        last_read_ns=now_ns,
-        reads=0,
-        rssi_dbm=0.0,
-        margin_db=None,
-        reason=None,
-    )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotpath._jit import entry_kernel, hot_kernel
+from hotpath.csv_fields import NO_SIGNAL, NO_TIME, parse_cdbm, parse_t, unhex
 from hotpath.key_table import ABSENT, MAX_KEY_BYTES, NO_ROOM, KeyTable, add, find
 
 T, READER, ANTENNA, EPC, RSSI = range(5)
@@ -22,15 +23,8 @@ MORE, ODD, ROWS_FULL, TAGS_FULL = range(4)
 MAX_FIELD_BYTES = 131_072
 """Python's csv refuses longer fields."""
 _LONGEST_NAME = 255
-_MAX_EPC_BYTES = 62
-_NS_PER_S = 1_000_000_000
-_LATEST_T_S = 1 << 33
-_STRONGEST_DBM = 327.0
-_EXACT_DIGITS = 15
-"""So many digits, and a power of ten of so many zeros, are exact in a double: their quotient is the nearest double."""
-_COMMA, _QUOTE, _POINT, _MINUS, _SPACE, _TAB, _LF, _CR = 44, 34, 46, 45, 32, 9, 10, 13
+_COMMA, _QUOTE, _SPACE, _TAB, _LF, _CR = 44, 34, 32, 9, 10, 13
 _NOTHING, _ODD = -1, -2
-_NO_SIGNAL = 1 << 20
 
 
 class RowColumns(NamedTuple):
@@ -190,15 +184,15 @@ def _take_row(data: NDArray[np.uint8], tables: LogTables, columns: RowColumns, r
     for role in (T, ANTENNA, EPC, RSSI):
         if role != ANTENNA:
             _trim(data, tables.fields, role)
-    t_ns = _parse_t(data, tables.fields[T, 0], tables.fields[T, 1])
-    cdbm = _parse_cdbm(data, tables.fields[RSSI, 0], tables.fields[RSSI, 1])
-    if t_ns == _ODD or cdbm == _NO_SIGNAL:
+    t_ns = parse_t(data, tables.fields[T, 0], tables.fields[T, 1])
+    cdbm = parse_cdbm(data, tables.fields[RSSI, 0], tables.fields[RSSI, 1])
+    if t_ns == NO_TIME or cdbm == NO_SIGNAL:
         return ODD
     size = _gather_source(data, tables.fields, tables.key)
     source = find(tables.sources, tables.key, size) if size else ABSENT
     if source == ABSENT:
         return ODD
-    size = _unhex(data, tables.fields[EPC, 0], tables.fields[EPC, 1], tables.key)
+    size = unhex(data, tables.fields[EPC, 0], tables.fields[EPC, 1], tables.key)
     if size == 0:
         return ODD
     tag = find(tables.tags, tables.key, size)
@@ -222,53 +216,6 @@ def _trim(data: NDArray[np.uint8], fields: NDArray[np.int64], role: int) -> None
 
 
 @hot_kernel
-def _parse_t(data: NDArray[np.uint8], first: int, last: int) -> int:
-    """Digits, and perhaps a point and at most nine more, as ns; or _ODD."""
-    t_s, i = 0, first
-    while i < last and data[i] != _POINT:
-        digit = int(np.int64(data[i])) - 48
-        if digit < 0 or digit > 9 or i - first == 10:
-            return _ODD
-        t_s = 10 * t_s + digit
-        i += 1
-    if i == first or last - i > 10:
-        return _ODD
-    rest_ns, unit_ns = 0, _NS_PER_S
-    for j in range(i + 1, last):
-        digit = int(np.int64(data[j])) - 48
-        if digit < 0 or digit > 9:
-            return _ODD
-        unit_ns //= 10
-        rest_ns += digit * unit_ns
-    return t_s * _NS_PER_S + rest_ns if t_s < _LATEST_T_S else _ODD
-
-
-@hot_kernel
-def _parse_cdbm(data: NDArray[np.uint8], first: int, last: int) -> int:
-    """A plain decimal number of at most 15 digits, as Python rounds the double times 100; or _NO_SIGNAL."""
-    i = first + 1 if first < last and data[first] == _MINUS else first
-    if i == last or data[i] == _POINT:
-        return _NO_SIGNAL
-    digits, count, scale, has_point = 0, 0, 1.0, False
-    for j in range(i, last):
-        digit = int(np.int64(data[j])) - 48
-        if digit == _POINT - 48 and not has_point:
-            has_point = True
-            continue
-        count += 1
-        if digit < 0 or digit > 9 or count > _EXACT_DIGITS:
-            return _NO_SIGNAL
-        digits = 10 * digits + digit
-        if has_point:
-            scale *= 10.0
-    dbm = digits / scale
-    if dbm > _STRONGEST_DBM:
-        return _NO_SIGNAL
-    whole = int(np.rint(dbm * 100.0))
-    return -whole if i != first else whole
-
-
-@hot_kernel
 def _gather_source(data: NDArray[np.uint8], fields: NDArray[np.int64], key: NDArray[np.uint8]) -> int:
     """Write the key of the row's reader and antenna; its size, or 0 when these are too long to be known."""
     size = 1
@@ -280,29 +227,6 @@ def _gather_source(data: NDArray[np.uint8], fields: NDArray[np.int64], key: NDAr
             size += 1
     key[0] = fields[READER, 1] - fields[READER, 0]
     return size
-
-
-@hot_kernel
-def _unhex(data: NDArray[np.uint8], first: int, last: int, key: NDArray[np.uint8]) -> int:
-    """Write the bytes that hex text stands for; how many, or 0 when it is none or too long."""
-    size = (last - first) // 2
-    if (last - first) % 2 or size > _MAX_EPC_BYTES:
-        return 0
-    for i in range(size):
-        high, low = _nibble(data[first + 2 * i]), _nibble(data[first + 2 * i + 1])
-        if high < 0 or low < 0:
-            return 0
-        key[i] = 16 * high + low
-    return int(size)
-
-
-@hot_kernel
-def _nibble(letter: np.uint8) -> int:
-    code = np.int64(letter)
-    if 48 <= code <= 57:
-        return int(code - 48)
-    code |= 32
-    return int(code - 87) if 97 <= code <= 102 else _NOTHING
 
 
 @hot_kernel

@@ -7,7 +7,7 @@ from hotpath._jit import entry_kernel, kernel
 from hotpath.classes import classify
 from hotpath.deadlines import push
 from hotpath.index import ABSENT, find_tag, hash_epc
-from hotpath.lifecycle import NO_ROOM, TOO_CROWDED, deadline_ns, settle_in
+from hotpath.lifecycle import deadline_ns
 from hotpath.lists import join_list, leave_list
 from hotpath.places import forget_samples
 from hotpath.record import (
@@ -23,6 +23,7 @@ from hotpath.record import (
     SOLD,
     State,
 )
+from hotpath.room import NO_ROOM, TOO_CROWDED, settle_in
 
 Words = NDArray[np.uint64]
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from hotpath._jit import entry_kernel, kernel
 from hotpath.events import explain, leave_door, put_event
 from hotpath.index import copy_epc, replace
-from hotpath.lifecycle import count_in, depart, erase, take_place
+from hotpath.lifecycle import count_in, depart, take_place
 from hotpath.lists import PEOPLE_LIST
 from hotpath.members import NO_ROW, find_row
 from hotpath.places import best_place, zone_of
@@ -29,6 +29,7 @@ from hotpath.record import (
     WITHDRAWN,
     State,
 )
+from hotpath.room import erase
 from hotpath.siphash import siphash
 from hotpath.words import EPC_AT
 

@@ -10,12 +10,7 @@ from numpy.typing import NDArray
 from hotpath._jit import entry_kernel, hot_kernel, prefetch
 from hotpath.expiry import EVENTS_PER_ROW, NOBODY, fire_due, live_until
 from hotpath.index import ABSENT, find_tag, hash_epc, is_epc, peek_tag
-from hotpath.lifecycle import (
-    NO_ROOM,
-    NOT_HERE,
-    TOO_CROWDED,
-    create,
-)
+from hotpath.lifecycle import NOT_HERE, create
 from hotpath.members import prefetch_slot
 from hotpath.record import (
     BAD_ANTENNA,
@@ -49,6 +44,7 @@ from hotpath.record import (
     TILL_IGNORED,
     State,
 )
+from hotpath.room import NO_ROOM, TOO_CROWDED
 from hotpath.sighting import follow, sight
 from hotpath.siphash import siphash
 from hotpath.words import BLOCK, GUESSES_AT, HASHES_AT

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from hotpath._jit import entry_kernel
 from hotpath.deadlines import push
-from hotpath.lifecycle import count_in, deadline_ns, take_free
+from hotpath.lifecycle import count_in, deadline_ns
 from hotpath.lists import join_list
 from hotpath.people import card_hash
 from hotpath.record import (
@@ -21,6 +21,7 @@ from hotpath.record import (
     RETURNING,
     State,
 )
+from hotpath.room import take_free
 
 Words = NDArray[np.uint64]
 Word = np.uint64
