@@ -11,9 +11,10 @@ from edge.read_ring import ReadRing
 from edge.wire_scan import WireScan
 from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout
 from readers.magicrf_m100.reader import M100Reader
+from readers.magicrf_m100.scan import NOTICE
 from readers.magicrf_m100.settings import M100Settings
 from readers.magicrf_m100.vigil import Patience
-from readers.model import Read, Scanned
+from readers.model import Chunk, Read, Scanned
 from readers.ports import SerialPort
 from tests.readers.fake_m100 import EPC, NO_TAG, TAG, FakeM100, frame
 from tests.readers.peers import Peer
@@ -64,6 +65,8 @@ async def take_chunks(reader: M100Reader, count: int) -> list[Read]:
 
 @pytest.fixture(params=[take_reads, take_chunks])
 def take(request: pytest.FixtureRequest):
+    if request.param is take_chunks:  # compiled before the clock runs
+        WireScan(NOTICE, {1: 0}, ReadRing(1), Tally()).take(Chunk(TAG, NOW_NS))
     return request.param
 
 
