@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.kernels import cache_folder, prepare_kernels
 from edge.presence_model import Transition
 from edge.read_ring import ReadRing
 from readers.card_number import card_of_text
@@ -24,6 +25,11 @@ HANDLE = b"handle-of-zoe-16"
 MEMBERS = {card_of_text("em4100:0008075634"): HANDLE, card_of_text("nfc:04:A1:B2:C3:D4:E5:F6"): HANDLE}
 CHECKED = "(?P<number>[0-9A-F]{10})(?P<check>[0-9A-F]{2})"
 STEP_NS = 300_000_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kernels() -> None:
+    prepare_kernels(cache_folder(), lambda *_: None, "engine")
 
 
 class Touch:
