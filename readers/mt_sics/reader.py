@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Self
 
-from readers.errors import FrameError, ReaderDisconnected, ReaderError, ReaderRefused, ReaderTimeout
-from readers.health import ReaderHealth
+from readers.driver import FrameDriver
+from readers.errors import FrameError, ReaderError, ReaderRefused, ReaderTimeout
 from readers.model import ClockNs, ReaderId, Weight
 from readers.mt_sics import commands
 from readers.mt_sics.codec import Line, LineDecoder
 from readers.mt_sics.commands import Answer
-from readers.ports import BytePort, drain
+from readers.ports import BytePort
 from readers.settings import Baud, DeviceSettings, LineForm
+from readers.trouble import Trouble
 
-STOP_ATTEMPTS = 3
 TRIES = 2
 
 
@@ -55,7 +55,7 @@ class Patience:
     dead_s: float = 5.0
 
 
-class MtSicsScale:
+class MtSicsScale(FrameDriver[Line]):
     """One scale on one port.  Entering starts its stream, leaving ends it.
 
     Args:
@@ -72,11 +72,11 @@ class MtSicsScale:
         clock_ns: ClockNs,
         patience: Patience = Patience(),
     ) -> None:
-        self.reader_id, self.health = reader_id, ReaderHealth()
+        super().__init__(reader_id, port, LineDecoder, clock_ns)
         self.serial_number: str | None = None
         """As the scale tells it; None where it will not."""
-        self._port, self._clock_ns, self._patience = port, clock_ns, patience
-        self._decoder = LineDecoder()
+        self._patience = patience
+        self._trouble = Trouble(self.health, patience.dead_s)
         self._alive_at_s = self._rearm_at_s = 0.0
 
     async def __aenter__(self) -> Self:
@@ -85,9 +85,10 @@ class MtSicsScale:
         Raises:
             ReaderTimeout: nothing answers, or it cannot be stopped.
         """
-        await self._stop()
+        await self._stop(commands.WEIGH_NOW.to_bytes(), "the scale")
         self.serial_number = (await self._identify()).text
         self._alive_at_s = asyncio.get_running_loop().time()
+        self._trouble.ends(self._alive_at_s)
         await self._arm()
         return self
 
@@ -104,6 +105,7 @@ class MtSicsScale:
             ReaderDisconnected: the port is gone.
             ReaderTimeout: no answer although the stream was ordered again.
             ReaderRefused: the scale does not know the stream command.
+            FrameError: for too long nothing but values that are no masses, such as pieces.
         """
         while True:
             lines = await self._receive_alive()
@@ -123,14 +125,18 @@ class MtSicsScale:
             await self._arm()
         if answer.command not in commands.WEIGHT_COMMANDS:
             return None
+        self._lived(1)
         if answer.value is None:
             self.health.no_value += 1
             return None
         try:
             grams = commands.to_grams(answer)
-        except FrameError:
+        except FrameError as error:
             self.health.bad_frames += 1
+            self._trouble.tell(str(error))
+            self._trouble.bear(error, asyncio.get_running_loop().time())
             return None
+        self._trouble.ends(asyncio.get_running_loop().time())
         return Weight(self.reader_id, grams, answer.status == "stable", weighed_at_ns)
 
     async def _receive_alive(self) -> list[Line]:
@@ -144,45 +150,25 @@ class MtSicsScale:
             self._alive_at_s = loop.time()
             self._rearm_at_s = self._alive_at_s + self._patience.rearm_s
         elif loop.time() - self._alive_at_s >= self._patience.dead_s:
-            raise ReaderTimeout(f"no answer for {self._patience.dead_s:g} s; check power and baud rate")
+            raise ReaderTimeout(f"no answer for {self._patience.dead_s:g} s; check power, `baud` and `line`")
         elif loop.time() >= self._rearm_at_s:
             self.health.rearms += 1
             await self._arm()
-        return lines
-
-    async def _receive_until(self, deadline_s: float) -> list[Line]:
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                data = await self._port.receive()
-        except TimeoutError:
-            lines = self._decoder.flush()
-        else:
-            if not data:
-                raise ReaderDisconnected("the port was closed")
-            lines = self._decoder.feed(data)
-        self.health.frames += len(lines)
-        self.health.discarded_bytes = self._decoder.discarded_bytes
-        self.health.overrun_bytes = self._port.overrun_bytes
         return lines
 
     async def _arm(self) -> None:
         await self._port.send(commands.STREAM.to_bytes())
         self._rearm_at_s = asyncio.get_running_loop().time() + self._patience.rearm_s
 
-    async def _stop(self) -> None:
-        for _ in range(STOP_ATTEMPTS):
-            await self._port.send(commands.WEIGH_NOW.to_bytes())
-            if await drain(self._port, limit_ms=1000):
-                return
-        raise ReaderTimeout("the scale goes on sending although told to stop; switch it off and on")
-
     async def _identify(self) -> Answer:
-        loop = asyncio.get_running_loop()
         for _ in range(TRIES):
             await self._port.send(commands.SERIAL_NUMBER.to_bytes())
-            deadline_s = loop.time() + self._patience.answer_s
-            while loop.time() < deadline_s:
-                for answer in map(commands.parse, await self._receive_until(deadline_s)):
-                    if answer.command == commands.SERIAL_NUMBER.text:
-                        return answer
-        raise ReaderTimeout("no answer to I4; check power, cable and baud rate, and that the scale speaks MT-SICS")
+            answer = await self._answer(_serial_number, self._patience.answer_s)
+            if answer is not None:
+                return answer
+        raise ReaderTimeout("no answer to I4; check power, cable, `baud` and `line`, and that the scale speaks MT-SICS")
+
+
+def _serial_number(line: Line) -> Answer | None:
+    answer = commands.parse(line)
+    return answer if answer.command == commands.SERIAL_NUMBER.text else None

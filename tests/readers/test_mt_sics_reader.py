@@ -98,6 +98,13 @@ async def test_a_unit_that_is_no_mass_is_no_weight():
     async with opened(FakeScale(lambda _: [b"S S       3.00 PCS\r\nS S     100.00 g\r\n"])) as (driver, _):
         assert [weight.grams for weight in await take(driver, 1)] == [Decimal("100.00")]
         assert driver.health.bad_frames == 1
+        assert (driver.health.alarms, "unit 'PCS'" in driver.health.alarm) == (1, True)
+
+
+async def test_a_scale_that_counts_pieces_for_ever_is_given_up_with_what_to_do():
+    async with opened(FakeScale(lambda _: [b"S S       3.00 PCS\r\n"]), Patience(0.1, 0.02, 0.1)) as (driver, _):
+        with pytest.raises(FrameError, match=r"'PCS' is none of mg, g, kg, .*; set the scale to grams"):
+            await take(driver, 1)
 
 
 async def test_a_restarted_scale_is_told_to_stream_again():
