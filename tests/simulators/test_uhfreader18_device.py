@@ -192,6 +192,14 @@ def test_active_mode_goes_on_for_a_new_host_and_without_power():
     assert run(device, 3000, 2012) == b""
 
 
+def test_what_it_was_about_to_say_is_lost_with_the_power():
+    device = UhfDevice([FakeField(EPC)], memory=Memory(mode=ACTIVE_MODE))
+    device.tick(0)
+    device.power_cycle()
+    device.memory.mode = ANSWER_MODE
+    assert run(device, 100) == b""
+
+
 def test_orders_may_go_unheard_in_active_mode():
     device = UhfDevice([FakeField()], firmware=replace(UHFREADER18, lost_orders=2), memory=Memory(mode=ACTIVE_MODE))
     stop = command(0x35, bytes(6))
@@ -207,9 +215,10 @@ def test_a_288_streams_every_antenna_and_gives_heartbeats_in_an_empty_field():
     said = run(device, 1000)
     assert said[:21] == answer(0, 0xEE, 0x00, b"\x01\x0c" + EPC + bytes((107,)))
     assert fields[2].rounds > 2
-    fields[0].tags.clear()
-    beats = run(device, 63_000, 1000, step_ms=100)
     states = b"\x01\x00\x01" + bytes(5)
+    assert states not in run(device, 40_000, 1000, step_ms=100)
+    fields[0].tags.clear()
+    beats = run(device, 103_000, 40_000, step_ms=100)
     assert beats[-22:] == answer(0, 0xEE, 0x28, (2).to_bytes(4, "big") + states + bytes(4))
     assert beats.count(states) == 2
 
