@@ -21,6 +21,7 @@ OK, DONE, TIME_UP, MORE, HEARTBEAT = 0x00, 0x01, 0x02, 0x03, 0x28
 ANTENNA_ERROR, NO_TAG, BAD_COMMAND = 0xF8, 0xFB, 0xFE
 INVENTORY, REPORT = 0x01, 0xEE
 ANY_ADDRESS = 0xFF
+MODE_ORDERS = (0x35, 0x76)
 FIRST_ANTENNA_CODE = 0x80
 RSSI_ZERO_DBM = -129  # the unit of the byte is not documented
 MOST_LAG_NS = 200_000_000  # a stalled simulator skips time rather than telling all of it at once
@@ -97,8 +98,7 @@ class UhfDevice:
 
     def _answer(self, command: Command, now_ns: int) -> bytes:
         address, mode = self.memory.address, self.memory.mode
-        if mode == ACTIVE_MODE and self._lost_orders < self.firmware.lost_orders:
-            self._lost_orders += 1
+        if mode == ACTIVE_MODE and self._is_deaf_to(command):
             return b""
         try:
             if command.code == INVENTORY:
@@ -112,6 +112,12 @@ class UhfDevice:
             self._due.clear()
             self._lost_orders = 0
         return answer(address, command.code, OK, data)
+
+    def _is_deaf_to(self, command: Command) -> bool:
+        """Whether it is too busy streaming to hear a command."""
+        self._lost_orders += 1
+        is_busy = self._lost_orders <= self.firmware.lost_orders
+        return is_busy or (self.firmware.hears_mode_only and command.code not in MODE_ORDERS)
 
     def _inventory(self, order: bytes, now_ns: int) -> bytes:
         """An 18's order is empty.  A 288's: Q, session, (mask,) target, antenna, scan time."""

@@ -22,6 +22,7 @@ class Firmware:
         ends_with_more: it says that more follows in the last frame, too, as captures show.
         acknowledges: it answers an inventory at once, and sends the tags later, unasked.
         lost_orders: so many commands go unheard in active mode before one is obeyed.
+        hears_mode_only: in active mode it does not hear questions, only the order to change the mode.
     """
 
     version: bytes = bytes((0x05, 0x02))
@@ -34,6 +35,7 @@ class Firmware:
     ends_with_more: bool = False
     acknowledges: bool = False
     lost_orders: int = 0
+    hears_mode_only: bool = False
 
 
 UHFREADER18 = Firmware()

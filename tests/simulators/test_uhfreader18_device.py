@@ -207,6 +207,14 @@ def test_orders_may_go_unheard_in_active_mode():
     assert device.memory.mode == ANSWER_MODE
 
 
+def test_in_active_mode_it_may_hear_the_order_to_change_it_only():
+    made = replace(UHFREADER18, hears_mode_only=True)
+    device = UhfDevice([FakeField()], firmware=made, memory=Memory(mode=ACTIVE_MODE))
+    assert device.feed(bytes.fromhex(INFO), 0) == b""
+    assert device.feed(command(0x35, bytes(6)), 0) == answer(0, 0x35, 0)
+    assert device.feed(bytes.fromhex(INFO), 0)[2] == 0x21
+
+
 def test_a_288_streams_every_antenna_and_gives_heartbeats_in_an_empty_field():
     fields = FakeField(EPC), None, FakeField()
     device = new_288(*fields)
