@@ -118,12 +118,13 @@ async def test_a_type_byte_nobody_knows_is_a_warning(tmp_path):
 async def test_a_reader_left_in_active_mode_by_a_crash_is_stopped(settings, firmware, deaf, tmp_path):
     memory = Memory(mode=ACTIVE_MODE)
     made = replace(firmware, lost_orders=5 * deaf, hears_mode_only=deaf)
-    device = device_of(made, FakeField(*EPCS[:3]), memory=memory)
+    tags = EPCS[: 3 if deaf else 1]  # three fill the line
+    device = device_of(made, FakeField(*tags), memory=memory)
     async with simulated(device, tmp_path / "r-1"):
         await until(lambda: device._round_ends_ns > 0)
         async with opened(tmp_path / "r-1", settings) as reader:
             assert memory.mode == ANSWER_MODE
-            assert [read.epc for read in await take(reader, 3)] == EPCS[:3]
+            assert [read.epc for read in await take(reader, len(tags))] == tags
 
 
 @BOTH
