@@ -21,7 +21,7 @@ ENGINEERING_ON, ENGINEERING_OFF = Command(0x62), Command(0x63)
 FIRMWARE = Command(FIRMWARE_CODE)
 RESOLUTION = Command(RESOLUTION_CODE)
 
-DONE = 0
+DONE, REFUSED = 0, 1
 MOVING, STILL = 1, 2
 
 
@@ -91,7 +91,7 @@ class Parameters:
 
     Args:
         max_gate: the last it has.
-        max_moving, max_still: the last that counts, 2 to 8.
+        max_moving, max_still: the last that counts.
         moving, still: energy that a target must exceed, per gate, 0 to 100.
         hold_s: how long it goes on saying "somebody" after the last target.
     """
@@ -108,11 +108,11 @@ def set_gates(max_moving: int, max_still: int, hold_s: int) -> Command:
     """The order that says how far to look and how long to hold.
 
     Args:
-        max_moving, max_still: 2 to 8.
+        max_moving, max_still: 0 to 8; the manual has 2 to 8 for them and elsewhere 1 to 8: the radar may refuse.
         hold_s: 0 to 65535.
     """
-    if not (2 <= max_moving < GATES and 2 <= max_still < GATES and 0 <= hold_s <= 0xFFFF):
-        raise ValueError(f"gates {max_moving} and {max_still} are 2 to 8, hold_s {hold_s} is 0 to 65535")
+    if not (0 <= max_moving < GATES and 0 <= max_still < GATES and 0 <= hold_s <= 0xFFFF):
+        raise ValueError(f"gates {max_moving} and {max_still} are 0 to 8, hold_s {hold_s} is 0 to 65535")
     return Command(SET_GATES, _words(max_moving, max_still, hold_s))
 
 
@@ -145,27 +145,41 @@ def answers(answer: Command, command: Command) -> bool:
 
 
 def status_of(answer: Command) -> int:
-    """DONE, or 1: refused."""
+    """DONE or REFUSED."""
     return int.from_bytes(answer.value[:2], "little")
 
 
 def parse_firmware(answer: Command) -> str:
-    """The version as the maker writes it: V1.07.22091516."""
+    """The version as the maker writes it: V1.07.22091516.
+
+    Raises:
+        FrameError: it is not as long as one.
+    """
     value = _value(answer, 10)
     return f"V{value[3]:x}.{value[2]:02x}.{value[4:8][::-1].hex()}"
 
 
 def parse_parameters(answer: Command) -> Parameters:
-    """The radar's settings."""
+    """The radar's settings.
+
+    Raises:
+        FrameError: they make no sense.
+    """
     value = _value(answer, 26)
     if value[0] != HEAD or value[1] != GATES - 1:
         raise FrameError(f"parameters begin with {value[:2].hex()}, not aa08")
+    if max(value[2:4]) >= GATES:
+        raise FrameError(f"gate {max(value[2:4])}, the last is {GATES - 1}")
     hold_s = int.from_bytes(value[22:24], "little")
     return Parameters(value[1], value[2], value[3], tuple(value[4:13]), tuple(value[13:22]), hold_s)
 
 
 def parse_words(answer: Command, count: int) -> tuple[int, ...]:
-    """The 16 bit numbers of an answer that has so many."""
+    """The 16 bit numbers of an answer.
+
+    Raises:
+        FrameError: it has not so many.
+    """
     value = _value(answer, 2 + 2 * count)
     return tuple(int.from_bytes(value[at : at + 2], "little") for at in range(0, 2 * count, 2))
 

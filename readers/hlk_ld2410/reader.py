@@ -74,9 +74,7 @@ class Ld2410Sensor(SensorDriver[Frame]):
             await self._do(commands.ENGINEERING_OFF)
             self.parameters = await self._set_parameters()
         finally:
-            with suppress(
-                ReaderError
-            ):  # it may be the reason why we are here; and if this gets lost, silence repeats it
+            with suppress(ReaderError):  # it may be why we are here; should this get lost, silence repeats it
                 await self._rearm()
         return self
 
@@ -111,7 +109,7 @@ class Ld2410Sensor(SensorDriver[Frame]):
             raise ReaderRefused(
                 f"asked for gates and hold {wanted}, the radar has {found.max_moving, found.max_still, found.hold_s};"
                 " set max_moving_gate, max_still_gate and hold_s to what it can",
-                commands.SET_GATES,
+                commands.REFUSED,
             )
         return found
 

@@ -115,8 +115,8 @@ def test_published_commands_are_built():
     assert commands.set_gates(8, 8, 5).to_bytes().hex() == wanted
     wanted = "fdfcfbfa140064000000ffff00000100280000000200280000000403 0201".replace(" ", "")
     assert commands.set_sensitivity(commands.ALL_GATES, 40, 40).to_bytes().hex() == wanted
-    with pytest.raises(ValueError, match="2 to 8"):
-        commands.set_gates(1, 8, 5)
+    with pytest.raises(ValueError, match="0 to 8"):
+        commands.set_gates(9, 8, 5)
     with pytest.raises(ValueError, match="0 to 100"):
         commands.set_sensitivity(3, 101, 0)
 
@@ -127,6 +127,12 @@ def test_an_answer_of_another_length_makes_no_sense(text):
     parse = commands.parse_firmware if text == FIRMWARE else commands.parse_parameters
     with pytest.raises(FrameError, match="bytes, not"):
         parse(Command(frame.code, frame.value + b"\0"))
+
+
+@pytest.mark.parametrize(("old", "new"), [("aa08", "ab08"), ("aa08", "aa09"), ("aa0808", "aa0809")])
+def test_parameters_that_no_radar_has_make_no_sense(old, new):
+    with pytest.raises(FrameError, match=r"parameters begin with|gate 9"):
+        commands.parse_parameters(frame_of(PARAMETERS.replace(old, new)))
 
 
 distances = st.integers(0, 1000).map(lambda cm: cm.to_bytes(2, "little"))
@@ -258,6 +264,16 @@ async def test_settings_are_written_only_where_they_differ(tmp_path):
     async with opened(tmp_path, device):
         assert device.written == 1, "what is left out stays"
     assert (device.kept.max_moving, device.kept.hold_s) == (4, 2)
+
+
+async def test_a_radar_set_by_somebody_to_what_the_manual_does_not_know_is_no_reason_to_fail(tmp_path):
+    device = radar()
+    device.kept.max_moving = 1
+    with pytest.raises(ReaderRefused, match="0x60"):
+        async with opened(tmp_path, device, Ld2410Settings(hold_s=9)):
+            pass
+    async with opened(tmp_path, device) as (sensor, _):
+        assert sensor.parameters.max_moving == 1
 
 
 async def test_a_setting_that_is_refused_or_not_taken_is_said(tmp_path):
