@@ -163,6 +163,12 @@ def test_a_failed_embedded_command_leaves_two_bytes_of_error_code():
     )
 
 
+def test_embedded_bits_that_fill_no_byte_take_one():
+    payload = record_of(KNOWN, data=b"\xab\xc0", data_bits=12, tag=sent(0x3000, EPC))
+    record, _ = parse_record(payload, 0, KNOWN)
+    assert (record.sighting.data_bits, record.sighting.data, record.epc) == (12, b"\xab\xc0", EPC)
+
+
 @pytest.mark.parametrize(("xpc", "pc"), [(b"\x00\x80", 0x3A00), (b"\x80\x00\x12\x34", 0x4200)])
 def test_xpc_words_are_no_part_of_the_epc(xpc, pc):
     record, _ = parse_record(record_of(Metadata.RSSI, tag=sent(pc, xpc + EPC)), 0, Metadata.RSSI)
