@@ -95,19 +95,20 @@ class UhfReader(StreamDriver[Frame]):
                 await self._port.send(self._mode_order(ANSWER_MODE).to_bytes())
 
     async def _receive_bytes(self, deadline_s: float) -> bytes:
-        """As its parent, but empty already when the line falls silent: what waits behind a false length comes out.
-
-        In poll mode the end of a round is told by the same frames that report tags, whoever parses them: it is listened for
-        here.
-        """
+        """As its parent, but empty already when the line falls silent: what waits behind a false length comes out."""
         loop = asyncio.get_running_loop()
         data = await super()._receive_bytes(min(deadline_s, self._quiet_at_s))
         if not data:
             data = await super()._receive_bytes(loop.time())  # it may be us who were busy: what waits is no silence
         self._quiet_at_s = loop.time() + self._patience.quiet_s if data else math.inf
-        for frame in self._overheard.feed(data) if data else self._overheard.flush():
-            self._warn(self._rounds.hear(frame, loop.time()))
+        if not self._is_active:
+            self._overhear(data, loop.time())
         return data
+
+    def _overhear(self, data: bytes, now_s: float) -> None:
+        """Learn how a round goes from the frames that report its tags, whoever parses them."""
+        for frame in self._overheard.feed(data) if data else self._overheard.flush():
+            self._warn(self._rounds.hear(frame, now_s))
 
     def _interpret(self, frame: Frame, read_at_ns: int) -> Sequence[Read]:
         if answers.is_mode(frame):
@@ -245,14 +246,18 @@ class UhfReader(StreamDriver[Frame]):
         return told
 
     async def _try(self, command: Frame, tries: int = TRIES) -> Frame | None:
-        """The answer to a command, by its code; what else arrives meanwhile is dropped."""
+        """The answer to a command, by its code; what else arrives meanwhile is dropped.
+
+        A command it does not know it may only have heard wrongly.
+        """
 
         def judge(frame: Frame) -> Frame | None:
             return frame if frame.command == command.command or answers.is_unknown_command(frame) else None
 
+        told: Frame | None = None
         for _ in range(tries):
             await self._port.send(command.to_bytes())
             told = await self._answer(judge, self._patience.answer_s)
-            if told is not None:
-                return told
-        return None
+            if told is not None and not answers.is_unknown_command(told):
+                break
+        return told

@@ -321,6 +321,14 @@ async def test_a_fixed_channel_is_the_highest_and_the_lowest(tmp_path):
         assert device.memory.band == bytes([0x07, 0x87])
 
 
+async def test_a_command_that_was_heard_wrongly_is_said_again(tmp_path):
+    wrong = iter([True, True])
+    unknown = answer(0, 0x00, 0xFE)
+    device = Wrapped(device_of(UHFREADER18, FakeField(EPCS[0])), lambda said: unknown if next(wrong, False) else said)
+    async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", SETTINGS_18) as reader:
+        assert reader.module == "UHFReader18 firmware 5.02, address 0"
+
+
 @pytest.mark.parametrize("baud", [9600, 115200])
 async def test_a_reader_at_another_speed_is_found_and_told_of(baud, tmp_path):
     device = device_of(UHFREADER18, FakeField(EPCS[0]), memory=Memory(baud=baud))
