@@ -92,7 +92,7 @@ class SensorDriver(FrameDriver[F], ABC):
             ReaderTimeout: no reports although told to send them.
         """
         decimator = Decimator()
-        self._hear(asyncio.get_running_loop().time())
+        self._note_life(asyncio.get_running_loop().time())
         while True:
             frames = await self._receive_alive()
             sensed_at_ns = self._clock_ns()  # stamped once, where the bytes arrive
@@ -110,7 +110,7 @@ class SensorDriver(FrameDriver[F], ABC):
         frames = await self._receive_until(max(self._rearm_at_s, loop.time() + LOOK_S))
         now_s = loop.time()
         if self._lived(sum(map(self._is_report, frames))):
-            self._hear(now_s)
+            self._note_life(now_s)
         elif now_s - self._alive_at_s >= self._patience.dead_s:
             raise ReaderTimeout(f"no report for {self._patience.dead_s:g} s; check power, cable, type and baud rate")
         elif now_s >= self._rearm_at_s:
@@ -119,7 +119,7 @@ class SensorDriver(FrameDriver[F], ABC):
             await self._rearm()
         return frames
 
-    def _hear(self, now_s: float) -> None:
+    def _note_life(self, now_s: float) -> None:
         self._alive_at_s, self._rearm_at_s = now_s, now_s + self._patience.rearm_s
 
     async def _ask(self, command: bytes, judge: Callable[[F], A | None]) -> A | None:

@@ -15,6 +15,7 @@ It measures by itself, 100 times a second; the driver tells changes at once and 
 asked for centimetres; nothing is written to a flash memory, but for an original that was left in text mode.
 """
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Annotated, ClassVar, Self
 
@@ -60,7 +61,7 @@ class TfMiniSensor(SensorDriver[Frame]):
         self._settings = settings
         self._occupancy = Occupancy(settings.occupied_within_cm, settings.hysteresis_cm)
         self._min_strength = settings.min_strength or commands.MIN_STRENGTH  # until it says that it is no original
-        self._hears: set[type[Frame]] = set()  # while setting up
+        self._kinds_heard: set[type[Frame]] = set()  # while setting up
 
     async def __aenter__(self) -> Self:
         """Find out what it is; there is nothing to stop first, since it always measures.
@@ -72,9 +73,10 @@ class TfMiniSensor(SensorDriver[Frame]):
         if answer is not None:
             self.version = commands.parse_version(answer)
             self._min_strength = self._settings.min_strength or commands.MIN_STRENGTH_PLUS
-            await self._rearm()
-        elif Measurement not in self._hears:
-            if Text not in self._hears:
+            await self._order(commands.FORMAT_CM, _judge_format)  # what came before the echo may be millimetres
+            await self._port.send(commands.OUTPUT_ON.to_bytes())
+        elif Measurement not in self._kinds_heard:
+            if Text not in self._kinds_heard:
                 raise ReaderTimeout("no measurement and no answer; check power, cable and baud rate")
             await self._make_binary()
         return self
@@ -117,15 +119,22 @@ class TfMiniSensor(SensorDriver[Frame]):
         The manual has two echoes for one order, so any will do.
         """
         for order in (commands.BEGIN_SETUP, commands.SETUP_BINARY, commands.END_SETUP):
-            if await self._ask(order.to_bytes(), _judge_echo) is None:
-                raise ReaderTimeout(
-                    "sends text and does not take the order to stop it; set its standard output by hand"
-                )
+            await self._order(order, _judge_setup)
+
+    async def _order(self, order: Command | Setup, judge: Callable[[Frame], Frame | None]) -> None:
+        if await self._ask(order.to_bytes(), judge) is None:
+            raise ReaderTimeout(
+                f"no answer to {order.to_bytes().hex()}; check both data lines, or set its output by hand"
+            )
 
     def _judge_version(self, frame: Frame) -> Command | None:
-        self._hears.add(type(frame))
+        self._kinds_heard.add(type(frame))
         return frame if isinstance(frame, Command) and frame.id == commands.GET_VERSION.id else None
 
 
-def _judge_echo(frame: Frame) -> Setup | None:
+def _judge_format(frame: Frame) -> Command | None:
+    return frame if isinstance(frame, Command) and frame.id == commands.FORMAT_ID else None
+
+
+def _judge_setup(frame: Frame) -> Setup | None:
     return frame if isinstance(frame, Setup) else None

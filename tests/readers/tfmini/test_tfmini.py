@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from contextlib import asynccontextmanager
 from importlib.metadata import EntryPoint, EntryPoints
 
@@ -23,6 +24,7 @@ from readers.tfmini.reader import BLIND, TfMiniSensor, TfMiniSettings
 from simulators.faults import FaultyDevice
 from simulators.scene_file import FaultPlan
 from simulators.tfmini import Echo, Firmware, TfMiniDevice
+from tests.readers.peers import Peer
 from tests.readers.simulated import simulated
 
 SOON = Patience(answer_s=0.1, rearm_s=0.2, dead_s=0.6)
@@ -320,7 +322,7 @@ async def test_an_original_left_in_text_mode_is_put_right_once(tmp_path, one_ech
 async def test_an_original_that_keeps_sending_text_is_not_believed(tmp_path):
     device = finder(View(NEAR), model="original", format=2)
     device.feed = lambda *_: b""
-    with pytest.raises(ReaderTimeout, match="sends text"):
+    with pytest.raises(ReaderTimeout, match="no answer to 4257020000000102; check both data lines"):
         async with opened(tmp_path, device):
             pass
 
@@ -330,6 +332,26 @@ async def test_nothing_there_says_what_to_check(tmp_path):
     with pytest.raises(ReaderTimeout, match="no measurement and no answer; check power"):
         async with opened(tmp_path, device):
             pass
+
+
+async def test_millimetres_that_were_under_way_are_not_taken_for_centimetres(tmp_path):
+    async with opened(tmp_path, finder(View(NEAR), format=6)) as (sensor, _):
+        seen = []
+        await until(sensor, lambda s: seen.append(s.distance_cm) or len(seen) == 5)
+        assert set(seen) == {80}
+
+
+async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_sensor_dead():
+    raw = Measurement(80, 900, 2380).to_bytes()
+    async with Peer() as peer, SerialPort(peer.path, 115_200) as port:
+        sensor = TfMiniSensor("p-1", port, WITHIN_100, Steps(), Patience(rearm_s=0.02, dead_s=0.03))
+        told = sensor.proximities()
+        peer.say(raw * 2)
+        assert (await anext(told)).occupied
+        peer.say(raw * 2)
+        time.sleep(0.05)  # longer than dead_s, with measurements waiting
+        assert (await anext(told)).occupied
+        await told.aclose()
 
 
 async def test_a_plus_that_lost_power_is_set_up_again(tmp_path):
