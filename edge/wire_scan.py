@@ -14,7 +14,7 @@ from readers.wire_format import MARKED_BYTES, TagReport, WireFormat
 
 MAX_OTHERS = 256
 CHECKS = {"sum8": scan.SUM8, "negated_sum8": scan.NEGATED_SUM8, "crc16_8408": scan.CRC16, "mercury": scan.MERCURY}
-TAG_LENGTHS = {"rest": scan.REST, "bytes": scan.BYTES, "mercury_bits": scan.MERCURY_BITS}
+TAG_LENGTHS = {"rest": scan.REST, "bytes": scan.BYTES, "bits": scan.BITS}
 _PADDING = bytes(scan.PADDING)
 
 
@@ -100,8 +100,8 @@ def _fill_report(row: np.void, report: TagReport) -> None:
     for number, (mask, value) in enumerate(zip(masks.view(np.uint64), marks.view(np.uint64), strict=True)):
         row[f"mask_{number}"], row[f"marks_{number}"] = mask, value
     for field in (
-        "marks_at", "size_min", "tag_at", "after_tags", "loose", "epc_min", "tag_crc", "after_epc", "antenna_at",
-        "antenna_mask", "antenna_rssi_mask", "antenna_bits",
+        "marks_at", "size_min", "tag_at", "after_tags", "loose", "embedded_data", "behind_data", "epc_min", "tag_crc",
+        "after_epc", "antenna_at", "antenna_mask", "antenna_rssi_mask", "antenna_bits",
     ):  # fmt: skip
         row[field] = getattr(report, field)
     row["count_at"] = scan.NONE if report.count_at is None else report.count_at

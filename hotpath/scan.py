@@ -23,10 +23,11 @@ CRC_UNKNOWN = -1
 MAX_EPC_BYTES = 62
 SUM8, NEGATED_SUM8, CRC16, MERCURY = range(4)
 """Checks: the low byte of the sum, the byte that makes this sum zero, a CRC, ThingMagic's form of one (see `_is_sound`)."""
-REST, BYTES, MERCURY_BITS = range(3)
-"""Where the length of what a tag sent stands: it is what is left of the frame; a byte before it; see `WireFormat`."""
+REST, BYTES, BITS = range(3)
+"""Where the length of what a tag sent stands: it is what is left of the frame; a byte before it; 16 bits before it, which
+count bits, behind embedded data whose length in bits stands before these."""
 OPERATION_FAILED = 0x8000
-"""Instead of the length, in bits, of embedded data (Mercury): the two bytes of an error code follow."""
+"""Instead of the length of embedded data: the two bytes of an error code follow."""
 _WAIT, _BROKEN, _ALL = 0, -1, -1
 _EIGHT = np.uint64(8)
 _ONE = np.uint64(1)
@@ -55,9 +56,9 @@ REPORT = np.dtype(
     + [
         (name, np.int64)
         for name in (
-            "marks_at", "size_min", "count_at", "tag_at", "after_tags", "loose", "tag_length", "pc_size", "xpc", "epc_min",
-            "tag_crc", "after_epc", "rssi_at", "rssi_behind_epc", "rssi_mask", "rssi_flip", "rssi_add", "antenna_at",
-            "antenna_mask", "antenna_rssi_mask", "antenna_bits",
+            "marks_at", "size_min", "count_at", "tag_at", "after_tags", "loose", "tag_length", "embedded_data", "behind_data",
+            "pc_size", "xpc", "epc_min", "tag_crc", "after_epc", "rssi_at", "rssi_behind_epc", "rssi_mask", "rssi_flip",
+            "rssi_add", "antenna_at", "antenna_mask", "antenna_rssi_mask", "antenna_bits",
         )
     ]
 )  # fmt: skip
@@ -257,8 +258,10 @@ def _find_tag(report: np.void, data: NDArray[np.uint8], at: int, limit: int) -> 
         return at, _BROKEN
     if form == BYTES:
         return at + 1, _byte(data, at)
-    data_bits = _pair(data, at)
-    bits_at = at + 3 + (2 if data_bits == OPERATION_FAILED else data_bits + 7 >> 3)
+    bits_at = at
+    if report["embedded_data"]:
+        data_bits = _pair(data, at)
+        bits_at += 2 + (2 if data_bits == OPERATION_FAILED else data_bits + 7 >> 3) + report["behind_data"]
     if bits_at >= limit:
         return at, _BROKEN
     return bits_at + 2, (_pair(data, bits_at) + 7 >> 3) - 2

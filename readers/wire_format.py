@@ -30,9 +30,9 @@ class TagReport:
         count_at: the byte that says how many tags there are; None: one.  A frame that reports none is no report.
         loose: whether something unknown may stand behind what is said of the last tag.
         tag_length: where the length of what the tag sent stands.  `rest`: nowhere, it is what remains of the frame.
-            `bytes`: in the byte before.  `mercury_bits`: ThingMagic's record begins with the length of embedded data, u16
-            in bits, or 0x8000 for an error code of two bytes; these, one byte, and the length of PC to CRC, u16 in bits,
-            follow.
+            `bytes`: in the byte before.  `bits`: in the u16 before; it counts the bits of PC to CRC.
+        embedded_data, behind_data: whether that u16 stands behind embedded data (u16, their length in bits, or 0x8000 for
+            two bytes of an error code; then the data) and so many bytes more.
         has_pc: whether the tag's protocol control word stands before the EPC; it must announce the length of what follows.
         has_xpc: whether the words of extended protocol control, of tags that have them, stand between PC and EPC.
         epc_min: the size of the shortest EPC; none is longer than 62 bytes, and all are whole words of two.
@@ -50,7 +50,9 @@ class TagReport:
     size_min: int = 0
     count_at: int | None = None
     loose: bool = False
-    tag_length: Literal["rest", "bytes", "mercury_bits"] = "rest"
+    tag_length: Literal["rest", "bytes", "bits"] = "rest"
+    embedded_data: bool = False
+    behind_data: int = 0
     has_pc: bool = True
     has_xpc: bool = False
     epc_min: int = 0
@@ -151,7 +153,7 @@ def _check(report: TagReport, size: int) -> None:
     before = [each for each in (report.count_at, report.antenna_at, report.rssi_at) if isinstance(each, int)]
     if (
         not all(0 <= each < report.tag_at <= LAST_FIELD for each in before)
-        or min(report.after_tags, report.epc_min) < 0
+        or min(report.after_tags, report.epc_min, report.behind_data) < 0
     ):
         raise ValueError(f"count, antenna and signal stand before the first tag, and that within {LAST_FIELD} bytes")
     if not all(0 <= mask <= 0xFF for mask in (report.rssi_mask, report.antenna_mask, report.antenna_rssi_mask)):

@@ -18,9 +18,10 @@ While it streams, the module sends a keep-alive once a second, tags or not: that
 crash of the host it goes on streaming, at whatever speed it was told, so opening tells it to stop at every speed until it
 answers.  A module that got too little power starts again in its bootloader without a word; it is then set up from scratch.
 
-A tag is dated where its bytes arrive.  The module's own time of it, milliseconds since the last keep-alive, is reported and
-not used: it would take the keep-alives' times reconciled with ours to win back what the line costs, a few milliseconds.
-At 115200 baud the line carries some 245 reports a second; a module that reads faster wants more.
+A tag is dated where its bytes arrive.  The module's own time, milliseconds since the last keep-alive, would need the keep-
+alives' times reconciled with ours to gain what the line costs, a few milliseconds; so it is not asked for, nor is anything
+else that is not used, which makes a report 34 bytes instead of 47: at 115200 baud the line carries 330 a second instead of
+245.  A module that reads faster wants a faster one.
 """
 
 import asyncio

@@ -40,9 +40,10 @@ from readers.uhfreader18.base import UhfReader
 from readers.uhfreader18.codec import Frame
 from readers.uhfreader18.commands import ACTIVE_MODE, Dialect
 from readers.uhfreader18.rounds import USUAL, Patience, Turn
+from readers.uhfreader18.scan import ONLY_ANTENNA, wire_18, wire_288
 from readers.uhfreader18.settings import Settings18, Settings288
+from readers.wire_format import WireFormat
 
-ONLY_ANTENNA = 1
 HEARTBEAT_PAUSES = 1
 """Every 30 s, the shortest there is."""
 
@@ -58,6 +59,11 @@ class UhfReader18(UhfReader):
     ) -> None:
         self._settings = settings
         super().__init__(reader_id, port, settings, clock_ns, patience)
+
+    @property
+    def wire(self) -> WireFormat:
+        """Its frames, for the wire scan."""
+        return wire_18(self._settings.assumed_dbm)
 
     def _turns(self) -> Sequence[Turn]:
         return (Turn(ONLY_ANTENNA, commands.inventory_18(self._settings.address)),)
@@ -76,6 +82,7 @@ class UhfReader288(UhfReader):
     """A reader of the newer family: up to eight antennas, each read with its signal strength."""
 
     settings_type: ClassVar[type[DeviceSettings]] = Settings288
+    wire: ClassVar[WireFormat] = wire_288()
     dialect = Dialect.NEW
 
     def __init__(

@@ -8,11 +8,12 @@
 `codec.py` and `answers.parse_sighting` say the same; a test holds the scan to them.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from readers.uhfreader18.answers import MEMORY_FULL, OK, RSSI_OFFSET_DBM
 from readers.uhfreader18.codec import ANSWER_LENGTH, CHECK_SIZE, MAX_LENGTH
-from readers.uhfreader18.commands import MAX_ANTENNAS, Command, Dialect
+from readers.uhfreader18.commands import MAX_ANTENNAS, Command
 from readers.wire_format import Mark, TagReport, WireFormat
 
 ONLY_ANTENNA = 1
@@ -21,14 +22,21 @@ _FIRST_STATUSES = 0xFC
 """With this mask, those up to `MORE` are `OK`."""
 
 
-def wire_of(dialect: Dialect, assumed_dbm: float) -> WireFormat:
-    """The frames of a reader of this dialect.
+def wire_18(assumed_dbm: float) -> WireFormat:
+    """The frames of a reader of the 18 dialect.
 
     Args:
-        assumed_dbm: what stands for the signal in the 18 dialect, which tells none.
+        assumed_dbm: what stands for the signal, which it does not tell.
     """
-    old = dialect is Dialect.OLD
-    report = _report_18(assumed_dbm) if old else _report_288()
+    return _wire(_report_18(assumed_dbm), {0: ONLY_ANTENNA})
+
+
+def wire_288() -> WireFormat:
+    """The frames of a reader of the 288 dialect."""
+    return _wire(_report_288(), {1 << bit: bit + 1 for bit in range(MAX_ANTENNAS)})
+
+
+def _wire(report: TagReport, antennas: Mapping[int, int]) -> WireFormat:
     inventory = replace(report, count_at=report.tag_at, tag_at=report.tag_at + 1, tag_length="bytes")
     answers = [
         replace(inventory, marks=_marks(command, status, mask))
@@ -46,7 +54,7 @@ def wire_of(dialect: Dialect, assumed_dbm: float) -> WireFormat:
         check="crc16_8408",
         check_from=0,
         after_check=0,
-        antennas={0: ONLY_ANTENNA} if old else {1 << bit: bit + 1 for bit in range(MAX_ANTENNAS)},
+        antennas=antennas,
         reports=(report, *answers),
     )
 

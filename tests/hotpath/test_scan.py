@@ -12,7 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hotpath import scan
+from readers.mercury.records import Metadata
 from readers.uhfreader18.commands import Dialect
+from readers.uhfreader18.scan import wire_18
 from tests.readers.vectors import load
 from tests.support import mercury_streams, r2000_streams, uhfreader18_streams
 from tests.support.m100_streams import M100, NO_TAG, notice
@@ -35,7 +37,7 @@ each_protocol = pytest.mark.parametrize("spoken", ALL, ids=str)
 
 @each_protocol
 @given(data=st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_any_stream_cut_anywhere(spoken: Spoken, data: st.DataObject) -> None:
     check(spoken, data.draw(chunked(spoken)))
 
@@ -110,14 +112,14 @@ def test_a_frame_of_more_tags_than_there_is_room_for_goes_on_where_it_stopped(ro
 
 
 def test_a_signal_that_is_not_reported_is_the_assumed_one_to_the_hundredth() -> None:
-    spoken = replace(UHFREADER18, wire=uhfreader18_streams.wire_of(Dialect.OLD, -60.25))
+    spoken = replace(UHFREADER18, wire=wire_18(-60.25))
     scanner = Scanner(spoken)
     scanner.feed(REPORTS[UHFREADER18], 0)
     assert scanner.columns.rssi_cdbm[0] == -6025
 
 
 def test_records_with_other_metadata_are_left_to_the_driver() -> None:
-    scanner, strange = Scanner(MERCURY), streamed(EPC, metadata=0x0006)
+    scanner, strange = Scanner(MERCURY), streamed(EPC, metadata=Metadata.RSSI | Metadata.ANTENNA)
     scanner.feed(strange + streamed(EPC) + mercury_streams.KEEP_ALIVE, 0)
     assert len(scanner.rows) == 1
     assert scanner.told == [strange, mercury_streams.KEEP_ALIVE]
@@ -125,6 +127,7 @@ def test_records_with_other_metadata_are_left_to_the_driver() -> None:
 
 @example(b"")
 @given(st.binary(max_size=64))
+@settings(deadline=None, max_examples=50)
 def test_data_embedded_in_a_record_is_passed_over(data: bytes) -> None:
     for options in (b"\x10", b"\x88\x10"):
         scanner = Scanner(MERCURY)

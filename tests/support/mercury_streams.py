@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 from readers.errors import FrameError
 from readers.mercury.answers import TAG, parse_search, parse_tag
 from readers.mercury.codec import Answer, AnswerDecoder
-from readers.mercury.records import OPERATION_FAILED
-from readers.mercury.scan import METADATA, STREAM
+from readers.mercury.records import OPERATION_FAILED, Metadata
+from readers.mercury.scan import METADATA, STREAM, USUAL_METADATA
 from tests.support.wire_oracle import Spoken, Tag, epcs_of
 
 KEEP_ALIVE = Answer(0x22, 0x0400).to_bytes()
 
 
 def _tags(answer: Answer) -> list[Tag] | None:
-    """As the driver asked for them: a record with other metadata is not for the scan."""
+    """A record with other metadata is not for the scan."""
     found = parse_tag(answer)
-    if found is None or parse_search(answer).metadata != METADATA:
+    if found is None or parse_search(answer).metadata not in (METADATA, USUAL_METADATA):
         return None
     seen = found.sighting
     if seen.antenna_tx is None or seen.rssi_dbm is None:
@@ -35,7 +35,7 @@ def streamed(
     data_bits: int | None = None,
     pc: int | None = None,
     crc: int | None = None,
-    metadata: int = METADATA,
+    metadata: int = USUAL_METADATA,
     protocol: int = 5,
     epc_bits: int | None = None,
     more: bytes = b"",
@@ -45,9 +45,19 @@ def streamed(
     """A record of the stream; of other lengths than it has where they are given."""
     pc_epc = (len(epc) // 2 << 11 if pc is None else pc).to_bytes(2, "big") + epc
     tag_crc = crc_hqx(pc_epc, 0xFFFF) ^ 0xFFFF if crc is None else crc
-    payload = options + b"\x00\x1b" + metadata.to_bytes(2, "big") + bytes([kind, 1, rssi_dbm & 0xFF, ports])
-    payload += bytes.fromhex("0e1640 00000127 0000") + bytes([protocol])
-    payload += (8 * len(data) if data_bits is None else data_bits).to_bytes(2, "big") + data + b"\x0f"
+    payload = options + b"\x00\x1b" + metadata.to_bytes(2, "big") + bytes([kind])
+    fields = {
+        Metadata.READ_COUNT: b"\x01",
+        Metadata.RSSI: bytes([rssi_dbm & 0xFF]),
+        Metadata.ANTENNA: bytes([ports]),
+        Metadata.FREQUENCY: bytes.fromhex("0e1640"),
+        Metadata.TIMESTAMP: bytes.fromhex("00000127"),
+        Metadata.PHASE: bytes(2),
+        Metadata.PROTOCOL: bytes([protocol]),
+        Metadata.DATA: (8 * len(data) if data_bits is None else data_bits).to_bytes(2, "big") + data,
+        Metadata.GPIO: b"\x0f",
+    }
+    payload += b"".join(field for flag, field in fields.items() if metadata & flag)
     payload += (8 * len(pc_epc) + 16 if epc_bits is None else epc_bits).to_bytes(2, "big")
     payload += pc_epc + tag_crc.to_bytes(2, "big") + more
     return Answer(0x22, status, payload[:248]).to_bytes()
@@ -68,11 +78,21 @@ _data = st.one_of(
 )
 
 
-def _with_data(epc: bytes, dbm: int, ports: int, options: bytes, data: tuple[bytes, int | None]) -> bytes:
-    return streamed(epc, dbm, ports, options, data[0], data_bits=data[1])
+def _with_data(
+    epc: bytes, dbm: int, ports: int, options: bytes, data: tuple[bytes, int | None], metadata: int
+) -> bytes:
+    return streamed(epc, dbm, ports, options, data[0], data_bits=data[1], metadata=metadata)
 
 
-_good = st.builds(_with_data, _epcs, st.integers(-128, 127), _bytes, _options, _data)
+_good = st.builds(
+    _with_data,
+    _epcs,
+    st.integers(-128, 127),
+    _bytes,
+    _options,
+    _data,
+    st.sampled_from([METADATA, USUAL_METADATA, USUAL_METADATA]),
+)
 _extended = st.builds(lambda epc, low: streamed(epc, pc=len(epc) // 2 << 11 | low), _xpc, st.integers(0, 0x7FF))
 _wrong = st.builds(
     lambda epc, pc, crc, bits: streamed(epc, pc=pc, crc=crc, epc_bits=bits),
@@ -86,7 +106,7 @@ _unlike = st.builds(
         epc, metadata=metadata, protocol=protocol, more=more, kind=kind, status=status
     ),
     _epcs,
-    st.sampled_from([METADATA, METADATA, 0x00FF, 0x0FFF, 0x0006, 0xF1FF]),
+    st.sampled_from([METADATA, USUAL_METADATA, 0x00FF, 0x0FFF, 0x0006, 0xF1FF]),
     st.sampled_from([5, 5, 5, 3]),
     st.binary(max_size=3),
     st.sampled_from([TAG, TAG, TAG, 0, 2, 3]),

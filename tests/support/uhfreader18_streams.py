@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from readers.uhfreader18.answers import MORE, RSSI_OFFSET_DBM, Tag, parse_sighting
 from readers.uhfreader18.codec import Frame, FrameDecoder
 from readers.uhfreader18.commands import Command, Dialect
-from readers.uhfreader18.scan import wire_of
+from readers.uhfreader18.scan import wire_18, wire_288
 from tests.support import wire_oracle
 from tests.support.wire_oracle import Spoken
 
@@ -21,7 +21,7 @@ def _spoken(dialect: Dialect) -> Spoken:
 
     return Spoken(
         name="uhfreader18",
-        wire=wire_of(dialect, ASSUMED_RSSI_DBM),
+        wire=wire_18(ASSUMED_RSSI_DBM) if dialect is Dialect.OLD else wire_288(),
         new_decoder=FrameDecoder,
         tags=tags,
         frames=st.one_of(*[_inventory(each) for each in (dialect, dialect, *Dialect)], _report(dialect), _other),
