@@ -163,6 +163,21 @@ def parse_streamed_temperature(answer: Answer) -> int | None:
     return None
 
 
+def parse_found(answer: Answer) -> int | None:
+    """How many tags a search had found when it ended, None for any other frame.
+
+    A plain search is answered with the number alone, or with option and search flags before it; there it is one byte, or
+    four if it was asked for many tags, and one more byte may stand before it.
+    """
+    payload = answer.payload
+    if not _has_contents(answer) or len(payload) not in (1, 4, 5, 7, 8):
+        return None
+    streams = len(payload) > 1 and int.from_bytes(payload[1:3], "big") & SearchFlag.STREAM_TAGS
+    if streams and parse_search(answer).kind != ENDED:
+        return None
+    return int.from_bytes(payload[-4:] if len(payload) > 5 else payload[-1:], "big")
+
+
 def parse_tag_buffer(answer: Answer) -> tuple[int, int, list[TagRecord]]:
     """Metadata flags, option and records of an answer to `get_tag_buffer`.
 

@@ -86,8 +86,8 @@ def _read_multiple(payload: bytes) -> Fields:
 
 
 def _tag_buffer(payload: bytes) -> Fields:
-    if not payload:
-        return {"data": ""}
+    if len(payload) != 3:
+        return _data(payload)
     return {"metadata_flags": _flags(payload, 0), "option": f"{payload[2]:02x}"}
 
 
@@ -138,6 +138,9 @@ def _read_one_answer(answer: Answer) -> Fields:
 
 
 def _stream_frame(answer: Answer) -> Fields:
+    found = answers.parse_found(answer)
+    if found is not None:
+        return {"kind": "search_ended", "tags_found": found}
     search = answers.parse_search(answer)
     head: Fields = {"option": f"{search.option:02x}", "search_flags": f"0x{search.search_flags:04x}"}
     record = answers.parse_tag(answer)

@@ -319,8 +319,25 @@ def test_any_answer_is_described_or_refused_in_words(opcode, status, payload):
         json.dumps(describe_answer(Answer(opcode, status, payload)))
 
 
-def test_a_serial_number_a_full_power_answer_and_an_ended_search_in_words():
+@pytest.mark.parametrize(
+    "payload",
+    ["03", "00001303", "0000130003", "00001300000003", "0000130000000003", "00001b0000000003"],
+)
+def test_an_ended_search_tells_what_it_found(payload):
+    """Plain ones, as an M5e is polled, with and without many tags; the last in the stream."""
+    answer = Answer(0x22, 0, bytes.fromhex(payload))
+    assert describe_answer(answer) | {"opcode": 0, "status": 0} == {
+        "opcode": 0, "status": 0, "kind": "search_ended", "tags_found": 3
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", ["00011b0200000003", "0000", "00001b01"])
+def test_what_is_no_ended_search_has_found_nothing(payload):
+    assert answers.parse_found(Answer(0x22, 0, bytes.fromhex(payload))) is None
+    assert answers.parse_found(Answer(0x22, 0x0400)) is None
+
+
+def test_a_serial_number_and_a_status_in_words():
     assert describe_answer(Answer(0x10, 0, b"\x00\x40\x40\x04A123"))["serial_number"] == "A123"
-    assert describe_answer(Answer(0x22, 0, bytes.fromhex("00001b0000000003")))["kind"] == "search_ended"
     assert describe_answer(Answer(0x22, 0x0505))["name"] == "high_return_loss"
     assert describe_answer(Answer(0x22, 0x0999))["name"] == "unknown"
