@@ -1,6 +1,7 @@
 """How the agent's devices are, for `$state`, `$description` and the counters of `stats`."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -11,6 +12,7 @@ from edge.clock import to_datetime
 from readers.health import ReaderHealth
 from readers.model import ClockNs
 
+log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 MERE_C = 5.0
 """So much warmer or colder is no news by itself."""
@@ -80,9 +82,13 @@ class Health:
         """Take up the open devices' warnings and temperatures where there is news."""
         told = {device_id: self._devices[device_id] for device_id in self._open}
         now = {device_id: _warned(told[device_id], counters) for device_id, counters in self._open.items()}
-        if now != told:
-            self._devices |= now
-            self._tell()
+        if now == told:
+            return
+        self._devices |= now
+        self._tell()
+        for device_id, device in now.items():
+            if device.alarm and not told[device_id].alarm:  # the first since it was opened; the others are counted
+                log.warning("%s warns: %s", device_id, device.alarm)
 
     def totals(self) -> ReaderHealth:
         """The drivers' counters since start, all devices together."""

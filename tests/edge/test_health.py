@@ -20,7 +20,9 @@ def counting(health: Health) -> list[None]:
     return told
 
 
-def test_a_warning_is_told_once_and_gone_with_the_next_opening(health: Health) -> None:
+def test_a_warning_is_told_once_and_gone_with_the_next_opening(
+    health: Health, caplog: pytest.LogCaptureFixture
+) -> None:
     counters = ReaderHealth()
     health.ready("r-1", counters)
     told = counting(health)
@@ -30,6 +32,7 @@ def test_a_warning_is_told_once_and_gone_with_the_next_opening(health: Health) -
     health.notice()
     health.notice()
     assert len(told) == 1
+    assert caplog.messages == ["r-1 warns: no antenna 2; connect it"]
     assert (health.devices[0].alarm, health.devices[0].state) == ("no antenna 2; connect it", "ready")
     health.lost("r-1", "unplugged")
     assert health.devices[0].alarm == "no antenna 2; connect it", "it may be why"
