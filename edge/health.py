@@ -70,6 +70,7 @@ class Health:
         counters = self._open.pop(device_id, None)
         if counters is not None:
             _add(self._closed, counters)
+            self._devices[device_id] = _warned(self._devices[device_id], counters)  # it may say why
         return self._change(device_id, "lost", " ".join(reason.split()))
 
     async def run(self) -> None:
