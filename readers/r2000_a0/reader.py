@@ -40,8 +40,10 @@ from readers.r2000_a0.answers import Failure, RoundEnd, TagReport
 from readers.r2000_a0.codec import Frame
 from readers.r2000_a0.dialogue import USUAL, Patience, R2000Dialogue
 from readers.r2000_a0.rounds import Rounds, plan_turns
+from readers.r2000_a0.scan import REPORTS
 from readers.r2000_a0.settings import R2000Settings
 from readers.settings import DeviceSettings
+from readers.wire_format import WireFormat
 
 
 class R2000Reader(R2000Dialogue):
@@ -52,6 +54,7 @@ class R2000Reader(R2000Dialogue):
     """
 
     settings_type: ClassVar[type[DeviceSettings]] = R2000Settings
+    wire: ClassVar[WireFormat] = REPORTS
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class R2000Reader(R2000Dialogue):
         self._rounds = Rounds(plan_turns(settings))
         self._antenna: int | None = None  # the one in use, where we know
         self._alive_at_s = self._silent_at_s = self._temperature_at_s = 0.0
-        self._is_hot = False
+        self._is_hot = self._has_rearmed = False
 
     async def __aenter__(self) -> Self:
         """Find the reader, let an old order end, set it up, give the first order.
@@ -114,19 +117,19 @@ class R2000Reader(R2000Dialogue):
 
     async def _attend(self, lives: int, heard_at_s: float) -> None:
         if lives:
-            self._alive_at_s = heard_at_s
+            self._alive_at_s, self._has_rearmed = heard_at_s, False
             self._silent_at_s = max(self._silent_at_s, heard_at_s + self._patience.silent_s)
         if self._rounds.is_done:
             await self._next_order()
         elif heard_at_s >= self._silent_at_s:
-            if heard_at_s - self._alive_at_s >= self._patience.dead_s:
+            if self._has_rearmed and heard_at_s - self._alive_at_s >= self._patience.dead_s:
                 raise ReaderTimeout(f"no sign of a round for {self._patience.dead_s:g} s; switch the reader off and on")
             await self._rearm()
 
     async def _rearm(self) -> None:
         """Order anew, set up from scratch: it may have lost its power, and with it what is not kept in flash."""
         self.health.rearms += 1
-        self._antenna = None
+        self._has_rearmed, self._antenna = True, None
         await self._set_up()
         self._rounds.start_over()
         await self._next_order()

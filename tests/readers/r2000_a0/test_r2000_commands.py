@@ -230,5 +230,11 @@ def test_an_error_where_a_longer_answer_was_due_is_said_in_words():
         answers.parse_firmware(Frame(1, 0x72, b"\x41"))
 
 
+@pytest.mark.parametrize("data", ["a00060", "a0015f", "a002015d"])
+def test_a_length_without_room_for_a_command_is_no_frame(data):
+    assert sum(bytes.fromhex(data)) % 256 == 0
+    assert FrameDecoder().feed(bytes.fromhex(data) + TAG) == FrameDecoder().feed(TAG)
+
+
 def test_the_broadcast_address_is_the_one_nobody_has():
     assert commands.get_firmware(BROADCAST).to_bytes()[2] == 0xFF

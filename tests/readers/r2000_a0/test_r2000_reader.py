@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -13,20 +14,27 @@ from readers.r2000_a0.reader import R2000Reader
 from readers.r2000_a0.settings import R2000Settings
 from simulators.r2000_a0 import R2000Device
 from simulators.r2000_a0.settings import CHANNELS, CHINA, FCC, Firmware
-from tests.readers.r2000_a0.rig import EPCS, NOW_NS, FakeField, opened, powered
+from tests.readers.r2000_a0.rig import (
+    EPCS,
+    NOW_NS,
+    SOON,
+    FakeField,
+    open_scan,
+    opened,
+    powered,
+    take_chunks,
+    take_reads,
+)
 
 SETTINGS = R2000Settings(region="us", power_dbm=27)
 BOTH = R2000Settings(region="us", power_dbm=27, active_antennas=(1, 2))
 
 
-async def take(reader: R2000Reader, count: int) -> list[Read]:
-    reads: list[Read] = []
-    async with asyncio.timeout(10):
-        async for read in reader.reads():
-            reads.append(read)
-            if len(reads) == count:
-                break
-    return reads
+@pytest.fixture(params=[take_reads, take_chunks])
+def take(request: pytest.FixtureRequest):
+    if request.param is take_chunks:
+        open_scan(R2000Reader.wire)  # compiled before the clock runs
+    return request.param
 
 
 async def until(done) -> None:
@@ -43,7 +51,7 @@ def spy(device: R2000Device) -> list[tuple[int, bytes]]:
     return obeyed
 
 
-async def test_one_antenna_is_read_round_after_round(tmp_path):
+async def test_one_antenna_is_read_round_after_round(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])])
     async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
         assert await take(reader, 3) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)] * 3
@@ -53,7 +61,7 @@ async def test_one_antenna_is_read_round_after_round(tmp_path):
         assert (reader.health.temperature_c, reader.health.alarms) == (41, 0)
 
 
-async def test_an_empty_field_is_a_sign_of_life(tmp_path):
+async def test_an_empty_field_is_a_sign_of_life(tmp_path, take):
     async with powered(R2000Device([FakeField()]), tmp_path) as line, opened(line, SETTINGS) as reader:
         reading = asyncio.create_task(take(reader, 1))
         await until(lambda: reader.health.empty_polls >= 5 or reading.done())
@@ -62,7 +70,7 @@ async def test_an_empty_field_is_a_sign_of_life(tmp_path):
         reading.cancel()
 
 
-async def test_several_antennas_take_turns_inside_one_order(tmp_path):
+async def test_several_antennas_take_turns_inside_one_order(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0]), None, FakeField(EPCS[1])])
     settings = R2000Settings(region="us", power_dbm=(27, 20), active_antennas=(3, 1))
     obeyed = spy(device)
@@ -72,7 +80,7 @@ async def test_several_antennas_take_turns_inside_one_order(tmp_path):
         assert (0x8A, bytes.fromhex("0201 0001 ff00 ff00 0001")) in obeyed
 
 
-async def test_eight_ports_have_their_own_order_and_their_own_bit(tmp_path):
+async def test_eight_ports_have_their_own_order_and_their_own_bit(tmp_path, take):
     device = R2000Device([None] * 4 + [FakeField(EPCS[n]) for n in range(4)], firmware=Firmware(ports=8))
     settings = R2000Settings(region="us", power_dbm=27, ports=8, active_antennas=(5, 6, 7, 8))
     async with powered(device, tmp_path) as line, opened(line, settings) as reader:
@@ -82,7 +90,7 @@ async def test_eight_ports_have_their_own_order_and_their_own_bit(tmp_path):
         ]
 
 
-async def test_with_a_session_each_antenna_gets_its_own_order(tmp_path):
+async def test_with_a_session_each_antenna_gets_its_own_order(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0]), FakeField(EPCS[1])])
     settings = R2000Settings(
         region="us", power_dbm=27, active_antennas=(1, 2), session=1, target="B", min_return_loss_db=0
@@ -95,7 +103,7 @@ async def test_with_a_session_each_antenna_gets_its_own_order(tmp_path):
     assert orders[:6] == [(0x74, b"\x00"), order, (0x74, b"\x01"), order, (0x74, b"\x00"), order]
 
 
-async def test_a_missing_antenna_is_an_alarm_and_no_end_for_the_other(tmp_path):
+async def test_a_missing_antenna_is_an_alarm_and_no_end_for_the_other(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0]), None])
     settings = R2000Settings(region="us", power_dbm=27, active_antennas=(1, 2), min_return_loss_db=0)
     async with powered(device, tmp_path) as line, opened(line, settings) as reader:
@@ -108,14 +116,14 @@ async def test_a_missing_antenna_is_an_alarm_and_no_end_for_the_other(tmp_path):
                     break
 
 
-async def test_without_any_antenna_it_is_refused_not_silent(tmp_path):
+async def test_without_any_antenna_it_is_refused_not_silent(tmp_path, take):
     device = R2000Device([])
     async with powered(device, tmp_path) as line, opened(line, BOTH) as reader:
         with pytest.raises(ReaderRefused, match="antennas 1, 2 are missing: nothing to read with"):
             await take(reader, 1)
 
 
-async def test_the_only_antenna_missing_is_refused(tmp_path):
+async def test_the_only_antenna_missing_is_refused(tmp_path, take):
     async with powered(R2000Device([]), tmp_path) as line, opened(line, SETTINGS) as reader:
         with pytest.raises(ReaderRefused, match="antenna 1 is missing"):
             await take(reader, 1)
@@ -131,17 +139,33 @@ async def test_an_antenna_that_cannot_even_be_chosen_leaves_the_others(tmp_path)
     )
     settings = R2000Settings(region="us", power_dbm=27, active_antennas=(1, 2), session=0)
     async with powered(device, tmp_path) as line, opened(line, settings) as reader:
-        assert {read.antenna for read in await take(reader, 5)} == {1}
+        assert {read.antenna for read in await take_reads(reader, 5)} == {1}
         assert reader.health.alarm == "antenna 2 is missing; check plug and cable"
 
 
 async def test_heat_and_power_thrown_back_are_warnings(tmp_path):
     device = R2000Device([FakeField(EPCS[0]), FakeField()], firmware=Firmware(temperature_c=70, return_loss_db={2: 3}))
     async with powered(device, tmp_path) as line, opened(line, BOTH) as reader:
-        await take(reader, 2)
+        await take_reads(reader, 2)
         assert reader.health.temperature_c == 70
         assert reader.health.alarms == 2
         assert reader.health.alarm == "the reader is at 70 degrees C; give it air or less power"
+
+
+async def test_frost_is_no_warning(tmp_path):
+    device = R2000Device([FakeField(EPCS[0])], firmware=Firmware(temperature_c=-7))
+    async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
+        assert (reader.health.temperature_c, reader.health.alarms) == (-7, 0)
+
+
+async def test_an_answer_to_another_question_is_none_to_ours(tmp_path):
+    device = R2000Device([FakeField(EPCS[0])])
+    say = device._say
+    stray = Frame(1, 0x7E, b"\x05").to_bytes()
+    device._say = lambda code, data: stray + say(code, data)
+    async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
+        assert reader.module == "R2000 firmware 8.2, address 1"
+        assert await take_reads(reader, 1) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)]
 
 
 async def test_only_what_differs_is_written_to_flash(tmp_path):
@@ -213,7 +237,7 @@ async def test_broadcast_is_answered_with_the_real_address_and_another_s_address
     async with powered(device, tmp_path) as line:
         async with opened(line, SETTINGS) as reader:
             assert reader.module.endswith("address 9")
-            await take(reader, 1)
+            await take_reads(reader, 1)
         with pytest.raises(ReaderTimeout, match="no answer at any baud rate; check power, wiring and address"):
             async with opened(line, R2000Settings(region="us", power_dbm=27, address=1)):
                 pass
@@ -223,10 +247,10 @@ async def test_a_reader_found_at_the_other_speed_is_moved_to_the_wanted_one(tmp_
     device = R2000Device([FakeField(EPCS[0])], baud=38400, firmware=Firmware(start_ns=50_000_000))
     async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
         assert device.baud == 115200
-        assert await take(reader, 1) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)]
+        assert await take_reads(reader, 1) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)]
 
 
-async def test_unplugged_and_plugged_in_again(tmp_path):
+async def test_unplugged_and_plugged_in_again(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])])
     async with powered(device, tmp_path) as line:
         async with opened(line, SETTINGS) as reader:
@@ -239,7 +263,7 @@ async def test_unplugged_and_plugged_in_again(tmp_path):
             assert await take(reader, 1) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)]
 
 
-async def test_a_stuck_reader_is_ordered_anew_then_given_up(tmp_path):
+async def test_a_stuck_reader_is_ordered_anew_then_given_up(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])], firmware=Firmware(stuck_after_rounds=3))
     async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
         with pytest.raises(ReaderTimeout, match=r"no sign of a round for 0\.5 s"):
@@ -248,11 +272,12 @@ async def test_a_stuck_reader_is_ordered_anew_then_given_up(tmp_path):
         assert reader.health.signs_of_life <= 6, "answers to questions are no proof that it reads"
 
 
-async def test_a_reader_that_lost_power_is_set_up_again(tmp_path):
+async def test_a_reader_that_lost_power_is_set_up_again(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])], firmware=Firmware(keeps_settings=False, start_ns=100_000_000))
-    settings = R2000Settings(region="europe", power_dbm=20)
-    async with powered(device, tmp_path) as line, opened(line, settings) as reader:
+    settings = R2000Settings(region="europe", power_dbm=20, repeat=200)  # a second
+    async with powered(device, tmp_path) as line, opened(line, settings, replace(SOON, round_s=0.001)) as reader:
         await take(reader, 2)
+        assert device._order, "in the middle of it"
         device.power_cycle(time.monotonic_ns())
         assert device.settings.region[0] == FCC
         field = device.fields[0]
@@ -263,7 +288,7 @@ async def test_a_reader_that_lost_power_is_set_up_again(tmp_path):
         assert (device.settings.region[0], field.power_dbm) == (2, 20)
 
 
-async def test_a_lost_end_of_a_round_costs_a_pause_and_nothing_else(tmp_path):
+async def test_a_lost_end_of_a_round_costs_a_pause_and_nothing_else(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])])
     async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
         await take(reader, 2)
@@ -276,7 +301,7 @@ async def test_a_lost_end_of_a_round_costs_a_pause_and_nothing_else(tmp_path):
         assert reader.health.discarded_bytes > 0
 
 
-async def test_garbage_between_reports_costs_nothing_but_counters(tmp_path):
+async def test_garbage_between_reports_costs_nothing_but_counters(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])])
     say = device._say
     impossible = Frame(1, 0x89, b"\x04\x28\x00" + EPCS[1] + b"\x45").to_bytes()
@@ -295,7 +320,7 @@ async def test_a_reader_left_in_a_long_order_by_a_crashed_host_is_waited_for(tmp
         device.feed(Frame(255, 0x89, b"\x28").to_bytes(), 0)  # 40 rounds of 5 ms
         device._reset = lambda now_ns: pytest.fail("started anew without need")
         async with opened(line, SETTINGS) as reader:
-            await take(reader, 1)
+            await take_reads(reader, 1)
 
 
 async def test_a_reader_that_goes_on_and_on_is_started_anew(tmp_path):
@@ -306,7 +331,7 @@ async def test_a_reader_that_goes_on_and_on_is_started_anew(tmp_path):
         reset = device._reset
         device._reset = lambda now_ns: resets.append(now_ns) or reset(now_ns)
         async with opened(line, SETTINGS) as reader:
-            assert await take(reader, 1) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)]
+            assert await take_reads(reader, 1) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)]
         assert resets
 
 
