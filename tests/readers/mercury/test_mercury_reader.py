@@ -187,20 +187,20 @@ async def test_a_module_left_streaming_is_stopped_and_set_up_anew(take, tmp_path
 
 
 @pytest.mark.parametrize("left_at", [921600, 19200])
-async def test_a_module_left_streaming_at_another_speed_is_found_and_moved_to_ours(take, tmp_path, left_at):
+async def test_a_module_left_streaming_at_another_speed_is_found_and_moved_to_ours(tmp_path, left_at):
     device = MercuryDevice([Tags(EPC)])
     async with plugged(device, tmp_path) as line:
         await stream_like_a_crashed_host_left_it(device, line, left_at)
         async with opened(line) as reader:
-            assert await take(reader, 2) == [READ, READ]
+            assert await take_reads(reader, 2) == [READ, READ]
             assert device.baud == 115200
 
 
-async def test_a_module_fresh_from_power_is_moved_to_the_speed_of_the_settings(take, tmp_path):
+async def test_a_module_fresh_from_power_is_moved_to_the_speed_of_the_settings(tmp_path):
     device = MercuryDevice([Tags(EPC)])
     settings = MercurySettings(region="eu3", power_dbm=25.0, baud=460800)
     async with plugged(device, tmp_path) as line, opened(line, settings) as reader:
-        assert await take(reader, 1) == [READ]
+        assert await take_reads(reader, 1) == [READ]
         assert device.baud == 460800
 
 
@@ -223,17 +223,17 @@ async def test_brown_out_looks_like_silence_and_is_started_again_from_scratch(ta
         assert device._settings.region == 0x08
 
 
-async def test_brown_out_at_a_speed_that_was_not_the_module_s_own_is_mended_by_opening_again(take, tmp_path):
+async def test_brown_out_at_a_speed_that_was_not_the_module_s_own_is_mended_by_opening_again(tmp_path):
     device = MercuryDevice([Tags(EPC)])
     settings = MercurySettings(region="eu3", power_dbm=25.0, baud=460800)
     async with plugged(device, tmp_path) as line:
         async with opened(line, settings) as reader:
-            await take(reader, 1)
+            await take_reads(reader, 1)
             device.power_cycle()
             with pytest.raises(ReaderTimeout, match="no answer to what runs"):
-                await take(reader, 1_000_000)
+                await take_reads(reader, 1_000_000)
         async with opened(line, settings) as reader:
-            assert await take(reader, 1) == [READ]
+            assert await take_reads(reader, 1) == [READ]
 
 
 async def test_a_supply_that_gives_way_at_each_start_is_dead(take, tmp_path):
@@ -276,10 +276,10 @@ async def test_a_temperature_in_the_stream_is_health_and_no_tag(take, tmp_path):
         assert reader.health.bad_frames == 0
 
 
-async def test_a_module_that_cannot_tell_its_temperature_in_the_stream_streams_all_the_same(take, tmp_path):
+async def test_a_module_that_cannot_tell_its_temperature_in_the_stream_streams_all_the_same(tmp_path):
     device = MercuryDevice([Tags(EPC)], firmware=Firmware(reports_temperature=False, confirms=False))
     async with plugged(device, tmp_path) as line, opened(line) as reader:
-        assert await take(reader, 1) == [READ]
+        assert await take_reads(reader, 1) == [READ]
 
 
 async def test_unplugged_and_plugged_in_again(take, tmp_path):
