@@ -1,6 +1,7 @@
 """The Mercury driver against a simulated module, over a real pty whose two ends must agree on the speed."""
 
 import asyncio
+import random
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -21,9 +22,11 @@ from readers.mercury.settings import MercurySettings
 from readers.model import Chunk, Read, Scanned
 from readers.ports import SerialPort
 from readers.registry import check_reader
+from simulators.faults import FaultyDevice
 from simulators.mercury.device import MercuryDevice
 from simulators.mercury.settings import Firmware
 from simulators.pty_host import PtyLine
+from simulators.scene_file import FaultPlan
 from simulators.scene_radio import Answer as TagAnswer
 from simulators.scene_radio import Round
 from tests.readers.peers import Peer
@@ -280,6 +283,15 @@ async def test_a_module_that_cannot_tell_its_temperature_in_the_stream_streams_a
     device = MercuryDevice([Tags(EPC)], firmware=Firmware(reports_temperature=False, confirms=False))
     async with plugged(device, tmp_path) as line, opened(line) as reader:
         assert await take_reads(reader, 1) == [READ]
+
+
+async def test_a_line_that_drops_and_alters_bytes_costs_reads_and_never_alters_one(take, tmp_path):
+    device = MercuryDevice([Tags(EPC)])
+    plan = FaultPlan(drop_rate=0.002, corrupt_rate=0.002, garbage_rate=0.002, split_rate=0.2)
+    async with plugged(device, tmp_path) as line, opened(line) as reader:
+        line.device = FaultyDevice(device, plan, random.Random(1))
+        assert await take(reader, 100) == [READ] * 100
+        assert reader.health.discarded_bytes > 0
 
 
 async def test_unplugged_and_plugged_in_again(take, tmp_path):
