@@ -110,7 +110,7 @@ class Master(FrameDriver[Frame]):
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + RESTLESS_S
         late = 0
-        while data := await self._receive_bytes(loop.time() + self._silence_s):
+        while data := await self._overhear(loop.time() + self._silence_s):
             late += len(self._decoder.feed(data))
             if loop.time() > give_up_s:
                 raise ReaderTimeout(
@@ -119,6 +119,10 @@ class Master(FrameDriver[Frame]):
         late += len(self._decoder.flush())
         self.health.bad_frames += late
         self._count(late)
+
+    async def _overhear(self, until_s: float) -> bytes:
+        """What comes until then.  The second look finds what has come while we were busy, and the time ran out with it."""
+        return await self._receive_bytes(until_s) or await self._receive_bytes(until_s)
 
     def _say_what_came(self) -> str:
         if self._stray:

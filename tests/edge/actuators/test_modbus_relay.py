@@ -76,10 +76,12 @@ async def test_a_relay_that_does_not_obey_is_not_believed(tmp_path):
 
 async def test_a_board_that_cannot_tell_its_coils_is_believed_only_when_told_so(tmp_path):
     board = Board(baud=FAST, functions=(5,))
+    lamps = Lamps(board)
     with pytest.raises(ReaderRefused, match="refuses function 01 at address 0: illegal function") as refusal:
-        async with opened(Lamps(board), tmp_path):
+        async with opened(lamps, tmp_path):
             pass
     assert refusal.value.code == 1
+    assert lamps.device.requests == [OFF_1, READ_1]
     lamps = Lamps(board)
     async with opened(lamps, tmp_path, read_back=False) as (relay, _):
         await relay.switch(on=True)
@@ -94,9 +96,10 @@ async def test_a_wrong_echo_is_no_answer(tmp_path):
     assert lamps.device.requests.count(OFF_1) == 3
 
 
-async def test_another_unit_that_answers_is_named(tmp_path):
+@pytest.mark.parametrize("busy_for", [0, 9])
+async def test_another_unit_that_answers_or_refuses_is_named(tmp_path, busy_for):
     with pytest.raises(ReaderTimeout, match="no answer of unit 1, but another one came: unit 7"):
-        async with opened(Lamps(answers_as=7), tmp_path):
+        async with opened(Lamps(answers_as=7, busy_for=busy_for), tmp_path):
             pass
 
 

@@ -88,7 +88,9 @@ def test_refusals_are_told_in_words(code, words):
         ("01 01 0000 07d1", "to_reader"),
         ("01 10 0000 0001 04 00000000", "to_reader"),
         ("01 0f 0000 0009 01 00", "to_reader"),
+        ("01 10 0000 0000 00", "to_reader"),
         ("01 03 00", "from_reader"),
+        ("01 03 03 000000", "from_reader"),
         ("01 03 fc" + "00" * 252, "from_reader"),
     ],
 )
@@ -96,3 +98,13 @@ def test_a_right_check_does_not_save_a_wrong_structure(raw, direction):
     body = bytes.fromhex(raw)
     decoder = FrameDecoder(direction)
     assert decoder.feed(body + crc16(body).to_bytes(2, "little")) + decoder.flush() == []
+
+
+@pytest.mark.parametrize(
+    ("head", "direction"),
+    [("01 03 fc", "from_reader"), ("01 01 fb", "from_reader"), ("01 10 0000 007c f8", "to_reader")],
+)
+def test_a_length_that_no_frame_has_is_not_waited_for(head, direction):
+    decoder = FrameDecoder(direction)
+    decoder.feed(bytes.fromhex(head))
+    assert decoder.discarded_bytes
