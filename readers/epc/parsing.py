@@ -69,7 +69,7 @@ def _fields(identity: Identity, scheme: Scheme) -> tuple[str, ...]:
         left = [*(identity.date or ()), identity.key, *identity.rest]
         return tuple("" if name.endswith(ENCODING) else left.pop(0) for name in scheme.names)
     if identity.prefix_digits is None:
-        raise EpcError(f"{scheme.name} needs the length of the company prefix")
+        raise EpcError(f"{scheme.name} needs the company prefix length (6 to 12)")
     return *split_key(family, identity.key, identity.prefix_digits), *identity.rest
 
 

@@ -118,8 +118,8 @@ class NumericString:
     def read(self, bits: BitReader) -> tuple[str, ...]:
         """As `Segment`."""
         digits = str(bits.take(self.size_bits))
-        if digits[0] != "1" or not 2 <= len(digits) <= self._most_digits + 1:
-            raise EpcError(f"{digits} is not a 1 and then 1 to {self._most_digits} digits")
+        if digits[0] != "1" or digits == "1":
+            raise EpcError(f"{digits} is not a 1 and then digits")
         return (digits[1:],)
 
     def write(self, bits: BitWriter, fields: tuple[str, ...]) -> None:

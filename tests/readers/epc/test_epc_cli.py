@@ -73,7 +73,7 @@ def test_a_text_becomes_an_epc(arguments, hex_text):
         (["decode", "xyz0"], "not hex text"),
         (["decode"], "HEX"),
         (["encode", "urn:epc:tag:sgtin-96:3.0614141.812345.0123"], "leading zeros; sgtin-198 or sgtin+ can carry it"),
-        (["encode", "(01)80614141123458(21)6789"], "the length of the company prefix; sgtin+ can carry it"),
+        (["encode", "(01)80614141123458(21)6789"], "needs the company prefix length (6 to 12); sgtin+ can carry it"),
         (["encode", "(01)80614141123459(21)6789"], "the check digit of 80614141123459 should be 8"),
         (["encode", "urn:epc:id:sgtin:0614141.812345.1", "--scheme", "sscc-96"], "sscc-96 carries no sgtin"),
         (["encode", "urn:epc:id:sgtin:0614141.812345.1", "--scheme", "sgtin"], "unknown scheme 'sgtin'"),

@@ -112,7 +112,7 @@ def test_a_text_that_breaks_a_rule_is_refused_in_one_line(text, why):
         ("(01)79521141123453(21)1(17)221330", "dsgtin+", "221330 is no date"),
         ("(8004)952A", "giai+", "not 5 to 30"),
         ("(8004)952ABC", "giai+", "does not begin with 4 digits"),
-        ("(01)79521141123453(21)1", "sgtin-96", "needs the length of the company prefix; sgtin\\+ can carry it"),
+        ("(01)79521141123453(21)1", "sgtin-96", "needs the company prefix length \\(6 to 12\\); sgtin\\+ can carry it"),
     ],
 )
 def test_what_a_plus_scheme_needs(text, scheme, why):

@@ -155,7 +155,8 @@ def test_the_goods_and_cards_of_a_store():
         ("36500001db011160808400000000000000000000000000000000", r"'A\x00B' has '\x00'"),
         ("3814257bf58c1858d7c400000000000000000000000000000040", "the bits behind the text are not zero"),
         ("3c000000000005f400000001", "1000 has more than 3 digits"),
-        ("3f74257bf46072000000162e", "is not a 1 and then"),
+        ("3f74257bf46072000000162e", "5678 is not a 1 and then digits"),
+        ("3f74257bf460720000000001", "1 is not a 1 and then digits"),
         ("407000000000000fff00000000000000", "more than 2 digits"),
         ("f73795211411234638566cb0afc4", "check digit of 79521141123463 should be"),
         ("f7379521141a234538566cb0afc4", "'A', which is not allowed"),
@@ -239,6 +240,58 @@ def test_the_highest_number_fits_and_the_next_does_not(scheme, fields, at, highe
     assert decode(encode(key(highest))) == key(highest)
     with pytest.raises(EpcError):
         encode(key(highest + 1))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "fields", "at", "longest"),
+    [
+        ("sgtin-198", ("0614141", "812345", ""), 2, 20),
+        ("sgtin+", ("79521141123453", "", "4"), 1, 20),
+        ("sgln-195", ("0614141", "12345", ""), 2, 20),
+        ("sgln+", ("9521141123454", "", "4"), 1, 20),
+        ("grai-170", ("0614141", "12345", ""), 2, 16),
+        ("grai+", ("09521141123454", "", "4"), 1, 16),
+        ("giai-202", ("012345678901", ""), 1, 18),
+        ("giai-202", ("012345", ""), 1, 24),
+        ("gdti-174", ("0614141", "12345", ""), 2, 17),
+        ("gdti+", ("9521141123454", "", "4"), 1, 17),
+        ("itip-212", ("0614141", "812345", "01", "02", ""), 4, 20),
+        ("itip+", ("79521141123453", "01", "02", "", "4"), 3, 20),
+        ("cpi-var", ("012345678901", "", "1"), 1, 18),
+        ("cpi-var", ("012345", "", "1"), 1, 24),
+        ("adi-var", ("W81X9C", "", "1"), 1, 32),
+        ("adi-var", ("W81X9C", "1", ""), 2, 30),
+    ],
+)
+def test_the_longest_text_fits_and_a_longer_one_does_not(scheme, fields, at, longest):
+    def key(length: int) -> Key:
+        return Key(scheme, (*fields[:at], "A" * length, *fields[at + 1 :]), 0)
+
+    assert decode(encode(key(longest))) == key(longest)
+    with pytest.raises(EpcError, match=f"has {longest + 1} characters"):
+        encode(key(longest + 1))
+
+
+@pytest.mark.parametrize(("scheme", "longest"), [("giai+", 30), ("cpi+", 30)])
+def test_the_longest_reference_of_a_plus_scheme(scheme, longest):
+    serial = ("1",) if scheme == "cpi+" else ()
+    text = "9521" + "A" * (longest - 4)
+    assert decode(encode(Key(scheme, (text, "3", *serial), 0))).fields[0] == text
+    with pytest.raises(EpcError, match="31 characters"):
+        encode(Key(scheme, (text + "A", "3", *serial), 0))
+
+
+@pytest.mark.parametrize(("scheme", "longest"), [("gdti-113", 17), ("sgcn-96", 12), ("sgcn+", 12), ("cpi+", 12)])
+def test_the_most_digits_that_keep_their_zeros(scheme, longest):
+    fields = {"gdti-113": ("0614141", "12345"), "sgcn-96": ("0614141", "12345"), "sgcn+": ("9521141678909",)}
+    fields["cpi+"] = ("95211415", "")
+
+    def key(length: int) -> Key:
+        return Key(scheme, (*fields[scheme], "0" * length), 0)
+
+    assert decode(encode(key(longest))) == key(longest)
+    with pytest.raises(EpcError, match=f"has {longest + 1} characters"):
+        encode(key(longest + 1))
 
 
 def test_check_digits_of_the_general_specifications():
