@@ -32,7 +32,7 @@ class Firmware:
     Args:
         buffer_bytes: of what has not yet been printed; 45 on printers with that switch.
         answers: whether its line back is wired.
-        chatter: sent in front of every status byte: XON, or an automatic status.
+        chatter: sent before and after every status byte: XON, or an automatic status.
         lines_to_paper_end: after so many lines the roll is empty.
     """
 
@@ -101,7 +101,7 @@ class EscposDevice:
             3: self.broken << 3,
             4: 0x0C * (self.paper_low or self.paper_out) | 0x60 * self.paper_out,
         }
-        return self.firmware.chatter + bytes([FIXED | bits[question]])
+        return self.firmware.chatter + bytes([FIXED | bits[question]]) + self.firmware.chatter
 
     def _print(self) -> None:
         """Do all whole orders of the buffer; skip what is none."""

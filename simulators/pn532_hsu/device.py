@@ -41,12 +41,14 @@ class Firmware:
         version: chip, version, revision, support.
         asleep: needs a wake-up before it listens.
         heeds_retries: does as it is told about retries; else every poll waits for a card.
+        heeds_all_while_polling: a new command ends the poll in hand; else only an ACK does.
         keeps_selected: a card that was found misses the next poll unless the field was off in between.
     """
 
     version: bytes = b"\x32\x01\x06\x07"
     asleep: bool = True
     heeds_retries: bool = True
+    heeds_all_while_polling: bool = False
     keeps_selected: bool = True
 
 
@@ -132,7 +134,9 @@ class Pn532Device:
 
     def _obey(self, body: bytes, now_ns: int) -> bytes:
         state = self._state
-        state.polling_until_ns = None  # any frame ends what it was doing; an ACK does nothing else
+        if body and state.polling_until_ns is not None and not self.firmware.heeds_all_while_polling:
+            return b""
+        state.polling_until_ns = None
         if not body:
             return b""
         code, parameters = body[1], body[2:]

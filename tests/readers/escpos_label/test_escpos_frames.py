@@ -104,6 +104,8 @@ def test_a_status_byte_shows_itself():
         ("16121212", PrinterStatus(False, False, False, False, False), ""),
         ("1212121e", PrinterStatus(False, False, False, False, True), ""),
         ("1a32127e", PrinterStatus(True, False, False, True, True), "no paper"),
+        ("12121252", PrinterStatus(False, False, False, True, False), "no paper"),
+        ("1a321212", PrinterStatus(True, False, False, True, False), "no paper"),
         ("1a161212", PrinterStatus(True, True, False, False, False), "cover is open"),
         ("1a521a12", PrinterStatus(True, False, True, False, False), "an error"),
         ("1a1a1212", PrinterStatus(True, False, False, False, False), "off-line"),

@@ -80,6 +80,17 @@ def test_what_came_before_silence_does_not_spoil_the_next_line():
     assert [line.text for line in decoder.feed(LINE)] == ["0008075634"]
 
 
+def test_empty_lines_are_no_loss():
+    decoder = LineDecoder(TEN)
+    assert len(decoder.feed(b"\r\n\n" + LINE + b"\r\n" + LINE)) == 2
+    assert decoder.discarded_bytes == 0
+
+
+def test_a_line_without_end_says_so():
+    [record] = describe_capture(find_protocol("line-cards", "from_reader"), [b"0" * 200 + b"\r\n"])
+    assert record["why"] == "no line end within 128 characters"
+
+
 def test_a_line_without_end_is_not_kept():
     decoder = LineDecoder(TEN)
     for _ in range(100):

@@ -37,12 +37,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(path, desk, *, device: Pn532Device | None = None, patience=SOON, **make):
+async def opened(path, desk, *, device: Pn532Device | None = None, settings=OFTEN, patience=SOON, **make):
     device = device or Pn532Device(desk, firmware=Firmware(**make))
     async with (
         simulated(device, path / "port") as line,
         SerialPort(path / "port", 115200) as port,
-        Pn532Reader("r-1", port, OFTEN, lambda: NOW_NS, patience) as reader,
+        Pn532Reader("r-1", port, settings, lambda: NOW_NS, patience) as reader,
     ):
         yield reader, line
 
@@ -92,6 +92,15 @@ async def test_polls_without_a_card_are_signs_of_life(tmp_path):
         desk.card = CARD
         await eventually(lambda: len(reads) >= 2)
         assert set(reads) == {READ}
+
+
+async def test_polls_keep_their_distance(tmp_path):
+    device, polled_at_ns = Pn532Device(Desk()), []
+    start_poll = device._start_poll
+    device._start_poll = lambda now_ns: (polled_at_ns.append(now_ns), start_poll(now_ns))
+    async with opened(tmp_path, None, device=device, settings=Pn532Settings(poll_ms=40)) as (reader, _):
+        await take(reader, 11)
+    assert polled_at_ns[-1] - polled_at_ns[0] > 200_000_000, "ten distances of 40 ms, less what the first was late"
 
 
 @pytest.mark.parametrize(
