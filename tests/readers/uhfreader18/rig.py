@@ -1,9 +1,14 @@
 """A simulated UHFReader at the end of a real pty, and the driver on it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from edge.health import Tally
+from edge.read_ring import ReadRing
+from edge.wire_scan import WireScan
+from readers.model import Chunk, Read
 from readers.ports import SerialPort
 from readers.uhfreader18.base import UhfReader
 from readers.uhfreader18.reader import UhfReader18, UhfReader288
@@ -67,3 +72,36 @@ async def opened(link: Path, settings: UhfSettings, patience: Patience = SOON) -
         driver("r-1", port, settings, lambda: NOW_NS, patience) as reader,
     ):
         yield reader
+
+
+def compile_scan() -> None:
+    """Before the clock runs."""
+    WireScan(UhfReader288.wire, {1: 1}, ReadRing(1), Tally()).take(Chunk(bytes(9), NOW_NS))
+
+
+async def take_reads(reader: UhfReader, count: int) -> list[Read]:
+    reads: list[Read] = []
+    async with asyncio.timeout(10):
+        async for read in reader.reads():
+            reads.append(read)
+            if len(reads) == count:
+                break
+    return reads
+
+
+async def take_chunks(reader: UhfReader18 | UhfReader288, count: int) -> list[Read]:
+    """The same by the wire scan."""
+    ring = ReadRing(100)
+    stream = WireScan(reader.wire, {number: number for number in range(1, 9)}, ring, Tally())
+    async with asyncio.timeout(10):
+        async for chunk in reader.chunks():
+            reader.scanned(stream.take(chunk))
+            if len(ring) >= count:
+                break
+    columns = ring.front(count)
+    return [
+        Read(Epc(epc.tobytes()[:size]), "r-1", int(antenna), cdbm / 100, int(at_ns))
+        for epc, size, antenna, cdbm, at_ns in zip(
+            columns.epc, columns.epc_len, columns.antenna, columns.rssi_cdbm, columns.t_ns, strict=True
+        )
+    ]

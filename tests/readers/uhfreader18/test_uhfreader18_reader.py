@@ -8,11 +8,9 @@ import msgspec
 import pytest
 
 from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout
-from readers.model import Read, Scanned
+from readers.model import Read
 from readers.ports import SerialPort
 from readers.registry import READERS
-from readers.uhfreader18.base import UhfReader
-from readers.uhfreader18.codec import FrameDecoder
 from readers.uhfreader18.reader import UhfReader18, UhfReader288
 from simulators.uhfreader18.firmware import ACTIVE_MODE, ANSWER_MODE, UHFREADER18, UHFREADER288, Memory
 from simulators.uhfreader18.frames import answer
@@ -27,8 +25,11 @@ from tests.readers.uhfreader18.rig import (
     SOON,
     FakeField,
     Wrapped,
+    compile_scan,
     device_of,
     opened,
+    take_chunks,
+    take_reads,
 )
 
 BOTH = pytest.mark.parametrize(("settings", "firmware"), DIALECTS, ids=["18", "288"])
@@ -39,14 +40,11 @@ def changed(settings, **keys):
     return msgspec.structs.replace(settings, **keys)
 
 
-async def take(reader: UhfReader, count: int) -> list[Read]:
-    reads: list[Read] = []
-    async with asyncio.timeout(10):
-        async for read in reader.reads():
-            reads.append(read)
-            if len(reads) == count:
-                break
-    return reads
+@pytest.fixture(params=[take_reads, take_chunks])
+def take(request: pytest.FixtureRequest):
+    if request.param is take_chunks:
+        compile_scan()
+    return request.param
 
 
 async def until(done) -> None:
@@ -56,7 +54,7 @@ async def until(done) -> None:
 
 
 @BOTH
-async def test_polls_report_the_tags_and_the_reader_is_set_as_wanted(settings, firmware, tmp_path):
+async def test_polls_report_the_tags_and_the_reader_is_set_as_wanted(take, settings, firmware, tmp_path):
     field = FakeField(EPCS[0])
     device = device_of(firmware, field)
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
@@ -67,7 +65,7 @@ async def test_polls_report_the_tags_and_the_reader_is_set_as_wanted(settings, f
         assert reader.health.signs_of_life >= 3
 
 
-async def test_the_older_family_carries_the_signal_strength_it_is_told_to(tmp_path):
+async def test_the_older_family_carries_the_signal_strength_it_is_told_to(take, tmp_path):
     device = device_of(UHFREADER18, FakeField(EPCS[0]))
     settings = changed(SETTINGS_18, assumed_dbm=-47.5)
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
@@ -75,7 +73,7 @@ async def test_the_older_family_carries_the_signal_strength_it_is_told_to(tmp_pa
         assert reader.module == "UHFReader18 firmware 5.02, address 0"
 
 
-async def test_antennas_are_polled_in_turn(tmp_path):
+async def test_antennas_are_polled_in_turn(take, tmp_path):
     device = device_of(UHFREADER288, FakeField(EPCS[0]), None, FakeField(EPCS[1]))
     settings = changed(SETTINGS_288, active_antennas=(3, 1))
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
@@ -83,7 +81,7 @@ async def test_antennas_are_polled_in_turn(tmp_path):
 
 
 @BOTH
-async def test_an_empty_field_is_a_sign_of_life(settings, firmware, tmp_path):
+async def test_an_empty_field_is_a_sign_of_life(take, settings, firmware, tmp_path):
     device = device_of(firmware, FakeField())
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
         reading = asyncio.create_task(take(reader, 1))
@@ -109,7 +107,7 @@ async def test_a_reader_of_the_other_family_is_refused_by_name_and_left_as_it_is
 async def test_a_type_byte_nobody_knows_is_a_warning(tmp_path):
     device = device_of(replace(UHFREADER18, type=0x42), FakeField(EPCS[0]))
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", SETTINGS_18) as reader:
-        assert await take(reader, 1) == [READ]
+        assert await take_reads(reader, 1) == [READ]
         assert "0x42" in reader.health.alarm
 
 
@@ -124,11 +122,11 @@ async def test_a_reader_left_in_active_mode_by_a_crash_is_stopped(settings, firm
         await until(lambda: device._round_ends_ns > 0)
         async with opened(tmp_path / "r-1", settings) as reader:
             assert memory.mode == ANSWER_MODE
-            assert [read.epc for read in await take(reader, len(tags))] == tags
+            assert [read.epc for read in await take_reads(reader, len(tags))] == tags
 
 
 @BOTH
-async def test_active_mode_streams_until_the_driver_leaves(settings, firmware, tmp_path):
+async def test_active_mode_streams_until_the_driver_leaves(take, settings, firmware, tmp_path):
     device = device_of(firmware, FakeField(EPCS[0]))
     async with simulated(device, tmp_path / "r-1"):
         async with opened(tmp_path / "r-1", changed(settings, mode="active")) as reader:
@@ -138,7 +136,7 @@ async def test_active_mode_streams_until_the_driver_leaves(settings, firmware, t
 
 
 @BOTH
-async def test_in_active_mode_an_empty_field_is_asked_about(settings, firmware, tmp_path):
+async def test_in_active_mode_an_empty_field_is_asked_about(take, settings, firmware, tmp_path):
     device = device_of(firmware, FakeField())
     async with (
         simulated(device, tmp_path / "r-1"),
@@ -151,7 +149,7 @@ async def test_in_active_mode_an_empty_field_is_asked_about(settings, firmware, 
 
 
 @BOTH
-async def test_a_reader_that_has_left_the_active_mode_is_sent_back(settings, firmware, tmp_path):
+async def test_a_reader_that_has_left_the_active_mode_is_sent_back(take, settings, firmware, tmp_path):
     field = FakeField()
     device = device_of(firmware, field)
     async with (
@@ -165,7 +163,7 @@ async def test_a_reader_that_has_left_the_active_mode_is_sent_back(settings, fir
 
 
 @BOTH
-async def test_a_reader_that_announces_more_and_sends_no_more_is_polled_on(settings, firmware, tmp_path):
+async def test_a_reader_that_announces_more_and_sends_no_more_is_polled_on(take, settings, firmware, tmp_path):
     device = device_of(replace(firmware, ends_with_more=True), FakeField(EPCS[0]))
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
         assert await take(reader, 3) == [READ] * 3
@@ -173,14 +171,14 @@ async def test_a_reader_that_announces_more_and_sends_no_more_is_polled_on(setti
 
 
 @BOTH
-async def test_an_inventory_of_several_frames_is_taken_whole(settings, firmware, tmp_path):
+async def test_an_inventory_of_several_frames_is_taken_whole(take, settings, firmware, tmp_path):
     device = device_of(firmware, FakeField(*EPCS))
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
         assert [read.epc for read in await take(reader, 80)] == EPCS * 2
         assert (reader.health.rearms, reader.health.discarded_bytes) == (0, 0)
 
 
-async def test_a_reader_that_only_acknowledges_reports_its_tags_later(tmp_path):
+async def test_a_reader_that_only_acknowledges_reports_its_tags_later(take, tmp_path):
     device = device_of(replace(UHFREADER18, acknowledges=True), FakeField(EPCS[0]))
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", SETTINGS_18) as reader:
         assert await take(reader, 2) == [READ] * 2
@@ -188,7 +186,7 @@ async def test_a_reader_that_only_acknowledges_reports_its_tags_later(tmp_path):
 
 
 @BOTH
-async def test_a_false_length_in_the_noise_holds_up_nothing(settings, firmware, tmp_path):
+async def test_a_false_length_in_the_noise_holds_up_nothing(take, settings, firmware, tmp_path):
     """A byte that announces 240 more would swallow the answer, and with it the poll."""
     device = Wrapped(device_of(firmware, FakeField(EPCS[0])), lambda said: b"\xf0" + said)
     never = replace(SOON, answer_s=60.0)
@@ -213,7 +211,7 @@ async def test_a_frame_whose_rest_came_while_we_were_busy_is_not_cut_in_two():
         assert [got.to_bytes() for got in await reader._receive_until(soon_s)] == [frame]
 
 
-async def test_an_empty_end_behind_frames_with_tags_is_no_empty_poll(tmp_path):
+async def test_an_empty_end_behind_frames_with_tags_is_no_empty_poll(take, tmp_path):
     empty = answer(0, 1, 1, b"\x01\x00")
 
     def split(said: bytes) -> bytes:
@@ -225,7 +223,7 @@ async def test_an_empty_end_behind_frames_with_tags_is_no_empty_poll(tmp_path):
         assert (reader.health.empty_polls, reader.health.rearms) == (0, 0)
 
 
-async def test_broken_frames_are_counted_and_polls_go_on(tmp_path):
+async def test_broken_frames_are_counted_and_polls_go_on(take, tmp_path):
     broken = iter([True, False])
     device = device_of(UHFREADER288, FakeField(EPCS[0]))
     inside = answer(0, 1, 1, b"\x01\x02" + b"\x0c" + EPCS[0] + b"\x45")  # says two tags, has one
@@ -235,7 +233,7 @@ async def test_broken_frames_are_counted_and_polls_go_on(tmp_path):
         assert reader.health.bad_frames == 1
 
 
-async def test_a_tag_seen_by_two_antennas_is_a_read_for_each(tmp_path):
+async def test_a_tag_seen_by_two_antennas_is_a_read_for_each(take, tmp_path):
     device = device_of(UHFREADER288, FakeField(EPCS[0]))
     both = answer(0, 1, 1, b"\x05\x01\x0c" + EPCS[0] + b"\x45")
     wrapped = Wrapped(device, lambda said: both if said[2] == 1 else said)
@@ -243,7 +241,7 @@ async def test_a_tag_seen_by_two_antennas_is_a_read_for_each(tmp_path):
         assert await take(reader, 2) == [READ, replace(READ, antenna=3)]
 
 
-async def test_an_antenna_that_is_not_connected_is_one_warning_and_the_others_go_on(tmp_path):
+async def test_an_antenna_that_is_not_connected_is_one_warning_and_the_others_go_on(take, tmp_path):
     device = device_of(UHFREADER288, FakeField(EPCS[0]), None)
     settings = changed(SETTINGS_288, active_antennas=(1, 2))
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
@@ -255,7 +253,7 @@ async def test_without_any_antenna_it_gives_up_and_says_which(tmp_path):
     device = device_of(UHFREADER288, None)
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", SETTINGS_288) as reader:
         with pytest.raises(ReaderTimeout, match="antenna 1 is not connected"):
-            await take(reader, 1)
+            await take_reads(reader, 1)
 
 
 async def test_an_antenna_the_reader_has_not_is_refused(tmp_path):
@@ -263,7 +261,7 @@ async def test_an_antenna_the_reader_has_not_is_refused(tmp_path):
     settings = changed(SETTINGS_288, active_antennas=(2,))
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
         with pytest.raises(ReaderRefused, match="0xff, parameter_error; has it an antenna 2") as caught:
-            await take(reader, 1)
+            await take_reads(reader, 1)
     assert caught.value.code == 0xFF
 
 
@@ -310,7 +308,7 @@ async def test_nothing_is_written_that_is_so_already(tmp_path):
             code: lambda *given, code=code: obeyed.append(code) or handlers[code](*given) for code in handlers
         }
         async with opened(tmp_path / "r-1", SETTINGS_18) as reader:
-            assert await take(reader, 1) == [READ]
+            assert await take_reads(reader, 1) == [READ]
     assert obeyed == [0x21, 0x35, 0x21]
 
 
@@ -337,7 +335,7 @@ async def test_a_reader_at_another_speed_is_found_and_told_of(baud, tmp_path):
         simulated(device, tmp_path / "r-1", minds_baud=True),
         opened(tmp_path / "r-1", SETTINGS_18, patience) as reader,
     ):
-        assert await take(reader, 1) == [READ]
+        assert await take_reads(reader, 1) == [READ]
         assert reader.health.alarm == f"the reader is at {baud} baud, not at 57600; set baud = {baud}"
         assert device.memory.baud == baud
 
@@ -349,7 +347,7 @@ async def test_a_reader_left_streaming_at_another_speed_is_found_and_stopped(tmp
         simulated(device, tmp_path / "r-1", minds_baud=True),
         opened(tmp_path / "r-1", SETTINGS_18, patience) as reader,
     ):
-        assert await take(reader, 1) == [READ]
+        assert await take_reads(reader, 1) == [READ]
         assert device.memory.mode == ANSWER_MODE
 
 
@@ -362,7 +360,7 @@ async def test_nothing_there_is_a_timeout_that_says_what_to_check():
 
 @pytest.mark.parametrize("mode", ["poll", "active"])
 @BOTH
-async def test_a_reader_that_falls_silent_is_dead_although_the_port_is_open(settings, firmware, mode, tmp_path):
+async def test_a_reader_that_falls_silent_is_dead_although_the_port_is_open(take, settings, firmware, mode, tmp_path):
     silent = []
     device = Wrapped(device_of(firmware, FakeField(EPCS[0])), lambda said: b"" if silent else said)
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", changed(settings, mode=mode)) as reader:
@@ -373,7 +371,7 @@ async def test_a_reader_that_falls_silent_is_dead_although_the_port_is_open(sett
 
 
 @BOTH
-async def test_a_reader_that_only_babbles_is_dead_too(settings, firmware, tmp_path):
+async def test_a_reader_that_only_babbles_is_dead_too(take, settings, firmware, tmp_path):
     babbles = []
     device = Wrapped(device_of(firmware, FakeField(EPCS[0])), lambda said: b"\x55" * 9 if babbles else said)
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
@@ -387,32 +385,13 @@ async def test_a_reader_that_only_babbles_is_dead_too(settings, firmware, tmp_pa
 async def test_unplugged_and_plugged_in_again(settings, firmware, tmp_path):
     async with simulated(device_of(firmware, FakeField(EPCS[0])), tmp_path / "r-1") as line:
         async with opened(tmp_path / "r-1", settings) as reader:
-            assert await take(reader, 1) == [READ]
+            assert await take_reads(reader, 1) == [READ]
             line.unplug()
             with pytest.raises(ReaderDisconnected, match="check the cable"):
-                await take(reader, 10_000)
+                await take_reads(reader, 10_000)
         line.plug()
         async with opened(tmp_path / "r-1", settings) as reader:
-            assert await take(reader, 1) == [READ]
-
-
-@pytest.mark.parametrize("mode", ["poll", "active"])
-@BOTH
-async def test_chunks_hold_what_reads_would_and_polls_go_on(settings, firmware, mode, tmp_path):
-    """The rounds end by what is on the wire, not by what the scanner tells."""
-    device = device_of(firmware, FakeField(*EPCS[:2]))
-    async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", changed(settings, mode=mode)) as reader:
-        decoder, found = FrameDecoder(), []
-        async with asyncio.timeout(10):
-            async for chunk in reader.chunks():
-                frames = decoder.feed(chunk.data) if chunk.data else decoder.flush()
-                reads = [read for frame in frames for read in reader._interpret(frame, 0)]
-                found += [read.epc for read in reads]
-                reader.scanned(Scanned(len(reads), 0, 0, ()))
-                if len(found) >= 10:
-                    break
-        assert found[:10] == EPCS[:2] * 5
-        assert (reader.health.rearms, reader.health.discarded_bytes) == (0, 0)
+            assert await take_reads(reader, 1) == [READ]
 
 
 @pytest.mark.parametrize("driver", [UhfReader18, UhfReader288])
