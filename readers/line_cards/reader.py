@@ -8,15 +8,18 @@ r"""Card reader that types a line per touch (USB-serial "keyboard" readers, ID-1
     pattern = "(?P<number>[0-9]{10})"   # matches the whole line, without its end
     number = "decimal"                  # or "hex", or "facility": groups `facility` and `serial`, as in 123,14706
     card = "em4100"                     # or "nfc": `number = "hex"`, the UID in the order in which the card sends it
-    high_byte = 0                       # only, and always, with "facility": the part of the number that form leaves out
-    one_touch = false                   # true: one line is enough; only with a `check` group
+    # high_byte = 0                     # with "facility", always: the part of the number that this form leaves out
+    # one_touch = true                  # one line is enough; only where the pattern has a `check` group
     antennas = [{ number = 1, zone = "till" }]
 
 An ID-12 or ID-20: `pattern = "(?P<number>[0-9A-F]{10})(?P<check>[0-9A-F]{2})"`, `number = "hex"`, `one_touch = true`.
+The reader must be a serial port to the host (its own setting, or its USB-serial version); one that is a keyboard types into
+whatever program is in front, and is not for us.
 
 Presence names a person after two equal reads, and such a reader types once per touch.  So the card has to be touched twice
-within `confirm_window_ms` (1.5 s): a digit that was lost or changed on the way then names nobody.  Where the line carries a
-check of its own, the number has been told twice in other words; with `one_touch` such a line is reported as two reads.
+within 1.5 s, or what `confirm_window_ms` under `[presence.desk]` says: a digit that was lost or changed on the way then names
+nobody.  A `check` is the XOR of the number's bytes, which no single wrong digit passes and one in 256 of all other mistakes
+does; who finds that good enough says `one_touch`, and such a line is reported as two reads.
 There is no liveness: a reader without a card is as silent as one that is broken.
 """
 

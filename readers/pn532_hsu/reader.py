@@ -52,11 +52,11 @@ class Patience:
 
     Args:
         answer_s: for the answer to a command, a poll among them.
-        dead_s: without an answered poll, although other commands are answered, before giving up.
+        dead_polls: so many polls in a row without an answer, although other commands are answered, before giving up.
     """
 
     answer_s: float = 0.5
-    dead_s: float = 5.0
+    dead_polls: int = 5
 
 
 class Pn532Reader(FrameDriver[Frame]):
@@ -80,7 +80,7 @@ class Pn532Reader(FrameDriver[Frame]):
         self.module = ""
         """What the chip calls itself, known once entered."""
         self._poll_s, self._patience = settings.poll_ms / 1000, patience
-        self._alive_at_s = 0.0
+        self._unanswered = 0  # polls in a row
 
     async def __aenter__(self) -> Self:
         """End the poll that may still run, wake the chip up, ask who it is, set it up.
@@ -91,7 +91,6 @@ class Pn532Reader(FrameDriver[Frame]):
         """
         await self._stop(commands.WAKE + commands.ABORT.to_bytes(), "the chip")
         await self._set_up()
-        self._alive_at_s = asyncio.get_running_loop().time()
         return self
 
     async def __aexit__(
@@ -115,7 +114,8 @@ class Pn532Reader(FrameDriver[Frame]):
             if answer is None:
                 await self._revive()
                 continue
-            self._alive_at_s, read_at_ns = loop.time(), self._clock_ns()
+            read_at_ns = self._clock_ns()  # stamped once, where the bytes arrive
+            self._unanswered = 0
             self._lived(1)
             for read in await self._reads_of(answer, read_at_ns):
                 yield read
@@ -146,10 +146,11 @@ class Pn532Reader(FrameDriver[Frame]):
         """No answer: the chip may have lost its power, and with it what it was told.
 
         Raises:
-            ReaderTimeout: no poll was answered for too long, or nothing at all is answered.
+            ReaderTimeout: too many polls were not answered, or nothing at all is answered.
         """
-        if asyncio.get_running_loop().time() - self._alive_at_s >= self._patience.dead_s:
-            raise ReaderTimeout(f"no poll answered for {self._patience.dead_s:g} s; check the chip's power")
+        self._unanswered += 1
+        if self._unanswered >= self._patience.dead_polls:
+            raise ReaderTimeout(f"{self._unanswered} polls in a row not answered; check the chip's power")
         self.health.rearms += 1
         await self._port.send(commands.ABORT.to_bytes())
         await self._set_up()
