@@ -34,10 +34,10 @@ class M100Dialogue(StreamDriver[Frame]):
         self._settings, self._patience = settings, patience
 
     async def _find(self) -> None:
-        """Make it talk at the speed of the settings, and nothing else.
+        """Stop it, and make it talk at the speed of the settings.
 
         Raises:
-            ReaderTimeout: nothing answers at any speed, or it cannot be stopped.
+            ReaderTimeout: nothing answers at any speed.
         """
         wanted = self._settings.baud
         for baud in (wanted, *(other for other in commands.BAUDS if other != wanted)):
@@ -46,7 +46,6 @@ class M100Dialogue(StreamDriver[Frame]):
                     await self._port.send(commands.set_baud(wanted).to_bytes())
                     await drain(self._port)  # there is no answer to wait for, and the order must leave at the old speed
                     self._port.set_baud(wanted)
-                await self._stop(commands.stop_multi_poll().to_bytes())
                 self.module = answers.parse_info(await self._ask(commands.info(Info.HARDWARE), "what it is"))
                 return
         self._port.set_baud(wanted)

@@ -68,7 +68,7 @@ class M100Reader(M100Dialogue):
         """Find the module, stop what may still run, set it up, start polling.
 
         Raises:
-            ReaderTimeout: nothing answers, or it cannot be stopped.
+            ReaderTimeout: nothing answers.
             ReaderRefused: the module does not accept region, power or query.
         """
         await self._find()

@@ -280,7 +280,8 @@ async def test_the_first_command_after_sleep_may_go_unanswered():
 
 async def test_answers_behind_queued_notices_and_noise_are_found():
     module = FakeM100()
-    module.answers[0x03] = [TAG, NO_TAG, b"\xbb\x00\x03\x00\x40", *module.answers[0x03]]
+    occupied = frame(1, 0xFF, b"\x20")
+    module.answers[0x03] = [TAG, NO_TAG, occupied, b"\xbb\x00\x03\x00\x40", *module.answers[0x03]]
     async with opened(module) as (reader, _):
         assert reader.module == "M100 V1.00"
 

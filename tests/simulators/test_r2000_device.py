@@ -133,7 +133,7 @@ REFUSED = {
     "unknown": (0x99, b"", 0x41), "power": (0x76, b"\x22", 0x48), "powers": (0x76, b"\x1e\x1e", 0x41),
     "region": (0x78, b"\x09\x00\x06", 0x49), "channels": (0x78, b"\x02\x00\x07", 0x4F), "antenna": (0x74, b"\x04", 0x47),
     "beeper": (0x7A, b"\x03", 0x4B), "baud": (0x71, b"\x07", 0x4A), "no rounds": (0x89, b"\x00", 0x41),
-    "session": (0x8B, b"\x04\x00\x01", 0x41), "eight places on four ports": (0x8A, bytes(18), 0x41),
+    "session": (0x8B, b"\x04\x00\x01", 0x41), "eight places on four ports": (0x8A, b"\x00\x01" * 9, 0x41),
     "no antenna": (0x8A, b"\xff\x00" * 4 + b"\x00\x01", 0x41), "memory": (0x81, bytes(7), 0x36),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from edge.health import Tally
@@ -20,7 +21,9 @@ from simulators.scene_radio import Answer, Epc, Round
 from tests.readers.simulated import simulated
 
 MS = 1_000_000
-SOON = Patience(calm_s=0.6, answer_s=0.15, silent_s=0.1, round_s=0.05, dead_s=0.5, temperature_s=60)
+SOON = Patience(calm_s=0.6, answer_s=0.25, silent_s=0.1, round_s=0.05, dead_s=0.5, temperature_s=60)
+LATER = replace(SOON, silent_s=5, dead_s=30)
+"""For tests in which nobody is silent but a busy machine."""
 NOW_NS = 1_700_000_000_000_000_000
 EPCS = [Epc(bytes.fromhex(f"e20030166613012115507{n:03x}")) for n in range(4)]
 
@@ -78,7 +81,7 @@ def powered(device: R2000Device, folder: Path) -> AbstractAsyncContextManager[Pt
 
 
 @asynccontextmanager
-async def opened(line: PtyLine, settings: R2000Settings, patience: Patience = SOON) -> AsyncIterator[R2000Reader]:
+async def opened(line: PtyLine, settings: R2000Settings, patience: Patience = LATER) -> AsyncIterator[R2000Reader]:
     """The driver on a line's port."""
     async with (
         SerialPort(line.link, 115200) as port,

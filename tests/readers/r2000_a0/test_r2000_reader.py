@@ -53,9 +53,11 @@ def spy(device: R2000Device) -> list[tuple[int, bytes]]:
 
 async def test_one_antenna_is_read_round_after_round(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])])
+    obeyed = spy(device)
     async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
         assert await take(reader, 3) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)] * 3
         assert reader.module == "R2000 firmware 8.2, address 1"
+        assert obeyed.count((0x74, b"\x00")) == 1
         assert device.settings.powers_dbm == bytes([27] * 4)
         assert reader.health.signs_of_life >= 5  # reports and ends
         assert (reader.health.temperature_c, reader.health.alarms) == (41, 0)
@@ -127,6 +129,7 @@ async def test_the_only_antenna_missing_is_refused(tmp_path, take):
     async with powered(R2000Device([]), tmp_path) as line, opened(line, SETTINGS) as reader:
         with pytest.raises(ReaderRefused, match="antenna 1 is missing"):
             await take(reader, 1)
+        assert reader.health.signs_of_life == 0
 
 
 async def test_an_antenna_that_cannot_even_be_chosen_leaves_the_others(tmp_path):
@@ -265,7 +268,7 @@ async def test_unplugged_and_plugged_in_again(tmp_path, take):
 
 async def test_a_stuck_reader_is_ordered_anew_then_given_up(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])], firmware=Firmware(stuck_after_rounds=3))
-    async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
+    async with powered(device, tmp_path) as line, opened(line, SETTINGS, SOON) as reader:
         with pytest.raises(ReaderTimeout, match=r"no sign of a round for 0\.5 s"):
             await take(reader, 1000)
         assert reader.health.rearms >= 2
@@ -273,14 +276,14 @@ async def test_a_stuck_reader_is_ordered_anew_then_given_up(tmp_path, take):
 
 
 async def test_a_reader_that_lost_power_is_set_up_again(tmp_path, take):
-    device = R2000Device([FakeField(EPCS[0])], firmware=Firmware(keeps_settings=False, start_ns=100_000_000))
-    settings = R2000Settings(region="europe", power_dbm=20, repeat=200)  # a second
+    device = R2000Device([None, FakeField(EPCS[0])], firmware=Firmware(keeps_settings=False, start_ns=100_000_000))
+    settings = R2000Settings(region="europe", power_dbm=20, active_antennas=(2,), repeat=200)  # a second
     async with powered(device, tmp_path) as line, opened(line, settings, replace(SOON, round_s=0.001)) as reader:
         await take(reader, 2)
         assert device._order, "in the middle of it"
         device.power_cycle(time.monotonic_ns())
         assert device.settings.region[0] == FCC
-        field = device.fields[0]
+        field = device.fields[1]
         rounds = field.rounds
         await take(reader, 3)
         assert field.rounds > rounds
@@ -290,7 +293,7 @@ async def test_a_reader_that_lost_power_is_set_up_again(tmp_path, take):
 
 async def test_a_lost_end_of_a_round_costs_a_pause_and_nothing_else(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])])
-    async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
+    async with powered(device, tmp_path) as line, opened(line, SETTINGS, SOON) as reader:
         await take(reader, 2)
         end = device._end_order
         device._end_order = lambda now_ns: end(now_ns)[1:]
