@@ -90,3 +90,31 @@ class Proximity:
     moving: bool | None
     distance_cm: int | None
     sensed_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterStatus:
+    """How a receipt printer is.
+
+    Args:
+        off_line: it prints nothing now; the others say why.
+        error: the cutter or another part has failed, or it is too hot.
+        paper_low: enough for this receipt, and not for many more; only where the printer has that sensor.
+    """
+
+    off_line: bool
+    cover_open: bool
+    error: bool
+    paper_out: bool
+    paper_low: bool
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be printed and what to do about it; empty where it can."""
+        if self.cover_open:
+            return "its cover is open; close it"
+        if self.paper_out:
+            return "it has no paper; put in a new roll"
+        if self.error:
+            return "it reports an error; clear the cutter, let it cool, switch it off and on"
+        return "it is off-line; press its feed button or switch it off and on" if self.off_line else ""

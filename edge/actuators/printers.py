@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, cast
 
-from readers.escpos_label.commands import PrinterStatus
+from readers.model import PrinterStatus
 from readers.plugins import load_driver
 from readers.ports import SerialPort
 from readers.settings import DeviceSettings, decode_settings

@@ -3,7 +3,6 @@
 Source: ESC/POS programmer's manuals; the status bits as independent drivers read them.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from readers.escpos_label.codec import (
@@ -19,6 +18,7 @@ from readers.escpos_label.codec import (
     QR,
     Order,
 )
+from readers.model import PrinterStatus
 
 INITIAL = Order(INITIALISE)
 """Back to the printer's own settings; what was not yet printed is forgotten."""
@@ -39,34 +39,6 @@ class Question(IntEnum):
     OFF_LINE = 2
     ERROR = 3
     PAPER = 4
-
-
-@dataclass(frozen=True, slots=True)
-class PrinterStatus:
-    """How the printer is, from its four answers.
-
-    Args:
-        off_line: it prints nothing now; the others say why.
-        error: the cutter or another part has failed, or it is too hot.
-        paper_low: enough for this receipt, and not for many more; only where the printer has that sensor.
-    """
-
-    off_line: bool
-    cover_open: bool
-    error: bool
-    paper_out: bool
-    paper_low: bool
-
-    @property
-    def trouble(self) -> str:
-        """Why nothing can be printed and what to do about it; empty where it can."""
-        if self.cover_open:
-            return "its cover is open; close it"
-        if self.paper_out:
-            return "it has no paper; put in a new roll"
-        if self.error:
-            return "it reports an error; clear the cutter, let it cool, switch it off and on"
-        return "it is off-line; press its feed button or switch it off and on" if self.off_line else ""
 
 
 def ask(question: Question) -> Order:

@@ -25,7 +25,8 @@ from edge.actuators.escpos_label.layout import to_bytes
 from edge.actuators.printers import Label
 from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout
 from readers.escpos_label.codec import is_status
-from readers.escpos_label.commands import PrinterStatus, Question, ask, parse_status
+from readers.escpos_label.commands import Question, ask, parse_status
+from readers.model import PrinterStatus
 from readers.ports import BytePort, drain
 from readers.settings import Baud, DeviceSettings
 

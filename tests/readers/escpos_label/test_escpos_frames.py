@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from readers.capture import describe_capture, find_protocol
 from readers.escpos_label import codec, commands
 from readers.escpos_label.codec import FrameDecoder, Order, Status, Text, is_status
-from readers.escpos_label.commands import PrinterStatus, Question, parse_status
+from readers.escpos_label.commands import Question, parse_status
+from readers.model import PrinterStatus
 
 letters = st.sampled_from([*range(0x20, 0x7F), *range(0x80, 0x100)])
 orders = st.one_of(
