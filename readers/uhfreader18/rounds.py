@@ -82,12 +82,15 @@ class Rounds:
     def hear(self, frame: Frame, now_s: float) -> str:
         """What a frame means for the running order; in words, if it is worth a warning.
 
+        Reports are no sign of life here: a reader that somebody has sent into active mode hears no order.
+
         Raises:
             ReaderRefused: the reader refuses again and again.
         """
-        if answers.is_sign_of_life(frame):
+        is_inventory = frame.command == Command.INVENTORY
+        if is_inventory and answers.is_sign_of_life(frame):
             self._alive_at_s = now_s
-        if self._done or (frame.command != Command.INVENTORY and not answers.is_unknown_command(frame)):
+        if self._done or not (is_inventory or answers.is_unknown_command(frame)):
             return ""
         self.answered = True
         if frame.status == answers.MORE:

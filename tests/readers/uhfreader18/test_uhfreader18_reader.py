@@ -371,6 +371,18 @@ async def test_a_reader_that_falls_silent_is_dead_although_the_port_is_open(take
 
 
 @BOTH
+async def test_a_polled_reader_that_somebody_sends_into_active_mode_is_opened_anew(settings, firmware, tmp_path):
+    device = device_of(firmware, FakeField(EPCS[0]))
+    async with simulated(device, tmp_path / "r-1"):
+        async with opened(tmp_path / "r-1", settings) as reader:
+            device.memory.mode = ACTIVE_MODE
+            with pytest.raises(ReaderTimeout, match="no inventory"):
+                await take_reads(reader, 10_000)
+        async with opened(tmp_path / "r-1", settings) as reader:
+            assert await take_reads(reader, 1) == [READ]
+
+
+@BOTH
 async def test_a_reader_that_only_babbles_is_dead_too(take, settings, firmware, tmp_path):
     babbles = []
     device = Wrapped(device_of(firmware, FakeField(EPCS[0])), lambda said: b"\x55" * 9 if babbles else said)

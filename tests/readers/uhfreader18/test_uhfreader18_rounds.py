@@ -72,11 +72,19 @@ def test_the_same_bytes_are_an_empty_answer_of_a_288():
     assert rounds.is_over(100.1)
 
 
-def test_other_frames_say_nothing_about_the_order_but_prove_life(rounds):
+def test_reports_are_no_answer_and_no_sign_that_orders_are_heard(rounds):
     rounds.hear(said(0x00, bytes(12), command=0xEE), 104.0)
     assert not rounds.answered
-    assert rounds.is_over(108.9)
+    assert rounds.is_over(104.9)
     with pytest.raises(ReaderTimeout, match="no inventory for 5 s; check power"):
+        rounds.is_over(105.0)
+
+
+def test_an_inventory_puts_the_end_off_even_when_it_is_late(rounds):
+    for at_s in (100.1, 104.0):
+        rounds.hear(said(0xFB), at_s)
+    assert rounds.is_over(108.9)
+    with pytest.raises(ReaderTimeout):
         rounds.is_over(109.0)
 
 
