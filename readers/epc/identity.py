@@ -9,7 +9,7 @@ from urllib.parse import quote
 from readers.epc.bits import EpcError
 from readers.epc.segments import PREFIX_DIGITS
 from readers.epc.tables import FAMILIES, Family
-from readers.epc.text import DIGITS, check_digit, require
+from readers.epc.text import check_digit
 
 RESOLVER = "https://id.gs1.org"
 
@@ -73,12 +73,11 @@ def split_key(family: Family, key: str, prefix_digits: int) -> tuple[str, str]:
     """Company prefix and reference of a key: the inverse of `key_of`.
 
     Raises:
-        EpcError: the key is too short for that, or no company prefix has so many digits.
+        EpcError: no company prefix has so many digits.
     """
     if prefix_digits not in PREFIX_DIGITS:
         raise EpcError(f"a company prefix has 6 to 12 digits, not {prefix_digits}")
     digits = key if family.key_digits is None else key[len(family.lead) : -1]
     first = digits[:1] if family.first_digit_leads else ""
     digits = digits[len(first) :]
-    require(digits[:prefix_digits], DIGITS, prefix_digits, prefix_digits)
     return digits[:prefix_digits], first + digits[prefix_digits:]
