@@ -15,7 +15,6 @@ from readers.ports import BytePort
 F = TypeVar("F")
 A = TypeVar("A")
 TELL_EVERY_NS = 90_000_000  # a bit less than 100 ms, or every other report of a sensor that sends ten a second would go
-LOOK_S = 0.01  # long enough to find what came while we were busy
 TRIES = 3
 
 
@@ -107,7 +106,7 @@ class SensorDriver(FrameDriver[F], ABC):
         What waits is taken before the silence is judged: it may be us who were busy.
         """
         loop = asyncio.get_running_loop()
-        frames = await self._receive_until(max(self._rearm_at_s, loop.time() + LOOK_S))
+        frames = await self._receive_until(self._rearm_at_s)
         now_s = loop.time()
         if self._lived(sum(map(self._is_report, frames))):
             self._note_life(now_s)

@@ -34,6 +34,9 @@ def test_a_warning_is_told_once_and_gone_with_the_next_opening(
     assert len(told) == 1
     assert caplog.messages == ["r-1 warns: no antenna 2; connect it"]
     assert (health.devices[0].alarm, health.devices[0].state) == ("no antenna 2; connect it", "ready")
+    counters.alarm = "no antenna 3; connect it"
+    health.notice()
+    assert (health.devices[0].alarm, len(caplog.messages)) == ("no antenna 3; connect it", 1)
     counters.alarm = "its module is hot; give it air"
     health.lost("r-1", "unplugged")
     assert health.devices[0].alarm == "its module is hot; give it air", "it may be why"

@@ -307,6 +307,7 @@ async def test_however_somebody_left_a_plus_it_measures_centimetres(tmp_path, le
     device = finder(View(NEAR), **left)
     async with opened(tmp_path, device) as (sensor, _):
         assert (await until(sensor, lambda s: s.occupied)).distance_cm == 80
+        assert sensor.health.rearms == 0
     assert device.written == 0
 
 
@@ -335,7 +336,10 @@ async def test_nothing_there_says_what_to_check(tmp_path):
 
 
 async def test_millimetres_that_were_under_way_are_not_taken_for_centimetres(tmp_path):
-    async with opened(tmp_path, finder(View(NEAR), format=6)) as (sensor, _):
+    device = finder(View(NEAR), format=6)
+    feed = device.feed
+    device.feed = lambda data, now_ns: device._measure(now_ns) * 5 + feed(data, now_ns)
+    async with opened(tmp_path, device) as (sensor, _):
         seen = []
         await until(sensor, lambda s: seen.append(s.distance_cm) or len(seen) == 5)
         assert set(seen) == {80}
