@@ -262,6 +262,13 @@ async def test_a_fault_in_between_is_told_and_begins_rest_anew():
         assert (scale.health.no_value, scale.health.alarms, scale.health.signs_of_life) == (1, 1, 8)
 
 
+async def test_each_stretch_of_faults_is_told_once():
+    fault = b"HX711 not found.\r\n"
+    async with told(fault, fault, b"7.0\r\n", fault, b"8.0\r\n") as (scale, _):
+        await take(scale, 2)
+        assert (scale.health.no_value, scale.health.alarms) == (3, 2)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

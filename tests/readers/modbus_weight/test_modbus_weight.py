@@ -175,12 +175,26 @@ async def test_a_bad_line_costs_answers_and_no_weight(tmp_path, trouble):
         assert scale.health.bad_frames == 0
 
 
-async def test_a_busy_transmitter_is_asked_again(tmp_path):
+async def test_a_busy_transmitter_is_asked_again_and_what_it_weighed_before_is_no_measure_for_rest(tmp_path):
     shelf = Shelf()
-    async with opened(shelf, tmp_path) as (scale, _):
+    async with opened(shelf, tmp_path, {**STANZA, "stable_count": 2}, Patience(0.1, dead_s=0.3)) as (scale, _):
+        assert (await take(scale, 40))[-1].stable  # for longer than the patience with trouble
         shelf.device.manners = Manners(busy_for=shelf.device._answered + 2)
-        assert len(await take(scale, 2)) == 2
+        assert [weight.stable for weight in await take(scale, 2)] == [False, True]
         assert scale.health.no_value == 2
+
+
+async def test_rest_begins_anew_after_an_overload(tmp_path):
+    shelf = Shelf()
+    stanza = {**STANZA, "status_address": 2, "overload_bit": 1, "stable_count": 2}
+    async with opened(shelf, tmp_path, stanza) as (scale, _):
+        await take(scale, 2)
+        shelf.pan.grams = 20_000.0
+        weights = asyncio.create_task(take(scale, 1))
+        while not scale.health.no_value:
+            await asyncio.sleep(0.002)
+        shelf.pan.grams = 1000.0
+        assert [weight.stable for weight in await weights] == [False]
 
 
 async def test_silence_is_borne_for_a_while(tmp_path):
@@ -282,6 +296,12 @@ def test_every_order_gives_back_what_was_put_in(value_type, word_order, byte_ord
         words.reverse()
     value = Value(value_type, word_order, byte_order, Decimal("0.1"), Decimal(10**12))
     assert value.to_grams(words) == number / 10
+
+
+@pytest.mark.parametrize(("value_type", "words"), [("float32", [0x7F7F, 0xFFFF]), ("int16", [0x8000])])
+def test_a_number_beyond_all_weights_is_refused_in_both_directions(value_type, words):
+    with pytest.raises(FrameError, match="no weight up to 15000 g"):
+        Value(value_type, "big", "big", Decimal(1), Decimal(15000)).to_grams(words)
 
 
 @given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
