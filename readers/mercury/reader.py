@@ -35,12 +35,15 @@ from readers.mercury import answers, commands, statuses
 from readers.mercury.codec import Answer
 from readers.mercury.dialogue import MercuryDialogue, refusal
 from readers.mercury.patience import USUAL, Patience
-from readers.mercury.scan import METADATA, STREAM
+from readers.mercury.scan import METADATA, STREAM, USUAL_METADATA
 from readers.mercury.settings import MercurySettings
 from readers.model import ClockNs, Epc, Read, ReaderId
 from readers.ports import BytePort
 from readers.settings import DeviceSettings
 from readers.wire_format import WireFormat
+
+ORDERS = ((METADATA, True), (METADATA, False), (USUAL_METADATA, False))
+"""What to be told of a tag, and whether of the temperature, too: the best first, last what all published captures have."""
 
 
 class MercuryReader(MercuryDialogue):
@@ -136,9 +139,9 @@ class MercuryReader(MercuryDialogue):
         await self._arm()
 
     async def _arm(self) -> None:
-        """Start the stream, with the temperature in it where the module can."""
-        for temperature in (True, False):
-            answer = await self._ask(commands.start_stream(METADATA, temperature=temperature), "to read without end")
+        """Start the stream, in the best form that the module accepts."""
+        for metadata, temperature in ORDERS:
+            answer = await self._ask(commands.start_stream(metadata, temperature=temperature), "to read without end")
             if answer.status == statuses.OK:
                 self._rearm_at_s = asyncio.get_running_loop().time() + self._patience.rearm_s
                 return

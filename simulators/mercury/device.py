@@ -179,7 +179,10 @@ class MercuryDevice:
             raise CommandError(INVALID_PARAMETER)
         if with_statistics and not self.firmware.reports_temperature:
             raise CommandError(INVALID_PARAMETER)
-        return Stream(order[1:4], int.from_bytes(order[6:8], "big"), with_statistics)
+        metadata = int.from_bytes(order[6:8], "big")
+        if self.firmware.only_metadata not in (None, metadata):
+            raise CommandError(INVALID_PARAMETER)
+        return Stream(order[1:4], metadata, with_statistics)
 
     def _begin_round(self, stream: Stream, now_ns: int) -> None:
         limit_cdbm, power_cdbm = self.firmware.brown_out_above_cdbm, self._settings.power_cdbm

@@ -23,6 +23,7 @@ class Firmware:
         boots_by_itself: the application runs at power-up; Silion and M5e boards wait in the bootloader.
         streams: it knows the search without end; an M5e does not.
         reports_temperature: while it streams, if asked to; others refuse the whole order.
+        only_metadata: refuses to tell anything but these of a tag.
         confirms: data in the answers to the orders to start and to stop the stream.
         brown_out_above_cdbm: its supply gives way when it transmits with more; it starts again, without a word.
         too_hot_above_c: it stops reading and says so once a second.
@@ -40,6 +41,7 @@ class Firmware:
     boots_by_itself: bool = False
     streams: bool = True
     reports_temperature: bool = True
+    only_metadata: int | None = None
     confirms: bool = True
     brown_out_above_cdbm: int | None = None
     too_hot_above_c: int = 85

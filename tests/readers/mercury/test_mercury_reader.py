@@ -207,11 +207,16 @@ async def test_a_module_fresh_from_power_is_moved_to_the_speed_of_the_settings(t
         assert device.baud == 460800
 
 
-async def test_keep_alives_of_an_empty_field_are_signs_of_life(take, tmp_path):
-    async with plugged(MercuryDevice([Tags()]), tmp_path) as line, opened(line) as reader:
+async def test_keep_alives_of_an_empty_field_are_signs_of_life_and_silence_counts_from_the_last(take, tmp_path):
+    device = MercuryDevice([Tags()])
+    async with plugged(device, tmp_path) as line, opened(line) as reader:
         await read_until(take, reader, lambda: reader.health.empty_polls >= 40)  # longer than dead_s
         assert reader.health.signs_of_life == reader.health.empty_polls
         assert reader.health.rearms == 0
+        polls = reader.health.empty_polls
+        device.power_cycle()
+        await read_until(take, reader, lambda: reader.health.empty_polls > polls)
+        assert reader.health.rearms == 1
 
 
 async def test_brown_out_looks_like_silence_and_is_started_again_from_scratch(take, tmp_path):
@@ -279,10 +284,11 @@ async def test_a_temperature_in_the_stream_is_health_and_no_tag(take, tmp_path):
         assert reader.health.bad_frames == 0
 
 
-async def test_a_module_that_cannot_tell_its_temperature_in_the_stream_streams_all_the_same(tmp_path):
-    device = MercuryDevice([Tags(EPC)], firmware=Firmware(reports_temperature=False, confirms=False))
+@pytest.mark.parametrize("firmware", [Firmware(confirms=False), Firmware(only_metadata=0x01FF)])
+async def test_a_module_that_streams_no_temperature_or_no_short_records_streams_all_the_same(take, tmp_path, firmware):
+    device = MercuryDevice([Tags(EPC)], firmware=replace(firmware, reports_temperature=False))
     async with plugged(device, tmp_path) as line, opened(line) as reader:
-        assert await take_reads(reader, 1) == [READ]
+        assert await take(reader, 1) == [READ]
 
 
 async def test_a_line_that_drops_and_alters_bytes_costs_reads_and_never_alters_one(take, tmp_path):
@@ -410,6 +416,18 @@ async def test_a_stream_that_the_module_ends_with_an_error_is_refused(take):
         with pytest.raises(ReaderRefused, match="refuses to go on reading: status 0x0405, radio_off") as caught:
             await take(reader, 1)
         assert caught.value.code == 0x0405
+
+
+async def test_a_late_answer_to_a_stop_is_none_to_a_start():
+    obeys = obedient()
+
+    def script(data: bytes) -> list[bytes]:
+        starts = data[2] == 0x2F and data[5] == 1
+        return [Answer(0x2F, 0, b"\x02").to_bytes(), Answer(0x2F, 0x0405).to_bytes()] if starts else obeys(data)
+
+    async with Peer(script) as peer, SerialPort(peer.path, 115200) as port:
+        with pytest.raises(ReaderRefused, match="refuses to read without end: status 0x0405"):
+            await MercuryReader("r-1", port, SETTINGS, lambda: 0, SOON).__aenter__()
 
 
 async def test_a_full_tag_buffer_and_an_ended_search_are_no_errors(take):
