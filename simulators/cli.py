@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +73,70 @@ async def _run_store(
         f"{summary.picks} picks, {summary.putbacks} put back, {summary.relay_switches} relay switches, "
         f"{sum(summary.reads.values())} reads"
     )
+
+
+@simulate_app.command("device")
+def device(
+    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="A type that --list shows.")] = "",
+    port: Annotated[Path, typer.Option(help="Where the port appears; a link to a pty.")] = Path("device"),
+    epcs: Annotated[
+        list[str] | None, typer.Option("--epc", help="A tag before a UHF reader, in hex; may be repeated.")
+    ] = None,
+    antennas: Annotated[int, typer.Option(min=1, max=4, help="How many antennas a UHF reader has.")] = 1,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so long; otherwise at Ctrl-C.")] = None,
+    *,
+    list_types: Annotated[bool, typer.Option("--list", help="Name the types.")] = False,
+) -> None:
+    """Run one device alone: tags lie before it; cards, people and weights come and go every six seconds.
+
+    Examples:
+
+      tacet simulate device --list
+
+      tacet simulate device uhfreader288 --port /tmp/reader --antennas 2 --epc 3034257bf400cb0000000001
+
+      tacet simulate device mt-sics --port /tmp/scale --seconds 60
+    """
+    from simulators.alone import EPCS, TYPES
+    from simulators.errors import SimulatorError
+
+    if list_types:
+        typer.echo("\n".join(TYPES))
+        return
+    if type_name not in TYPES:
+        raise typer.BadParameter(f"unknown type {type_name!r}; known: {', '.join(TYPES)}")
+    try:
+        tags = [_epc(text) for text in epcs or ()] or EPCS
+        asyncio.run(_run_device(type_name, port.absolute(), tags, antennas, seconds))
+    except SimulatorError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _epc(text: str) -> bytes:
+    try:
+        epc = bytes.fromhex(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--epc {text!r} is not hex") from error
+    if len(epc) % 2 or not 2 <= len(epc) <= 62:
+        raise typer.BadParameter(f"--epc {text!r}: an EPC has 1 to 31 words of four hex digits")
+    return epc
+
+
+async def _run_device(type_name: str, port: Path, epcs: Sequence[bytes], antennas: int, seconds: float | None) -> None:
+    from simulators.alone import make_alone
+    from simulators.pty_host import PtyLine
+    from simulators.store import TICK_S
+
+    line, stop = PtyLine(make_alone(type_name, epcs, antennas, typer.echo), port), _stop_on_signals()
+    line.plug()
+    try:
+        typer.echo(f"{type_name} at {port}; Ctrl-C ends it")
+        ends_s = None if seconds is None else time.monotonic() + seconds
+        while not stop.is_set() and (ends_s is None or time.monotonic() < ends_s):
+            line.step(time.time_ns())
+            await asyncio.sleep(TICK_S)
+    finally:
+        line.unplug()
 
 
 @simulate_app.command("display")

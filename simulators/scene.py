@@ -8,6 +8,8 @@ import random
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from simulators import truth
 from simulators.scene_file import Goods, Scene, SiteZone
 from simulators.scene_people import Crowd, Shopper
@@ -37,10 +39,15 @@ class Store:
             self._shelf(item.shelf).goods.append(item)
         self._list_spots()
 
-    def antenna(self, reader_id: str) -> Antenna:
-        """The field of one reader."""
+    def antennas(self, reader_id: str) -> list[Antenna]:
+        """The fields of one reader, antenna 1 first."""
         reader = next(reader for reader in self._scene.readers if reader.id == reader_id)
-        return Antenna(self._scene.radio, reader, lambda: self.spots, self._stream(reader_id))
+        streams = [reader_id, *(f"{reader_id}/{number}" for number, _ in enumerate(reader.more_at, start=2))]
+        places = [reader, *(msgspec.structs.replace(reader, at=at) for at in reader.more_at)]
+        return [
+            Antenna(self._scene.radio, place, lambda: self.spots, self._stream(stream))
+            for place, stream in zip(places, streams, strict=True)
+        ]
 
     def load_cell(self, scale_id: str) -> LoadCell:
         """The cell under the shelf of one scale, put there now."""

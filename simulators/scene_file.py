@@ -57,17 +57,28 @@ class Radio(Part, frozen=True):
 
 
 class Reader(Part, frozen=True):
-    """A reader with one antenna, `above_m` over the tags that people carry."""
+    """A reader, its antennas `above_m` over the tags that people carry.
+
+    Args:
+        at: of antenna 1.
+        more_at: of the antennas from number 2 on.
+    """
 
     id: Name
-    type: Literal["magicrf-m100"]
+    type: Literal["magicrf-m100", "mercury", "r2000-a0", "uhfreader18", "uhfreader288"]
     at: Metres
     above_m: NotNegative = 1.0
+    more_at: Annotated[tuple[Metres, ...], msgspec.Meta(max_length=3)] = ()
+
+    def __post_init__(self) -> None:
+        """Check what types cannot."""
+        if self.more_at and self.type in ("magicrf-m100", "uhfreader18"):
+            raise ValueError(f"a {self.type} has one antenna: leave out more_at")
 
 
 class Scale(Part, frozen=True):
     id: Name
-    type: Literal["mt-sics"]
+    type: Literal["line-weight", "modbus-weight", "mt-sics"]
     shelf: Name
     noise_g: NotNegative = 0.15
     settle_s: Positive = 0.5
@@ -76,7 +87,7 @@ class Scale(Part, frozen=True):
 
 class Relay(Part, frozen=True):
     id: Name
-    type: Literal["lcus-relay"]
+    type: Literal["lcus-relay", "modbus-relay"]
     channels: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
 
 

@@ -10,17 +10,14 @@ from pathlib import Path
 from types import TracebackType
 
 from simulators import truth
+from simulators.catalogue import READERS, RELAYS, SCALES
 from simulators.device import Device
 from simulators.errors import SimulatorError
 from simulators.faults import FaultyDevice
-from simulators.lcus_relay import LcusRelayDevice
-from simulators.magicrf_m100 import M100Device
-from simulators.mt_sics import MtSicsDevice
-from simulators.mt_sics.device import Terminal
 from simulators.pty_host import PtyLine
 from simulators.scene import Store
 from simulators.scene_file import Scene, SiteZone
-from simulators.scene_radio import Antenna
+from simulators.scene_radio import Antenna, TagClass
 
 ClockNs = Callable[[], int]
 TICK_S = 0.004
@@ -40,7 +37,7 @@ class StoreRig:
         self.scene, self.seed, self.out = scene, seed, out
         self.truth = truth.TruthFile(out / TRUTH_FILE)
         self.store = Store(scene, zones, start_ns=start_ns, seed=seed, tell=self.truth.tell)
-        self.antennas: dict[str, Antenna] = {reader.id: self.store.antenna(reader.id) for reader in scene.readers}
+        self.antennas = {reader.id: self.store.antennas(reader.id) for reader in scene.readers}
         self.lines = {name: PtyLine(device, out / name) for name, device in self._devices().items()}
         self._start_ns = self._now_ns = start_ns
         self._counts_at_ns = start_ns + COUNTS_EVERY_NS
@@ -85,19 +82,18 @@ class StoreRig:
             paid=counts[truth.Paid],
             restocked=counts[truth.Restocked],
             relay_switches=counts[truth.RelaySwitched],
-            reads={name: sum(antenna.emitted.values()) for name, antenna in self.antennas.items()},
+            reads={name: sum(_emitted(antennas).values()) for name, antennas in self.antennas.items()},
             lost_bytes=sum(line.lost_bytes for line in self.lines.values()),
         )
         self.truth.tell(summary)
         return summary
 
     def _devices(self) -> dict[str, Device]:
-        devices: dict[str, Device] = {name: M100Device(antenna) for name, antenna in self.antennas.items()}
+        devices = {reader.id: READERS[reader.type](self.antennas[reader.id]) for reader in self.scene.readers}
         for scale in self.scene.scales:
-            cell = self.store.load_cell(scale.id)
-            devices[scale.id] = MtSicsDevice(cell.reading, terminal=Terminal(capacity_g=scale.capacity_g))
+            devices[scale.id] = SCALES[scale.type](self.store.load_cell(scale.id).reading, scale.capacity_g)
         for relay in self.scene.relays:
-            devices[relay.id] = LcusRelayDevice(relay.channels, self._relay_teller(relay.id))
+            devices[relay.id] = RELAYS[relay.type](relay.channels, self._relay_teller(relay.id))
         for name, plan in self.scene.faults.items():
             devices[name] = FaultyDevice(devices[name], plan, random.Random(f"{self.seed}/faults/{name}"))
         return devices
@@ -123,8 +119,13 @@ class StoreRig:
                 self.truth.tell(truth.CableUnplugged(at=truth.utc(now_ns), device=name))
 
     def _tell_counts(self) -> None:
-        for name, antenna in self.antennas.items():
-            self.truth.tell(truth.ReadsEmitted(at=truth.utc(self._now_ns), reader=name, **antenna.emitted))
+        for name, antennas in self.antennas.items():
+            self.truth.tell(truth.ReadsEmitted(at=truth.utc(self._now_ns), reader=name, **_emitted(antennas)))
+
+
+def _emitted(antennas: Sequence[Antenna]) -> dict[TagClass, int]:
+    """Answers so far by class of tag, of all antennas."""
+    return {kind: sum(antenna.emitted[kind] for antenna in antennas) for kind in antennas[0].emitted}
 
 
 async def run_store(

@@ -36,7 +36,7 @@ def test_the_same_seed_tells_the_same_story_however_it_is_asked(scene, zones):
 def test_listening_does_not_change_the_story(scene, zones):
     facts: list[truth.Fact] = []
     store = Store(scene, zones, start_ns=START_NS, seed=1, tell=facts.append)
-    field = store.antenna("r-shelf")
+    field = store.antennas("r-shelf")[0]
     for now_ns in range(START_NS, START_NS + 30 * SECOND_NS + 1, STEP_NS):
         store.advance(now_ns)
         field.inventory(now_ns, 26.0)
@@ -121,7 +121,7 @@ def test_a_picked_item_leaves_the_antenna_at_once(scene, zones):
         now_ns += STEP_NS
         store.advance(now_ns)
     picked = next(fact.epc for fact in facts if isinstance(fact, truth.Pick))
-    field = store.antenna("r-shelf")
+    field = store.antennas("r-shelf")[0]
     heard = {answer.epc.hex() for _ in range(100) for answer in field.inventory(now_ns, 20.0).answers}
     assert picked not in heard
     assert heard >= {goods.epc for goods in scene.goods} - {picked}

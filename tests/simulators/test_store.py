@@ -9,7 +9,7 @@ import pytest
 from simulators.device import Device
 from simulators.errors import SimulatorError
 from simulators.magicrf_m100.frames import COMMAND, frame
-from simulators.scene_file import FaultPlan, Unplug
+from simulators.scene_file import FaultPlan, Reader, Relay, Scale, Unplug
 from simulators.store import StoreRig, run_store
 from tests.simulators.conftest import START_NS
 
@@ -158,3 +158,33 @@ async def test_a_run_ends_at_its_time_or_when_stopped(scene, zones, tmp_path):
     stopped.set()
     with StoreRig(scene, zones, tmp_path, seed=1, start_ns=START_NS) as rig:
         assert (await run_store(rig, clock_ns, stopped)).shoppers == 0
+
+
+REAL_TIME = bytes((0xA0, 0x04, 0xFF, 0x89, 0x01, 0xD3))  # one real-time round at the work antenna
+SECOND_ANTENNA = bytes((0xA0, 0x04, 0xFF, 0x74, 0x01, 0xE8))
+
+
+def test_a_store_may_have_another_make_of_everything_and_a_second_antenna(scene, zones, tmp_path):
+    other = msgspec.structs.replace(
+        scene,
+        readers=(Reader("r-shelf", "r2000-a0", (7.5, 3.5), more_at=((2.0, 0.5),)),),
+        scales=(Scale("w-1", "line-weight", "s1"),),
+        relays=(Relay("lamp", "modbus-relay", 2),),
+    )
+    with StoreRig(other, zones, tmp_path / "out", seed=1, start_ns=START_NS) as rig:
+        taps = tap(rig)
+        for tick in range(1000):
+            if tick in (100, 110):
+                taps["r-shelf"].send(SECOND_ANTENNA if tick == 100 else REAL_TIME)
+            rig.step(START_NS + tick * TICK_NS)
+        assert b"1200." in taps["w-1"].heard, "four pieces of 300 g lie on the shelf"
+        assert bytes.fromhex("3034257bf400cb0000000001") in taps["r-shelf"].heard
+        near, far = rig.antennas["r-shelf"][1], rig.antennas["r-shelf"][0]
+        assert sum(near.emitted.values()) > 0
+        assert sum(far.emitted.values()) == 0
+        assert rig.finish().reads == {"r-shelf": sum(near.emitted.values())}
+
+
+def test_a_reader_with_one_connector_has_no_second_antenna():
+    with pytest.raises(ValueError, match="has one antenna"):
+        Reader("r", "uhfreader18", (0.0, 0.0), more_at=((1.0, 1.0),))
