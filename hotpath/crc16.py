@@ -54,23 +54,28 @@ def crc16(table: NDArray[np.uint16], data: NDArray[np.uint8], at: int, end: int,
     load from `at`, whether they belong to the message or not.
     """
     state = np.uint64(crc)
-    odd = np.uint64((end - at) % _BYTES_A_STEP)
+    odd = (end - at) % _BYTES_A_STEP
     if odd:
-        bits = odd * _EIGHT
+        bits = np.uint64(odd) * _EIGHT
         first = (load_word(data, at) ^ state) << (np.uint64(64) - bits)
-        state = _step(table, first) ^ (state >> bits)
-        at += (end - at) % _BYTES_A_STEP
+        state = _step(table, first, np.uint64(0)) ^ (state >> bits)
+        at += odd
     while at < end:
-        state = _step(table, load_word(data, at) ^ state)
+        state = _step(table, load_word(data, at), state)
         at += _BYTES_A_STEP
     return np.int64(state)  # type: ignore[return-value]
 
 
 @hot_kernel
-def _step(table: NDArray[np.uint16], word: np.uint64) -> np.uint64:
-    """The state after eight bytes, which `word` is with the state before them added."""
-    state = np.uint64(0)
-    for i in range(_BYTES_A_STEP):
-        ahead = np.uint64(256 * (_BYTES_A_STEP - 1 - i))
-        state ^= np.uint64(table[ahead + (word >> np.uint64(8 * i) & _BYTE)])
-    return state
+def _step(table: NDArray[np.uint16], word: np.uint64, state: np.uint64) -> np.uint64:
+    """The state after the eight bytes of `word`.  Only its first two meet the state before: they are added last."""
+    after = np.uint64(0)
+    for i in range(2, _BYTES_A_STEP):
+        after ^= _effect(table, word, i)
+    return after ^ _effect(table, word ^ state, 0) ^ _effect(table, word ^ state, 1)
+
+
+@hot_kernel
+def _effect(table: NDArray[np.uint16], word: np.uint64, i: int) -> np.uint64:
+    """What the `i`-th byte of a word does to the state at the word's end."""
+    return np.uint64(table[np.uint64(256 * (_BYTES_A_STEP - 1 - i)) + (word >> np.uint64(8 * i) & _BYTE)])

@@ -136,6 +136,20 @@ def test_a_warm_start_compiles_nothing() -> None:
     assert 0 < probe.numba_s + probe.kernels_s + probe.engine_s < process_s
 
 
+def test_every_streaming_protocol_is_scanned_and_nothing_of_it_lost_but_to_false_frames() -> None:
+    scan = result_of("scan")
+    protocols = [each["protocol"] for each in scan["measured"]]
+    assert [name.split()[0] for name in protocols] == [
+        "magicrf-m100", "r2000-a0", "uhfreader18", "uhfreader288", "uhfreader18", "uhfreader288", "mercury", "mercury",
+    ]  # fmt: skip
+    for each in scan["measured"]:
+        assert each["reads"] + each["lost_reads"] == 20_000
+        assert each["discarded_bytes"] > 0
+        assert each["baseline"]["ratio"] > 0
+        assert each["lost_reads"] == 0 or each["protocol"].startswith("uhfreader")
+    assert scan["slowest"] in protocols
+
+
 def test_one_batch_size_of_ones_own() -> None:
     (presence,) = run("presence", *SMALL, "--batch", "777")
     assert [each["batch"] for each in presence["measured"]] == [777, 777]
