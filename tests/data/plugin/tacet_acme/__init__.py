@@ -1,0 +1,1 @@
+"""The ACME coil, a card reader that no other maker would build."""
