@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from edge.health import Tally
 from edge.read_ring import ReadRing
 from edge.wire_scan import WireScan
@@ -24,7 +27,10 @@ NOW_NS = 1_700_000_000_000_000_000
 EPCS = [Epc(bytes.fromhex(f"e20030166613012115507{n:03x}")) for n in range(40)]
 SETTINGS_18 = Settings18(region="europe", power_dbm=20)
 SETTINGS_288 = Settings288(region="europe", power_dbm=20)
-DIALECTS = ((SETTINGS_18, UHFREADER18), (SETTINGS_288, UHFREADER288))
+READ = Read(EPCS[0], "r-1", 1, -60, NOW_NS)
+BOTH = pytest.mark.parametrize(
+    ("settings", "firmware"), [(SETTINGS_18, UHFREADER18), (SETTINGS_288, UHFREADER288)], ids=["18", "288"]
+)
 
 
 class FakeField:
@@ -72,6 +78,16 @@ async def opened(link: Path, settings: UhfSettings, patience: Patience = SOON) -
         driver("r-1", port, settings, lambda: NOW_NS, patience) as reader,
     ):
         yield reader
+
+
+def changed(settings: UhfSettings, **keys) -> UhfSettings:
+    return msgspec.structs.replace(settings, **keys)
+
+
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not done():
+            await asyncio.sleep(0.002)
 
 
 def compile_scan() -> None:
