@@ -39,6 +39,21 @@ def test_another_scheme_may_be_asked_for():
     assert parse("urn:epc:id:gdti:0614141.12345.01", "gdti-113").tag_uri == "urn:epc:tag:gdti-113:0.0614141.12345.01"
 
 
+def test_a_refusal_names_what_would_do_but_nothing_deprecated():
+    with pytest.raises(EpcError, match="zeros; gdti-174 or gdti\\+ can carry it$"):
+        parse("urn:epc:id:gdti:0614141.12345.01", "gdti-96")
+
+
+def test_a_link_may_go_through_a_shops_own_path():
+    key = parse("https://example.com/00/01/80614141123458/21/6789?lang=zh", prefix_digits=7)
+    assert key.element_string == "(01)80614141123458(21)6789"
+
+
+def test_a_tag_uri_has_to_be_right_by_itself_whatever_scheme_is_asked_for():
+    with pytest.raises(EpcError, match="^sgtin-96: serial: '0123'"):
+        parse("urn:epc:tag:sgtin-96:3.0614141.812345.0123", "sgtin-198")
+
+
 @pytest.mark.parametrize(
     ("serial", "encoding", "size_bits"),
     [
