@@ -40,7 +40,7 @@ def test_another_scheme_may_be_asked_for():
 
 
 def test_a_refusal_names_what_would_do_but_nothing_deprecated():
-    with pytest.raises(EpcError, match="zeros; gdti-174 or gdti\\+ can carry it$"):
+    with pytest.raises(EpcError, match=r"zeros; gdti-174 or gdti\+ can carry it$"):
         parse("urn:epc:id:gdti:0614141.12345.01", "gdti-96")
 
 
@@ -50,7 +50,7 @@ def test_a_link_may_go_through_a_shops_own_path():
 
 
 def test_a_tag_uri_has_to_be_right_by_itself_whatever_scheme_is_asked_for():
-    with pytest.raises(EpcError, match="^sgtin-96: serial: '0123'"):
+    with pytest.raises(EpcError, match=r"^sgtin-96: serial: '0123'"):
         parse("urn:epc:tag:sgtin-96:3.0614141.812345.0123", "sgtin-198")
 
 
