@@ -105,6 +105,7 @@ async def take(scale: LineScale, count: int) -> list[Weight]:
         ("Tare done...", ()),
         ("1.2.3", ()),
         ("12 apples", ()),
+        ("12 apples, 5", ()),
         ("1234567890123", ()),
         ("", ()),
     ],
@@ -176,6 +177,13 @@ def test_every_byte_is_accounted_for_once_and_little_is_kept(chunks):
     ]
     assert sum(record["length"] for record in found) == sum(map(len, chunks))
     assert all(a["valid"] or b["valid"] for a, b in pairwise(found))
+
+
+def test_a_line_without_end_is_not_kept():
+    decoder = LineDecoder()
+    for _ in range(10):
+        decoder.feed(b"9" * 100)
+        assert len(decoder._buffer) < MAX_LINE
 
 
 @given(st.lists(st.sampled_from([b"12.5\r\n", b"Reading: \n", b"\r\n", b"wn 1kg\r\n"]), min_size=1), st.data())
@@ -291,8 +299,8 @@ async def test_only_the_number_behind_our_label_is_ours():
 
 
 async def test_the_scales_own_word_for_rest_counts():
-    async with told(b"ST,GS,+1.0kg\r\nUS,GS,+1.0kg\r\n", stable_count=2) as (scale, _):
-        assert [weight.stable for weight in await take(scale, 2)] == [True, False]
+    async with told(b"ST,GS,+1.0kg\r\nUS,GS,+1.0KG\r\n", stable_count=2) as (scale, _):
+        assert [(weight.grams, weight.stable) for weight in await take(scale, 2)] == [(1000, True), (1000, False)]
 
 
 async def test_lines_of_another_channel_are_no_weight_of_ours_for_ever(tmp_path):
@@ -308,7 +316,7 @@ async def test_text_without_weights_says_so(tmp_path):
 
 
 async def test_silence_ends_it():
-    async with told(b"7.0\r\n") as (scale, _):
+    async with told(b"hello\r\n7.0\r\n") as (scale, _):
         await take(scale, 1)
         with pytest.raises(ReaderTimeout, match="nothing came, no line of text; check power, cable and `baud`"):
             await take(scale, 1)
