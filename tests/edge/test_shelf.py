@@ -338,8 +338,11 @@ def test_an_article_is_the_same_whichever_scheme_its_tags_are_written_in(text: s
     assert gtin_of(encode(parse(text, scheme))) == TRAIL.gtin
 
 
-@pytest.mark.parametrize("epc", ["2d14257bf52cb6916d000000", "e28011700000020f1234abcd", ""])
+@pytest.mark.parametrize(
+    "epc", ["2d14257bf52cb6916d000000", "4076451fd40c0e40820000000f54", "e28011700000020f1234abcd", ""]
+)
 def test_what_is_no_trade_item_is_no_article(epc: str) -> None:
+    """A piece of an item is none either: several pieces make one (ITIP)."""
     assert gtin_of(bytes.fromhex(epc)) is None
 
 
