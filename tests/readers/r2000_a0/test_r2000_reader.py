@@ -293,7 +293,8 @@ async def test_a_reader_that_lost_power_is_set_up_again(tmp_path, take):
 
 async def test_a_lost_end_of_a_round_costs_a_pause_and_nothing_else(tmp_path, take):
     device = R2000Device([FakeField(EPCS[0])])
-    async with powered(device, tmp_path) as line, opened(line, SETTINGS, SOON) as reader:
+    patience = replace(SOON, silent_s=0.3, dead_s=0.1)  # however short, one new order goes before giving up
+    async with powered(device, tmp_path) as line, opened(line, SETTINGS, patience) as reader:
         await take(reader, 2)
         end = device._end_order
         device._end_order = lambda now_ns: end(now_ns)[1:]
@@ -302,6 +303,15 @@ async def test_a_lost_end_of_a_round_costs_a_pause_and_nothing_else(tmp_path, ta
         device._end_order = end
         assert await waiting == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)] * 3
         assert reader.health.discarded_bytes > 0
+
+
+async def test_a_long_order_may_be_silent_for_long(tmp_path):
+    settings = R2000Settings(region="us", power_dbm=27, repeat=100)  # half a second in an empty field
+    async with powered(R2000Device([FakeField()]), tmp_path) as line, opened(line, settings, SOON) as reader:
+        waiting = asyncio.create_task(take_reads(reader, 1))
+        await until(lambda: reader.health.empty_polls or waiting.done())
+        assert reader.health.rearms == 0
+        waiting.cancel()
 
 
 async def test_garbage_between_reports_costs_nothing_but_counters(tmp_path, take):

@@ -75,3 +75,9 @@ def test_a_power_for_each_antenna():
 def test_one_antenna_several_or_a_session_make_their_own_orders(stanza, orders):
     turns = plan_turns(decode_settings({**STANZA, **stanza}, R2000Settings))
     assert [turn.order.to_bytes().hex() for turn in turns] == orders
+
+
+def test_how_long_an_order_may_be_silent_grows_with_its_rounds_and_rests():
+    stanza = {**STANZA, "active_antennas": [1, 2, 3], "stay": 4, "repeat": 5, "interval_ms": 100}
+    [turn] = plan_turns(decode_settings(stanza, R2000Settings))
+    assert (turn.rounds, turn.rest_s) == (60, 1.5)
