@@ -154,10 +154,9 @@ async def test_antennas_take_turns_and_reads_name_theirs(take, tmp_path):
 
 
 async def test_the_sixteenth_antenna_has_no_room_for_its_number(take, tmp_path):
-    settings = MercurySettings(region="eu3", power_dbm=20.0, active_antennas=(16,))
+    settings = MercurySettings(region="eu3", power_dbm=20.0, active_antennas=(9, 16))
     async with plugged(MercuryDevice([Tags(EPC)] * 16), tmp_path) as line, opened(line, settings) as reader:
-        [read] = await take(reader, 1)
-        assert read.antenna == 16
+        assert [read.antenna for read in await take(reader, 4)] == [9, 16, 9, 16]
 
 
 async def test_leaving_stops_the_stream(take, tmp_path):
@@ -264,6 +263,14 @@ async def test_too_hot_is_an_alarm_and_no_sign_that_it_reads(take, tmp_path):
         assert reader.health.alarms > 0
         assert reader.health.temperature_c == 90
         assert reader.health.signs_of_life - lives < 30
+
+
+async def test_an_old_complaint_is_no_reason_for_a_new_silence(take):
+    async with scripted(Answer(0x22, 0x0504).to_bytes(), TAG) as (reader, _):
+        with pytest.raises(ReaderTimeout, match="check power and wiring"):
+            await take(reader, 1_000_000)
+        assert reader.health.alarms == 1
+        assert "too hot" in reader.health.alarm
 
 
 async def test_a_bad_antenna_is_an_alarm_and_the_others_go_on(take, tmp_path):
