@@ -22,6 +22,7 @@ r"""Scale that prints lines of text, such as a board with an HX711 amplifier: dr
 Nothing is ever sent.  Opening the port resets most boards (DTR): what they print while they start is passed over, as is the
 first line, of which the beginning may be missing.  There is no check, so a digit lost on the way makes another weight: what
 is beyond the capacity is refused, and the rest of them never is stable, being alone among the others.
+A sketch that tares when it starts zeroes a stocked shelf at every opening; better one that prints raw counts.
 """
 
 import asyncio
