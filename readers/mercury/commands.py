@@ -211,7 +211,7 @@ def start_stream(metadata: int, *, temperature: bool) -> Command:
 
 
 def stop_stream() -> Command:
-    """End the search without end; answered also when none runs."""
+    """End the search without end; answered behind the reports that wait, and perhaps not at all when none runs [U]."""
     return Command(Opcode.STREAM, bytes([0, 0, STOP_STREAM]))
 
 
