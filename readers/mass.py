@@ -1,4 +1,4 @@
-"""Units of mass as scales print them, in grams, exact."""
+"""Units of mass as scales print them, in grams, exact; and the settings that turn a number into a mass."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -26,3 +26,18 @@ def grams_of(unit: str) -> Decimal:
     if unit not in GRAMS:
         raise ValueError(f"{unit!r} is no unit of mass: none of {', '.join(GRAMS)}")
     return GRAMS[unit]
+
+
+def check_weighing(mass_unit: str, scale: Decimal, capacity_g: Decimal, stable_spread_g: Decimal) -> None:
+    """Refuse settings of a scale that can never weigh.
+
+    Raises:
+        ValueError: one line that names the key.
+    """
+    grams_of(mass_unit)
+    if not scale.is_finite() or scale == 0:
+        raise ValueError(f"scale {scale} must be a number other than 0")
+    if not capacity_g.is_finite() or capacity_g <= 0:
+        raise ValueError(f"capacity_g {capacity_g} must be more than 0")
+    if not stable_spread_g.is_finite() or stable_spread_g < 0:
+        raise ValueError(f"stable_spread_g {stable_spread_g} must be 0 or more")

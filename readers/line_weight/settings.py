@@ -8,7 +8,7 @@ import msgspec
 
 from readers.errors import FrameError
 from readers.line_weight.commands import FAULT, Form, Reading
-from readers.mass import GRAMS, grams_of
+from readers.mass import GRAMS, check_weighing
 from readers.settings import Baud, DeviceSettings, LineForm
 
 KNOWN_GROUPS = {"value", "unit", "channel", "stable", "moving"}
@@ -32,15 +32,9 @@ class LineWeightSettings(DeviceSettings, frozen=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
-        grams_of(self.mass_unit)
-        if not self.scale.is_finite() or self.scale == 0:
-            raise ValueError(f"scale {self.scale} must be a number other than 0")
+        check_weighing(self.mass_unit, self.scale, self.capacity_g, self.stable_spread_g)
         if not self.offset.is_finite():
             raise ValueError(f"offset {self.offset} must be a number")
-        if not self.capacity_g.is_finite() or self.capacity_g <= 0:
-            raise ValueError(f"capacity_g {self.capacity_g} must be more than 0")
-        if not self.stable_spread_g.is_finite() or self.stable_spread_g < 0:
-            raise ValueError(f"stable_spread_g {self.stable_spread_g} must be 0 or more")
         _compiled("fault", self.fault)
         groups = _compiled("pattern", self.pattern).groupindex
         if self.pattern and not {"value"} <= groups.keys() <= KNOWN_GROUPS:

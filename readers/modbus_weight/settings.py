@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from readers.mass import grams_of
+from readers.mass import check_weighing, grams_of
 from readers.modbus_rtu.master import ModbusSettings
 from readers.modbus_weight.registers import Order, Status, Value, ValueType, register_count
 
@@ -35,13 +35,7 @@ class ModbusWeightSettings(ModbusSettings, frozen=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
-        grams_of(self.mass_unit)
-        if not self.scale.is_finite() or self.scale == 0:
-            raise ValueError(f"scale {self.scale} must be a number other than 0")
-        if not self.capacity_g.is_finite() or self.capacity_g <= 0:
-            raise ValueError(f"capacity_g {self.capacity_g} must be more than 0")
-        if not self.stable_spread_g.is_finite() or self.stable_spread_g < 0:
-            raise ValueError(f"stable_spread_g {self.stable_spread_g} must be 0 or more")
+        check_weighing(self.mass_unit, self.scale, self.capacity_g, self.stable_spread_g)
         if self.address + register_count(self.value_type) > 0x10000:
             raise ValueError(f"address {self.address} is the last register, and {self.value_type} takes two")
         self._check_status()
