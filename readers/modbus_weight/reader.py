@@ -133,6 +133,7 @@ class ModbusScale:
             weight = await self._poll()
             if weight is not None:
                 yield weight
+                self._trouble.ends(loop.time())  # however long the weight was looked at
             self._poll_at_s = max(self._poll_at_s + self._settings.poll_ms / 1000, loop.time())
             await asyncio.sleep(self._poll_at_s - loop.time())
 

@@ -207,6 +207,18 @@ async def test_silence_is_borne_for_a_while(tmp_path):
         assert scale.health.rearms >= 2
 
 
+async def test_a_weight_may_be_looked_at_for_longer_than_trouble_is_borne(tmp_path):
+    shelf = Shelf()
+    async with opened(shelf, tmp_path, patience=Patience(answer_s=0.02, dead_s=0.3)) as (scale, _):
+        weights = scale.weights()
+        await anext(weights)
+        await asyncio.sleep(0.35)
+        shelf.device.manners = Manners(deaf_for=shelf.device._answered + 1)
+        assert (await anext(weights)).grams == 1000
+        assert scale.health.rearms == 1
+        await weights.aclose()
+
+
 async def test_an_answer_that_comes_too_late_is_not_taken_for_the_next(tmp_path):
     shelf = Shelf(Pan(1.0))
     patience = Patience(answer_s=0.02, dead_s=9)
