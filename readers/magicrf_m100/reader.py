@@ -7,7 +7,7 @@
     region = "us"            # china_900, us, europe, china_800, korea
     power_dbm = 26.0         # read back; more than the module can do is refused
     hopping = true           # false: stays on `channel`
-    channel = 0              # only with hopping = false
+    # channel = 0            # instead, with hopping = false
     hop_channels = [0, 5]    # optional: hop between these only
     q = 4                    # 2**q slots a round: 4 for some 10 tags in the field, 6 for 50
     session = 0              # 0 reports a tag in every round, which presence needs
