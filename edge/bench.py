@@ -26,7 +26,7 @@ EXAMPLES = """Examples:
   tacet bench start
 """
 
-Name = Literal["presence", "match", "scan", "wire", "replay", "crafted", "flood", "snapshot", "start", "all"]
+Name = Literal["presence", "match", "scan", "codec", "wire", "replay", "crafted", "flood", "snapshot", "start", "all"]
 MODERATE = Sizes()
 Bench = Callable[[Sizes], Iterator[msgspec.Struct]]
 
@@ -52,8 +52,9 @@ def bench(
     """Measure the hot path on this machine: fresh state per pass, the median, and what it compares with in the same run.
 
     presence: the whole semantics with member match. match: member look-up alone. scan: bytes of a reader to frames.
-    wire: these bytes to events. replay: a recorded log. crafted: EPCs made to collide. flood: strays by the million.
-    snapshot: saving the engine's state. start: compiling and loading the kernels.
+    codec: the same in Python, for every protocol. wire: a reader's bytes to events. replay: a recorded log.
+    crafted: EPCs made to collide. flood: strays by the million. snapshot: saving the engine's state. start: compiling
+    and loading the kernels.
     """
     from edge.kernels import warm_up_kernels
 

@@ -150,6 +150,13 @@ def test_every_streaming_protocol_is_scanned_and_nothing_of_it_lost_but_to_false
     assert scan["slowest"] in protocols
 
 
+def test_every_codec_is_measured_beside_its_line() -> None:
+    codec = result_of("codec")
+    assert {"mercury", "tfmini", "mt-sics", "rdm6300", "modbus-rtu"} <= {each["protocol"] for each in codec["measured"]}
+    assert all(each["times_the_line"] > 0 for each in codec["measured"])
+    assert codec["slowest"] in {each["protocol"] for each in codec["measured"]}
+
+
 def test_one_batch_size_of_ones_own() -> None:
     (presence,) = run("presence", *SMALL, "--batch", "777")
     assert [each["batch"] for each in presence["measured"]] == [777, 777]
