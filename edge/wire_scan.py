@@ -42,7 +42,7 @@ class WireScan:
         view, end, quiet = np.frombuffer(data, np.uint8), len(data) - scan.PADDING, int(not chunk.data)
         at, done, reads, more = 0, 0, 0, True
         others: list[bytes] = []
-        self._counts[:] = 0
+        self._counts.fill(0)
         while more:
             row, stop = self._ring.room()
             at, last, found, done = self._scan(

@@ -5,6 +5,8 @@ first.  One whose high bits go first has its table's entries with their two byte
 well, and both kinds are one kernel.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ _BYTE = np.uint64(0xFF)
 _BYTES_A_STEP = 8
 
 
+@cache
 def make_reflected_table(polynomial: int) -> NDArray[np.uint16]:
     """Of a CRC whose low bits go first: uint16[8 * 256].
 
@@ -27,6 +30,7 @@ def make_reflected_table(polynomial: int) -> NDArray[np.uint16]:
     return _with_steps(table)
 
 
+@cache
 def make_table(polynomial: int) -> NDArray[np.uint16]:
     """Of a CRC whose high bits go first, as 0x1021 for the same polynomial: uint16[8 * 256]."""
     table = np.arange(256, dtype=np.uint16) << np.uint16(8)

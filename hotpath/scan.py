@@ -235,7 +235,7 @@ def _count_tags(wire: Wire, report: np.void, data: NDArray[np.uint8], at: int, s
     for _ in range(tags):
         tag_at, tag_len = _find_tag(report, data, next_at, limit)
         next_at = tag_at + tag_len + report["after_epc"]
-        if tag_len < report["pc_size"] or next_at > limit:
+        if next_at > limit:
             return _BROKEN
         if report["pc_size"] and _byte(data, tag_at) >> 3 << 1 != tag_len - 2:
             return _BROKEN

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hotpath import scan
+from readers.magicrf_m100.codec import Frame
 from readers.mercury.records import Metadata
 from readers.uhfreader18.commands import Dialect
 from readers.uhfreader18.scan import wire_18
@@ -116,6 +117,32 @@ def test_a_signal_that_is_not_reported_is_the_assumed_one_to_the_hundredth() -> 
     scanner = Scanner(spoken)
     scanner.feed(REPORTS[UHFREADER18], 0)
     assert scanner.columns.rssi_cdbm[0] == -6025
+
+
+BAD = {
+    "a PC that announces less": (M100, notice(EPC, pc=0x2800)),
+    "no room for a PC": (M100, Frame(2, 0x22, b"\xc9").to_bytes()),
+    "a PC that announces more": (R2000, r2000_streams.report(EPC, pc=0x3800)),
+    "an odd EPC": (UHFREADER18, uhfreader18_streams.report(Dialect.OLD, EPC[:-1])),
+    "no EPC": (UHFREADER18, uhfreader18_streams.report(Dialect.OLD, b"")),
+    "an EPC of 64 bytes": (UHFREADER288, inventory(Dialect.NEW, [EPC, bytes(64)])),
+    "an EPC of one byte": (UHFREADER288, inventory(Dialect.NEW, [b"\x30", EPC])),
+    "a tag less than counted": (UHFREADER288, inventory(Dialect.NEW, [EPC], more=EPC)),
+    "a tag that is cut off": (UHFREADER18, inventory(Dialect.OLD, [EPC, EPC[:4]], more=b"\x0c\x30")),
+    "no antenna": (UHFREADER288, inventory(Dialect.NEW, [EPC], mask=0)),
+    "a record cut off in the EPC": (MERCURY, streamed(EPC, pc=0x5000, epc_bits=192)),
+    "a record cut off in the CRC": (MERCURY, streamed(EPC, pc=0x3800, epc_bits=144)),
+    "a record without a PC": (MERCURY, streamed(b"", epc_bits=16)),
+    "embedded data longer than the frame": (MERCURY, streamed(EPC, data_bits=4096)),
+    "an XPC that is cut off": (MERCURY, streamed(b"\x80\x00", pc=0x0A00)),
+    "a tag that is not Gen2": (MERCURY, streamed(EPC, protocol=3)),
+}
+
+
+@pytest.mark.parametrize(("spoken", "frame"), BAD.values(), ids=BAD)
+def test_a_report_that_contradicts_itself_is_a_bad_one(spoken: Spoken, frame: bytes) -> None:
+    found = check(spoken, [REPORTS[spoken] + frame + REPORTS[spoken], b""])
+    assert (len(found.rows), found.bad_frames) == (2, 1)
 
 
 def test_records_with_other_metadata_are_left_to_the_driver() -> None:
