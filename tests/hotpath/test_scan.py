@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from hotpath import scan
 from readers.magicrf_m100.codec import Frame
-from readers.mercury.records import Metadata
+from readers.mercury.records import OPERATION_FAILED, Metadata
+from readers.mercury.scan import METADATA
 from readers.uhfreader18.commands import Dialect
 from readers.uhfreader18.scan import wire_18
 from tests.readers.vectors import load
@@ -160,6 +161,26 @@ def test_data_embedded_in_a_record_is_passed_over(data: bytes) -> None:
         scanner = Scanner(MERCURY)
         scanner.feed(streamed(EPC, options=options, data=data), 0)
         assert scanner.rows == [(0, (EPC, 1, -60, True))]
+
+
+ODD_LENGTHS = {
+    "an error code instead of data": streamed(EPC, data=b"\x04\x0a", data_bits=OPERATION_FAILED),
+    "bits of data that fill no byte": streamed(EPC, data=b"\xab\xc0", data_bits=12),
+    "bits of an EPC that fill no byte": streamed(EPC, epc_bits=121),
+    "something behind the record": streamed(EPC, more=b"\x01\x02"),
+    "two options": streamed(EPC, options=b"\x88\x10"),
+    "the short record": streamed(EPC, metadata=METADATA),
+    "the short record behind two options": streamed(EPC, options=b"\x88\x10", metadata=METADATA),
+    "one word of XPC": streamed(b"\x00\x01" + EPC, pc=0x3A00),
+    "two words of XPC": streamed(b"\x80\x01\x00\x02" + EPC, pc=0x4200),
+    "the sixteenth antenna": streamed(EPC, ports=0x01),
+}
+
+
+@pytest.mark.parametrize("frame", ODD_LENGTHS.values(), ids=ODD_LENGTHS)
+def test_a_record_is_read_whatever_it_holds_besides(frame: bytes) -> None:
+    ((_, (epc, *_)),) = check(MERCURY, [frame, b""]).rows
+    assert epc == EPC
 
 
 def busy(number: int) -> int:
