@@ -63,3 +63,6 @@ class PrinterConfig:
     type: str
     port: Path
     settings: Mapping[str, object] = field(default_factory=dict)
+
+
+AnyDeviceConfig = ReaderConfig | ScaleConfig | SensorConfig | ActuatorConfig | PrinterConfig

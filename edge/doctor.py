@@ -11,18 +11,18 @@ import typer
 from rich.console import Console
 
 from edge.config import EdgeConfig, load_config
+from edge.device_config import AnyDeviceConfig
+from edge.doctor_findings import Finding, celsius, warned
 from edge.doctor_probes import (
-    Finding,
-    celsius,
     examine_broker,
     examine_port,
+    examine_port_name,
     examine_printer,
-    examine_reader,
     examine_scale,
     examine_sensor,
     examine_server,
-    warned,
 )
+from edge.doctor_readers import examine_reader
 from edge.presence_config import zones_of
 
 MARKS = {0: "[green]ok[/]   ", 1: "[yellow]look[/] ", 2: "[red]wrong[/]"}
@@ -74,7 +74,7 @@ async def examine(config: EdgeConfig) -> list[Finding]:
     findings.append(await examine_broker(config.broker.host, config.broker.port))
     server, status = await examine_server(config.server)
     agent = running_agent(config.agent, status)
-    findings += server
+    findings += [*server, *examine_port_names(config)]
     if agent is None:
         return [*findings, no_agent(config.agent), *await examine_devices(config), *await examine_printers(config)]
     findings += [*examine_agent(agent), *examine_coverage(zones_of(config), status)]
@@ -168,16 +168,22 @@ def lease(stats: dict[str, Any]) -> Finding:
 
 async def examine_devices(config: EdgeConfig) -> list[Finding]:
     """Each device, opened by ourselves, all at once; those without a port to open are reported as such."""
-    ports = [(device.id, device.port) for device in config.readers]
-    ports += [(device.id, device.port) for device in config.scales]
-    ports += [(device.id, device.port) for device in config.sensors]
-    relays = [(str(device.id), device.port) for device in config.actuators]
-    broken = {name: finding for name, port in [*ports, *relays] if (finding := examine_port(name, port))}
-    probes = [examine_reader(r.type, r.id, r.port, r.settings) for r in config.readers if r.id not in broken]
-    probes += [examine_scale(s.type, s.id, s.port, s.settings) for s in config.scales if s.id not in broken]
+    devices: Sequence[AnyDeviceConfig] = [*config.readers, *config.scales, *config.sensors, *config.actuators]
+    broken = {device.id: finding for device in devices if (finding := examine_port(device.id, device.port))}
+    own_goods = tuple(bytes.fromhex(prefix) for prefix in config.site.own_goods)
+    readers = [examine_reader(reader, own_goods) for reader in config.readers if reader.id not in broken]
+    probes = [examine_scale(s.type, s.id, s.port, s.settings) for s in config.scales if s.id not in broken]
     probes += [examine_sensor(s.type, s.id, s.port, s.settings) for s in config.sensors if s.id not in broken]
-    silent = [Finding(0, f"{name}: {port} is there") for name, port in relays if name not in broken]
-    return [*broken.values(), *silent, *await asyncio.gather(*probes)]
+    silent = [Finding(0, f"{a.id}: {a.port} is there") for a in config.actuators if a.id not in broken]
+    read, probed = await asyncio.gather(asyncio.gather(*readers), asyncio.gather(*probes))
+    return [*broken.values(), *silent, *(each for found in read for each in found), *probed]
+
+
+def examine_port_names(config: EdgeConfig) -> list[Finding]:
+    """The ports whose names may mean another device tomorrow; asked also while an agent holds them."""
+    devices: Sequence[AnyDeviceConfig] = [*config.readers, *config.scales, *config.sensors, *config.actuators]
+    devices = [*devices, *config.printers]
+    return [finding for device in devices if (finding := examine_port_name(device.id, device.port))]
 
 
 async def examine_printers(config: EdgeConfig) -> list[Finding]:

@@ -4,16 +4,18 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from edge.actuators.printers import open_printer
-from readers.errors import ReaderError
-from readers.health import ReaderHealth
-from readers.registry import open_reader, open_scale, open_sensor
+from edge.doctor_findings import Finding, answers, troubled
+from edge.doctor_silence import examine_silence
+from readers.errors import ReaderError, ReaderTimeout
+from readers.port_names import lasting_name
+from readers.registry import Scale, Sensor, open_scale, open_sensor
 
 PROBE_S = 3.0
 DEVICE_S = 8.0
@@ -21,20 +23,6 @@ DEVICE_S = 8.0
 _ANONYMOUS_CONNECT = b"\x10\x12\x00\x04MQTT\x04\x02\x00\x0a\x00\x06doctor"
 _CONNACK = 0x20
 _ACCEPTED = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report.
-
-    Args:
-        level: 2 wrong, 1 worth a look, 0 good.
-        next_step: what to do; empty where nothing needs doing.
-    """
-
-    level: int
-    what: str
-    next_step: str = ""
 
 
 async def examine_broker(host: str, port: int) -> Finding:
@@ -99,38 +87,29 @@ def examine_port(device_id: str, port: Path) -> Finding | None:
     return None
 
 
-async def examine_reader(type_name: str, reader_id: str, port: Path, settings: Mapping[str, object]) -> Finding:
-    """Open the reader, set it up and wait for a first read; the agent must not be running on it."""
-    try:
-        async with (
-            asyncio.timeout(DEVICE_S),
-            open_reader(type_name, reader_id, str(port), settings, time.time_ns) as reader,
-        ):
-            async for read in reader.reads():
-                tag = f"a tag at {read.rssi_dbm:.0f} dBm on antenna {read.antenna}"
-                return answers(reader_id, type_name, tag, reader.health)
-    except ReaderError as error:
-        return Finding(2, f"{reader_id}: {error}", "check cable, power and `type`; then run this again")
-    except TimeoutError:
-        return Finding(
-            1,
-            f"{reader_id}: {type_name} answers, but no tag in {DEVICE_S:.0f} s",
-            "hold a tag near; check antenna and power_dbm",
-        )
-    return Finding(2, f"{reader_id}: stopped reading", "run this again")
+def examine_port_name(device_id: str, port: Path) -> Finding | None:
+    """Whether the port's name may mean another device tomorrow; None where it is as good as there is."""
+    better = lasting_name(port)
+    if better is None:
+        return None
+    what = f"{device_id}: {port} may be another device after the next restart, or when plugs have been moved"
+    return Finding(1, what, f'write port = "{better}", which leads to it now')
 
 
 async def examine_scale(type_name: str, scale_id: str, port: Path, settings: Mapping[str, object]) -> Finding:
     """Open the scale and wait for a first weight."""
+
+    def opened(settings: Mapping[str, object]) -> AbstractAsyncContextManager[Scale]:
+        return open_scale(type_name, scale_id, str(port), settings, time.time_ns)
+
     try:
-        async with (
-            asyncio.timeout(DEVICE_S),
-            open_scale(type_name, scale_id, str(port), settings, time.time_ns) as scale,
-        ):
+        async with asyncio.timeout(DEVICE_S), opened(settings) as scale:
             async for weight in scale.weights():
                 return answers(scale_id, type_name, f"{weight.grams} g", scale.health)
+    except ReaderTimeout as error:
+        return await examine_silence(type_name, scale_id, port, settings, opened, error)
     except ReaderError as error:
-        return Finding(2, f"{scale_id}: {error}", "check cable, power and `type`; then run this again")
+        return troubled(scale_id, "", error)
     except TimeoutError:
         return Finding(
             2, f"{scale_id}: {type_name} sends no weight in {DEVICE_S:.0f} s", "is it overloaded, or showing an error?"
@@ -140,18 +119,21 @@ async def examine_scale(type_name: str, scale_id: str, port: Path, settings: Map
 
 async def examine_sensor(type_name: str, sensor_id: str, port: Path, settings: Mapping[str, object]) -> Finding:
     """Open the presence sensor and wait for its first report."""
+
+    def opened(settings: Mapping[str, object]) -> AbstractAsyncContextManager[Sensor]:
+        return open_sensor(type_name, sensor_id, str(port), settings, time.time_ns)
+
     try:
-        async with (
-            asyncio.timeout(DEVICE_S),
-            open_sensor(type_name, sensor_id, str(port), settings, time.time_ns) as sensor,
-        ):
+        async with asyncio.timeout(DEVICE_S), opened(settings) as sensor:
             async for sensed in sensor.proximities():
                 if sensed.occupied is not None:
                     where = "" if sensed.distance_cm is None else f" at {sensed.distance_cm} cm"
                     said = f"{'somebody' if sensed.occupied else 'nobody'}{where}"
                     return answers(sensor_id, type_name, said, sensor.health)
+    except ReaderTimeout as error:
+        return await examine_silence(type_name, sensor_id, port, settings, opened, error)
     except ReaderError as error:
-        return Finding(2, f"{sensor_id}: {error}", "check cable, power and `type`; then run this again")
+        return troubled(sensor_id, "", error)
     except TimeoutError:
         return Finding(
             1,
@@ -159,25 +141,6 @@ async def examine_sensor(type_name: str, sensor_id: str, port: Path, settings: M
             "clean its lens; aim it at something that it sees when nobody is there",
         )
     return Finding(2, f"{sensor_id}: stopped sending", "run this again")
-
-
-def answers(device_id: str, type_name: str, said: str, health: ReaderHealth) -> Finding:
-    """The finding for a device that works; worth a look where it warns of itself."""
-    what = f"{device_id}: {type_name} answers; {said}{celsius(health.temperature_c)}"
-    return warned(what, health.alarm) or Finding(0, what)
-
-
-def warned(what: str, alarm: str | None) -> Finding | None:
-    """The finding for a device's own warning, whose second half says what to do; None where there is none."""
-    if not alarm:
-        return None
-    why, _, step = alarm.partition("; ")
-    return Finding(1, f"{what}; it warns: {why}", step)
-
-
-def celsius(temperature_c: float | None) -> str:
-    """How warm a device says it is; empty where it does not."""
-    return "" if temperature_c is None else f", {temperature_c:.0f} C"
 
 
 async def examine_printer(type_name: str, printer_id: str, port: Path, settings: Mapping[str, object]) -> Finding:

@@ -123,6 +123,17 @@ def settings_for(type_name: str) -> type[DeviceSettings]:
     return cast("Driver[object]", load_driver(type_name, "reader", table, GROUP)).settings_type
 
 
+def bauds_of(type_name: str) -> tuple[int, ...]:
+    """The speeds at which a device of this type may be; none where its driver finds the speed by itself, or cannot ask.
+
+    Raises:
+        UnknownDevice: no such type.
+    """
+    table = next((table for table in (SCALES, SENSORS) if type_name in table), READERS)
+    bauds: tuple[int, ...] = getattr(load_driver(type_name, "reader", table, GROUP), "bauds", ())
+    return bauds
+
+
 def check_reader(type_name: str, settings: Mapping[str, object]) -> None:
     """Refuse a stanza that can never work, before anything opens.
 
@@ -130,6 +141,11 @@ def check_reader(type_name: str, settings: Mapping[str, object]) -> None:
         UnknownDevice, SettingsError: one line each; the caller adds which stanza.
     """
     decode_settings(settings, _find_reader(type_name).settings_type)
+
+
+def antennas_of(type_name: str, settings: Mapping[str, object]) -> tuple[int, ...]:
+    """The antennas that a reader reads with because of its settings, counted from 1.  Raises as `check_reader`."""
+    return decode_settings(settings, _find_reader(type_name).settings_type).active_antennas
 
 
 def check_scale(type_name: str, settings: Mapping[str, object]) -> None:

@@ -45,6 +45,7 @@ class Ld2410Sensor(SensorDriver[Frame]):
     """One radar on one port.  Entering sets it up and lets it report."""
 
     settings_type: ClassVar[type[DeviceSettings]] = Ld2410Settings
+    bauds: ClassVar[tuple[int, ...]] = (256_000, 115_200, 9600, 57_600, 19_200, 38_400, 230_400, 460_800)
 
     def __init__(
         self,

@@ -76,6 +76,7 @@ class ModbusScale:
     """
 
     settings_type: ClassVar[type[DeviceSettings]] = ModbusWeightSettings
+    bauds: ClassVar[tuple[int, ...]] = (9600, 19200, 38400, 115200, 4800, 57600, 2400)
 
     def __init__(
         self,

@@ -63,6 +63,7 @@ class MtSicsScale(FrameDriver[Line]):
     """
 
     settings_type: ClassVar[type[DeviceSettings]] = MtSicsSettings
+    bauds: ClassVar[tuple[int, ...]] = (9600, 4800, 2400, 19200, 38400)
 
     def __init__(
         self,

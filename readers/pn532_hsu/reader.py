@@ -67,6 +67,7 @@ class Pn532Reader(FrameDriver[Frame]):
     """
 
     settings_type: ClassVar[type[DeviceSettings]] = Pn532Settings
+    bauds: ClassVar[tuple[int, ...]] = (115200, 9600, 19200, 38400, 57600, 230400, 460800, 921600)
 
     def __init__(
         self,

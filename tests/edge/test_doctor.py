@@ -10,7 +10,8 @@ import pytest
 from edge import doctor_probes
 from edge.config import load_config
 from edge.doctor import examine, examine_agent, examine_coverage, lease, running_agent
-from edge.doctor_probes import answers, examine_broker, examine_port, examine_sensor, examine_server
+from edge.doctor_findings import answers
+from edge.doctor_probes import examine_broker, examine_port, examine_sensor, examine_server
 from readers.health import ReaderHealth
 from simulators.hlk_ld2410 import Ld2410Device, Scene
 from simulators.tfmini import Echo, TfMiniDevice

@@ -6,7 +6,7 @@ import pytest
 
 from edge.config import load_config
 from edge.doctor import examine_printers
-from edge.doctor_probes import Finding
+from edge.doctor_findings import Finding
 from simulators.escpos_label import EscposDevice
 from simulators.escpos_label.device import Firmware
 from tests.readers.simulated import simulated
