@@ -23,7 +23,7 @@ from edge.config_parts import Antenna, BrokerAddress, OutboxLimits, ShelfItem, S
 from edge.device_config import ActuatorConfig, PrinterConfig, ReaderConfig, ScaleConfig, SensorConfig
 from readers.errors import SetupError
 from readers.model import ReaderId
-from readers.registry import check_reader, check_scale, check_sensor
+from readers.registry import antennas_of, check_reader, check_scale, check_sensor
 
 S = TypeVar("S", bound=Strict)
 HOST = r"^(([0-9A-Za-z_-]{1,63}\.)*[0-9A-Za-z_-]{1,63}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$"
@@ -141,6 +141,7 @@ class _Stanzas:
         numbers = [antenna.number for antenna in own.antennas]
         if not numbers or len(set(numbers)) < len(numbers):
             raise ConfigError(f"{self._path}: reader {own.id!r}: give each antenna once, by its own number")
+        self._check_in_use(own.id, numbers, antennas_of(own.type, settings))
         for antenna in own.antennas:
             zone = self._zone(f"reader {own.id!r}", antenna.zone)
             if antenna.side and zone.kind != "door":
@@ -190,6 +191,18 @@ class _Stanzas:
         except (msgspec.ValidationError, SetupError) as error:
             raise ConfigError(f"{where}: {error}") from error
         return own, settings
+
+    def _check_in_use(self, reader_id: str, numbers: Sequence[int], used: Sequence[int]) -> None:
+        """Reads of an antenna without a zone would be lost, and a zone whose antenna does not read would seem empty."""
+        where, reads_with = f"{self._path}: reader {reader_id!r}", ", ".join(map(str, used))
+        for number in used:
+            if number not in numbers:
+                raise ConfigError(f"{where}: it reads with antenna {number}, to which `antennas` gives no zone")
+        for number in numbers:
+            if number not in used:
+                raise ConfigError(
+                    f"{where}: `antennas` has {number}, with which it does not read: it reads with {reads_with}"
+                )
 
     def _zone(self, who: str, zone_id: str) -> Zone:
         """A zone of the site file that is ours."""

@@ -24,6 +24,11 @@ class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         """How the line carries a byte; a key of the stanza only where devices of one type differ in it."""
         return "8N1"
 
+    @property
+    def active_antennas(self) -> tuple[int, ...]:
+        """The antennas a reader reads with, counted from 1; a key of the stanza only where a reader may have several."""
+        return (1,)
+
 
 def decode_settings(stanza: Mapping[str, object], model: type[S]) -> S:
     """Turn the device's part of a TOML stanza into its settings.

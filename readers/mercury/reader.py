@@ -6,7 +6,7 @@
     port = "/dev/serial/by-id/…"
     region = "eu3"           # na North America, eu3 Europe, prc China, …; the error for a wrong one lists the module's
     power_dbm = 27.0         # outside what the module says it can do is refused
-    active_antennas = [1]    # in turn; each should be in `antennas`
+    active_antennas = [1]    # in turn; the same as in `antennas`
     session = 0              # 0 reports a tag in every round, which presence needs
     target = "A"             # A, B, AB, BA
     q = 4                    # optional: 2**q slots a round; unset: as many as the module finds good

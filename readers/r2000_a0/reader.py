@@ -9,7 +9,7 @@
     last_mhz = 928.0
     power_dbm = 27             # or a list, one for each of active_antennas; read back, more than it can do is refused
     ports = 4                  # how many the reader has: 4 (also for fewer) or 8
-    active_antennas = [1, 2]   # in turn; each should be in `antennas`
+    active_antennas = [1, 2]   # in turn; the same as in `antennas`
     session = 1                # optional, with target = "A"; unset: the reader's own.  Each antenna then gets orders of its own
     repeat = 1                 # rounds of one order; 255 keeps orders as short as the tags allow
     stay = 1                   # rounds at one antenna before the next; only without session

@@ -205,7 +205,9 @@ def test_wrong_presence_settings_name_the_key(edge_folder: Path, text: str, word
 def test_the_sides_of_a_door_come_into_the_layout(edge_folder: Path) -> None:
     one = '{ number = 1, zone = "door", floor_dbm = -72 }'
     two = '{ number = 1, zone = "door", side = "outside" }, { number = 2, zone = "door", side = "inside" }'
-    layout = make_layout(load_config(edit(edge_folder, one, two)))
+    edit(edge_folder, one, two)
+    edit(edge_folder, 'type = "magicrf-m100"', 'type = "uhfreader288"\nactive_antennas = [1, 2]')
+    layout = make_layout(load_config(edit(edge_folder, "power_dbm = 26.0", "power_dbm = 26")))
     assert [antenna.side for antenna in layout.antennas[:3]] == ["outside", "inside", ""]
 
 
@@ -256,3 +258,48 @@ def test_what_is_wrong_about_a_printer_is_said(edge_folder: Path, old: str, new:
     with pytest.raises(ConfigError) as error:
         load_config(with_printer(edge_folder, old, new))
     assert re.search(words, str(error.value)), str(error.value)
+
+
+R2000 = """
+[[readers]]
+id = "r-gate"
+type = "r2000-a0"
+port = "sim/r-gate"
+region = "us"
+power_dbm = 27
+active_antennas = [1, 2]
+antennas = [{ number = 1, zone = "desk" }, { number = 2, zone = "desk" }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[1, 2]", "[1, 2, 3]", "reader 'r-gate': it reads with antenna 3, to which `antennas` gives no zone"),
+        (
+            "active_antennas = [1, 2]",
+            "",
+            "reader 'r-gate': `antennas` has 2, with which it does not read: it reads with 1",
+        ),
+        ("[1, 2]", "[2]", "reader 'r-gate': `antennas` has 1, with which it does not read: it reads with 2"),
+    ],
+)
+def test_an_antenna_that_reads_without_a_zone_or_has_one_and_does_not_read_is_refused(
+    edge_folder: Path, old: str, new: str, words: str
+) -> None:
+    path = edge_folder / "edge.toml"
+    path.write_text(path.read_text() + R2000.replace(old, new, 1))
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert words in str(error.value)
+
+
+def test_several_antennas_each_with_its_zone_are_accepted(edge_folder: Path) -> None:
+    path = edge_folder / "edge.toml"
+    path.write_text(path.read_text() + R2000)
+    assert [antenna.number for antenna in load_config(path).readers[-1].antennas] == [1, 2]
+
+
+def test_a_reader_with_one_antenna_has_no_second(edge_folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"r-door.*it reads with antenna 1, to which `antennas` gives"):
+        load_config(edit(edge_folder, "number = 1", "number = 2"))
