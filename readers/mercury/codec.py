@@ -82,7 +82,7 @@ class AnswerDecoder(StreamDecoder[Answer]):
         return _next_header(buffer, start)
 
     def _examine(self, buffer: bytearray, start: int) -> Sound[Answer] | Broken | None:
-        if start + 3 < len(buffer) and buffer[start + 3] > MAX_STATUS_CLASS:
+        if len(buffer) - start > 3 and buffer[start + 1] <= MAX_ANSWER and buffer[start + 3] > MAX_STATUS_CLASS:
             return Broken(f"no status 0x{buffer[start + 3]:02x}..")
         size = _sound_size(buffer, start, ANSWER_OVERHEAD, MAX_ANSWER)
         if not isinstance(size, int):
