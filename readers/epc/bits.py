@@ -3,6 +3,7 @@
 WORD_BITS = 16
 MAX_WORDS = 31
 """What the five length bits of a tag's protocol control word can say."""
+MAX_BYTES = MAX_WORDS * WORD_BITS // 8
 
 
 class EpcError(ValueError):

@@ -3,7 +3,7 @@
 Some 10 microseconds each way: the shelf fusion asks once per tag, the stream of reads never does.
 """
 
-from readers.epc.bits import BitReader, BitWriter, EpcError
+from readers.epc.bits import MAX_BYTES, BitReader, BitWriter, EpcError
 from readers.epc.keys import Key, Raw
 from readers.epc.segments import Segment
 from readers.epc.tables import CARRIED_RAW, SCHEME_OF_HEADER, SCHEMES, Scheme
@@ -17,6 +17,8 @@ def decode(epc: bytes) -> Key | Raw:
     """
     if not epc:
         return Raw(epc, "no header")
+    if len(epc) > MAX_BYTES:
+        return Raw(epc, f"{len(epc)} bytes, an EPC bank holds {MAX_BYTES}")
     scheme = SCHEME_OF_HEADER.get(epc[0])
     if scheme is None:
         known = f" is {CARRIED_RAW[epc[0]]}, not read here" if epc[0] in CARRIED_RAW else " is none we know"

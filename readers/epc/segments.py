@@ -79,7 +79,9 @@ class Integer:
 
     def write(self, bits: BitWriter, fields: tuple[str, ...]) -> None:
         """As `Segment`."""
-        bits.put(to_plain_integer(self._short(fields[0])), self.size_bits)
+        value = to_plain_integer(fields[0])
+        self._short(fields[0])
+        bits.put(value, self.size_bits)
 
     def _short(self, text: str) -> str:
         if self.most_digits is not None and len(text) > self.most_digits:

@@ -58,7 +58,7 @@ def to_plain_integer(text: str) -> int:
         EpcError: letters, a sign, or a leading zero, which an integer on a tag would lose.
     """
     if len(text) > _MOST_DIGITS:
-        raise EpcError(f"{text[:_MOST_DIGITS]}… has too many digits")
+        raise EpcError(f"{text[:_MOST_DIGITS]!r}… has too many digits")
     if not text or set(text) - DIGITS or (text[0] == "0" and text != "0"):
         raise EpcError(f"{text!r} is not a plain integer without leading zeros")
     return int(text)

@@ -131,7 +131,8 @@ def _from_identifiers(text: str, family: Family, pairs: list[tuple[str, str]]) -
         elif identifier in DATE_KINDS.values() and family.name == "sgtin" and date is None:
             date = (identifier, other)
         else:
-            raise EpcError(f"({identifier}) in {text!r} is no part of an EPC of ({family.key_ai}); leave it out")
+            named = f"({identifier})" if set(identifier) <= DIGITS else repr(identifier)
+            raise EpcError(f"{named} in {text!r} is no part of an EPC of ({family.key_ai}); leave it out")
     if family.serial_ai is not None and serial is None:
         raise EpcError(f"{text!r} has no ({family.serial_ai}): only a thing with its serial has an EPC")
     rest = []
