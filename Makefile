@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check bench bench-peers bench-accuracy system-deps clean
+.PHONY: help install demo test check fuzz bench bench-peers bench-accuracy system-deps clean
 
 help:
 	@echo "make demo         a simulated store, live, until Ctrl-C"
 	@echo "make test         the whole test suite"
 	@echo "make check        format, lint, types, import rules"
+	@echo "make fuzz         a coverage-guided search for input that a codec cannot bear: FUZZ_S=60 seconds each"
 	@echo "make bench        the benchmarks of BENCHMARKS.md, full size: some minutes, 4 GiB"
 	@echo "make bench-peers  presence beside tuned C++ in turn on one core (needs g++)"
 	@echo "make bench-accuracy  presence against the truth of a simulated store, beside three published rules"
@@ -40,12 +41,19 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+FUZZ_S ?= 60
+
+fuzz: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,fuzz]'
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S)
+
 FULL := --read-count 5000000 --member-count 10000000
 
 bench: install bench-peers bench-accuracy
 	$(BIN)/tacet bench presence $(FULL) --json
 	$(BIN)/tacet bench match $(FULL) --json
 	$(BIN)/tacet bench scan --json
+	$(BIN)/tacet bench codec --json
 	$(BIN)/tacet bench wire $(FULL) --json
 	$(BIN)/tacet bench replay --read-count 5000000 --passes 3 --json
 	$(BIN)/tacet bench crafted --json

@@ -1,0 +1,25 @@
+"""One search, in a process of its own: `python -m tests.fuzz.child TARGET [libFuzzer options] CORPUS`; never returns.
+
+What is searched must be imported here and nowhere before, because only then does the fuzzer see which way it goes.
+"""
+
+import importlib
+import sys
+
+import atheris
+
+
+def main() -> None:
+    with atheris.instrument_imports(include=["readers"]):
+        from readers.capture import PROTOCOLS
+        from tests.fuzz.targets import TARGETS
+
+        device = sys.argv[1].partition(".")[0]
+        if device in PROTOCOLS:
+            importlib.import_module(PROTOCOLS[device])
+    atheris.Setup([sys.argv[0], *sys.argv[2:]], TARGETS[sys.argv[1]])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
