@@ -13,7 +13,7 @@ from readers.errors import FrameError
 from readers.r2000_a0.codec import Frame
 from readers.r2000_a0.commands import INVENTORIES, PORTS, Command
 
-OK, ANTENNA_MISSING, NO_RETURN_LOSS = 0x10, 0x22, 0xEE
+OK, ANTENNA_MISSING, NO_TAG, NO_RETURN_LOSS = 0x10, 0x22, 0x36, 0xEE
 ERROR_MEANINGS: Mapping[int, str] = {
     0x11: "failed",
     0x20: "mcu_reset_error",
@@ -27,7 +27,7 @@ ERROR_MEANINGS: Mapping[int, str] = {
     0x33: "write_error",
     0x34: "lock_error",
     0x35: "kill_error",
-    0x36: "no_tag",
+    NO_TAG: "no_tag",
     0x37: "inventory_ok_access_failed",
     0x38: "buffer_empty",
     0x40: "access_failed_or_wrong_password",
@@ -56,9 +56,7 @@ ERROR_MEANINGS: Mapping[int, str] = {
     0x57: "power_too_low",
 }
 RSSI_ZERO_DBM = -129
-LONGEST_FAILURE = 2
-"""Data of an answer to an inventory that are longer than this are proof that the reader reads."""
-_FAILURE, _ANTENNA_FAILURE, _ROUND_END = 1, LONGEST_FAILURE, 7
+_FAILURE, _ANTENNA_FAILURE, _ROUND_END = 1, 2, 7
 _LOW_PORTS, _HIGH_PORTS = 0x03, 0x80
 
 
@@ -93,8 +91,7 @@ class RoundEnd:
     """An order to look for tags is done, and the reader rests until the next.
 
     Args:
-        antenna: counted from 1; None of a fast switch order.
-        reads_per_s: None of a fast switch order.
+        antenna, reads_per_s: None of a fast switch order; antennas count from 1.
         total_reads: reads, not tags.
         duration_ms: of a fast switch order; None of any other.
     """
@@ -118,6 +115,9 @@ class Failure:
     antenna: int | None = None
 
 
+NO_TAG_FAILURE, EMPTY_ROUND = Failure(NO_TAG), RoundEnd(None, None, 0, None)
+
+
 @dataclass(frozen=True, slots=True)
 class BufferedTag:
     """One tag of the reader's buffer.
@@ -137,6 +137,11 @@ class BufferedTag:
     channel: int
     antenna: int
     reads: int
+
+
+def is_sign_of_life(frame: Frame) -> bool:
+    """Whether the frame proves that the reader reads: a report of a tag, or an end of round, that of an empty one, too."""
+    return frame.command in INVENTORIES and (len(frame.data) > _ANTENNA_FAILURE or frame.data == bytes([NO_TAG]))
 
 
 def parse_inventory(frame: Frame) -> TagReport | RoundEnd | Failure | None:
@@ -240,12 +245,14 @@ def parse_byte(frame: Frame) -> int:
     return _exactly(frame, 1)[0]
 
 
-def parse_temperature_c(frame: Frame) -> int:
-    """How warm the reader is.
+def parse_temperature_c(frame: Frame) -> int | None:
+    """How warm the reader is; None where it refuses to say.
 
     Raises:
         FrameError: not two bytes.
     """
+    if len(frame.data) == _FAILURE:
+        return None
     above_zero, degrees = _exactly(frame, 2)
     return degrees if above_zero else -degrees
 

@@ -9,7 +9,7 @@ from readers.model import ClockNs, ReaderId
 from readers.ports import BytePort, drain
 from readers.r2000_a0 import answers, commands
 from readers.r2000_a0.codec import Frame, FrameDecoder
-from readers.r2000_a0.settings import R2000Settings
+from readers.r2000_a0.settings import ROUND_S, R2000Settings
 
 TRIES = 4
 """A reader that has just been started anew does not answer at once."""
@@ -23,7 +23,7 @@ class Patience:
         calm_s: for an old order to end by itself.
         answer_s: for the answer to a command; writing to flash takes over 0.1 s.
         silent_s: of silence in an order before ordering anew, beside `round_s` for each of its rounds.
-        round_s: the longest an inventory round without a tag may take.
+        round_s: of silence in each inventory round.
         dead_s: without a sign of life, although it answers, before giving up.
         temperature_s: from one question for the temperature to the next.
     """
@@ -31,7 +31,7 @@ class Patience:
     calm_s: float = 3.0
     answer_s: float = 0.5
     silent_s: float = 1.0
-    round_s: float = 0.1
+    round_s: float = ROUND_S
     dead_s: float = 5.0
     temperature_s: float = 30.0
 

@@ -28,6 +28,7 @@ that; a reader that goes on is started anew.  Settings live in the reader's flas
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from types import TracebackType
 from typing import ClassVar, Self
@@ -100,6 +101,13 @@ class R2000Reader(R2000Dialogue):
         return ()
 
     def _hear(self, said: RoundEnd | Failure) -> None:
+        """Take in how an order went.
+
+        The manual has the error that there is no tag for accesses to one only; a make that ends an empty round with it must
+        not count as broken whenever its field is empty [U].
+        """
+        if said == answers.NO_TAG_FAILURE:
+            said = answers.EMPTY_ROUND
         if isinstance(said, RoundEnd) and said.total_reads == 0:
             self.health.empty_polls += 1
         self._warn(self._rounds.hear(said))
@@ -110,7 +118,7 @@ class R2000Reader(R2000Dialogue):
             self.health.alarm = words
 
     def _is_sign_of_life(self, frame: Frame) -> bool:
-        return frame.command in commands.INVENTORIES and len(frame.data) > answers.LONGEST_FAILURE
+        return answers.is_sign_of_life(frame)
 
     def _listen_until_s(self) -> float:
         return self._silent_at_s
@@ -159,8 +167,12 @@ class R2000Reader(R2000Dialogue):
         return True
 
     async def _take_temperature(self) -> None:
-        told = await self._ask(commands.get_temperature(self._to), "the temperature")
-        self.health.temperature_c = warmth_c = answers.parse_temperature_c(told)
+        told = await self._reply(commands.get_temperature(self._to))
+        warmth_c = None if told is None else answers.parse_temperature_c(told)
+        if warmth_c is None:  # nice to know, no reason not to read
+            self._temperature_at_s = math.inf
+            return
+        self.health.temperature_c = warmth_c
         was_hot, self._is_hot = self._is_hot, warmth_c > self._settings.max_temperature_c
         if self._is_hot and not was_hot:
             self._warn(f"the reader is at {warmth_c} degrees C; give it air or less power")

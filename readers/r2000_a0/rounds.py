@@ -40,7 +40,7 @@ def plan_turns(settings: R2000Settings) -> tuple[Turn, ...]:
     if settings.session is not None:
         order = commands.session_inventory(to, settings.session, settings.target, repeat)
         return tuple(Turn((antenna,), order, repeat) for antenna in antennas)
-    if len(antennas) == 1:
+    if not settings.switches:
         return (Turn(antennas, commands.realtime_inventory(to, repeat), repeat),)
     stay, rest_ms = settings.stay, settings.interval_ms
     order = commands.fast_switch_inventory(

@@ -9,6 +9,9 @@ from readers.settings import DeviceSettings
 
 PowerDbm = Annotated[int, msgspec.Meta(ge=0, le=33)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=255)]
+ROUND_S = 0.1
+"""The longest an inventory round without a tag may take."""
+LONGEST_ORDER_S = 120
 Antenna = Annotated[int, msgspec.Meta(ge=1, le=8)]
 
 
@@ -43,6 +46,23 @@ class R2000Settings(DeviceSettings, frozen=True, forbid_unknown_fields=True, kw_
         if isinstance(self.power_dbm, tuple) and len(self.power_dbm) != len(antennas):
             raise ValueError("power_dbm must be one number, or a list with one for each of active_antennas")
         self.channels()
+        if self.longest_order_s > LONGEST_ORDER_S:
+            raise ValueError(
+                f"repeat, stay and interval_ms make orders of up to {self.longest_order_s:.0f} s, and a reader that died would not"
+                f" be missed for so long; at most {LONGEST_ORDER_S} s"
+            )
+
+    @property
+    def switches(self) -> bool:
+        """Whether several antennas take turns inside one order."""
+        return self.session is None and len(self.active_antennas) > 1
+
+    @property
+    def longest_order_s(self) -> float:
+        """How long an order may take."""
+        if not self.switches:
+            return self.repeat * ROUND_S
+        return self.repeat * len(self.active_antennas) * (self.stay * ROUND_S + self.interval_ms / 1000)
 
     def channels(self) -> tuple[int, int]:
         """The first and the last channel to hop between.

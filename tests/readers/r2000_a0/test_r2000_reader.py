@@ -16,6 +16,7 @@ from simulators.r2000_a0 import R2000Device
 from simulators.r2000_a0.settings import CHANNELS, CHINA, FCC, Firmware
 from tests.readers.r2000_a0.rig import (
     EPCS,
+    LATER,
     NOW_NS,
     SOON,
     FakeField,
@@ -159,6 +160,32 @@ async def test_frost_is_no_warning(tmp_path):
     device = R2000Device([FakeField(EPCS[0])], firmware=Firmware(temperature_c=-7))
     async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
         assert (reader.health.temperature_c, reader.health.alarms) == (-7, 0)
+
+
+@pytest.mark.parametrize("answer", [Frame(1, 0x7B, b"\x11").to_bytes(), b""])
+async def test_a_reader_that_does_not_tell_its_temperature_reads_all_the_same(tmp_path, answer):
+    device = R2000Device([FakeField(EPCS[0])])
+    obey = device._obey
+    device._obey = lambda command, now: answer if command.code == 0x7B else obey(command, now)
+    patience = replace(LATER, answer_s=0.1, temperature_s=0)
+    async with powered(device, tmp_path) as line, opened(line, SETTINGS, patience) as reader:
+        obeyed = spy(device)
+        assert await take_reads(reader, 3) == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)] * 3
+        assert reader.health.temperature_c is None
+        assert 0x7B not in {code for code, _ in obeyed}, "asked once, not before every order"
+
+
+async def test_no_tag_said_as_an_error_is_an_empty_round_and_no_failure(tmp_path, take):
+    device = R2000Device([FakeField()])
+    empty = Frame(1, 0x89, b"\x36").to_bytes()
+    end = device._end_order
+    device._end_order = lambda now_ns: empty if end(now_ns) else b""
+    async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
+        reading = asyncio.create_task(take(reader, 1))
+        await until(lambda: reader.health.empty_polls >= 5 or reading.done())
+        assert reader.health.signs_of_life >= 5
+        assert (reader.health.alarms, reader.health.rearms) == (0, 0)
+        reading.cancel()
 
 
 async def test_an_answer_to_another_question_is_none_to_ours(tmp_path):

@@ -30,6 +30,11 @@ STANZA = {"region": "us", "power_dbm": 30}
         ({**STANZA, "beeper": "loud"}, "beeper"),
         ({**STANZA, "ports": 16}, "ports"),
         ({**STANZA, "repeat": 0}, "repeat"),
+        (
+            {**STANZA, "active_antennas": [1, 2], "repeat": 255, "stay": 255},
+            "repeat, stay and interval_ms make orders of up to 13005 s",
+        ),
+        ({**STANZA, "active_antennas": [1, 2], "repeat": 255, "interval_ms": 255}, "orders of up to 181 s"),
         ({**STANZA, "baud": 9600}, "^baud: "),
         ({**STANZA, "powr": 1}, "unknown field `powr`"),
     ],
@@ -37,6 +42,10 @@ STANZA = {"region": "us", "power_dbm": 30}
 def test_a_wrong_setting_is_named(stanza, message):
     with pytest.raises(SettingsError, match=message):
         registry.check_reader("r2000-a0", stanza)
+
+
+def test_the_most_rounds_are_accepted_of_four_antennas():
+    registry.check_reader("r2000-a0", {**STANZA, "active_antennas": [1, 2, 3, 4], "repeat": 255})
 
 
 def test_the_type_is_known_by_name():
