@@ -122,12 +122,13 @@ class Agent:
             async with self._devices.reader(config, self._clock) as reader:
                 self.health.ready(config.id, reader.health)
                 self._coverage.opened(config.id, reader.health)
-                await take_in(reader, self._pipeline, on_reads=partial(self._reads_in, backoff))
+                await take_in(reader, self._pipeline, on_reads=partial(self._reads_in, config.id, backoff))
 
         await self._pump(config.id, take, lambda: self._coverage.lost(config.id))
 
-    def _reads_in(self, backoff: Backoff) -> None:
+    def _reads_in(self, reader_id: str, backoff: Backoff) -> None:
         backoff.reset()
+        self.health.tally.have_read.add(reader_id)
         self._arrived.set()
 
     async def _pump_scale(self, config: ScaleConfig) -> None:
@@ -191,13 +192,13 @@ class Agent:
 
     def _add_devices(self) -> None:
         for reader in self._config.readers:
-            self.health.add(reader.id, reader.type, reader.antennas[0].zone)
+            self.health.add(reader.id, reader.type, reader.antennas[0].zone, reader.port)
         for scale in self._config.scales:
-            self.health.add(scale.id, scale.type, scale.zone)
+            self.health.add(scale.id, scale.type, scale.zone, scale.port)
         for sensor in self._config.sensors:
-            self.health.add(sensor.id, sensor.type, sensor.zone)
+            self.health.add(sensor.id, sensor.type, sensor.zone, sensor.port)
         for actuator in self._config.actuators:
-            self.health.add(actuator.id, actuator.type, actuator.zone)
+            self.health.add(actuator.id, actuator.type, actuator.zone, actuator.port)
 
     def _make_announcer(self) -> Announcer:
         config, seal_key = self._config, self._config.credential.seal_key

@@ -23,6 +23,7 @@ from edge.doctor_probes import (
     examine_server,
 )
 from edge.doctor_readers import examine_reader
+from edge.doctor_reads import examine_reads
 from edge.presence_config import zones_of
 
 MARKS = {0: "[green]ok[/]   ", 1: "[yellow]look[/] ", 2: "[red]wrong[/]"}
@@ -110,14 +111,7 @@ def examine_agent(agent: dict[str, Any]) -> list[Finding]:
         findings.append(Finding(1 if waiting > 1000 else 0, f"outbox: {waiting} events wait for the server's word"))
         findings.append(lease(stats))
         findings += examine_restarts(stats.get("counters", {}))
-        if stats["reads"] == 0:
-            findings.append(
-                Finding(
-                    1,
-                    "no reads since the agent started",
-                    "hold a tag near an antenna; check power_dbm, region, floor_dbm",
-                )
-            )
+        findings += examine_reads(stats, [device["id"] for device in agent["devices"] if device["state"] == "ready"])
     return findings
 
 

@@ -168,6 +168,9 @@ def _no_tag(config: ReaderConfig, health: ReaderHealth) -> Finding:
     if health.signs_of_life is None:
         return _no_card(config, health)
     what = f"{config.id}: {config.type} answers, but no tag in {LISTEN_S:.0f} s{celsius(health.temperature_c)}"
+    if health.rearms and not health.alarm:
+        step = "it may lose its power whenever it sends: give it a stronger supply, or lower power_dbm"
+        return Finding(WRONG, f"{what}; it stopped reading {health.rearms} times and had to be set going again", step)
     step = "hold a tag of the store's goods near each antenna; then check antenna, cable and power_dbm"
     return warned(what, health.alarm, WRONG) or Finding(LOOK, what, step)
 

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from broker_config.messages import Device
 from edge.clock import to_datetime
 from readers.health import ReaderHealth
 from readers.model import ClockNs
+from readers.port_names import lasting_name
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
@@ -20,10 +22,17 @@ MERE_C = 5.0
 
 @dataclass(slots=True)
 class Tally:
-    """What the agent itself counts."""
+    """What the agent itself counts.
+
+    Args:
+        unnamed: readers that have reported a tag on an antenna that nobody configured; `unknown_antenna` counts these reads.
+        have_read: readers that have reported a tag at all.
+    """
 
     dropped_reads: int = 0
     unknown_antenna: int = 0
+    unnamed: set[str] = field(default_factory=set)
+    have_read: set[str] = field(default_factory=set)
     bad_messages: int = 0
     events: int = 0
     link_losses: int = 0
@@ -42,6 +51,7 @@ class Health:
         self._clock_ns = clock_ns
         self._devices: dict[str, Device] = {}
         self._open: dict[str, ReaderHealth] = {}
+        self._ports: dict[str, Path] = {}  # of the devices that were not open yet
         self._closed = ReaderHealth()
 
     @property
@@ -54,8 +64,10 @@ class Health:
         """`alert` when some device is lost, else `ready`."""
         return "alert" if any(device.state == "lost" for device in self._devices.values()) else "ready"
 
-    def add(self, device_id: str, kind: str, zone: str | None) -> None:
-        """A device that is about to be opened."""
+    def add(self, device_id: str, kind: str, zone: str | None, port: Path | None = None) -> None:
+        """A device that is about to be opened; once it is, a name of its port that will not last is warned of."""
+        if port is not None:
+            self._ports[device_id] = port
         since = to_datetime(self._clock_ns())
         self._devices[device_id] = Device(id=device_id, kind=kind, state="starting", since=since, zone=zone)
 
@@ -63,6 +75,10 @@ class Health:
         """The device works; `counters` are its driver's own."""
         if counters is not None:
             self._open[device_id] = counters
+        port = self._ports.pop(device_id, None)
+        better = None if port is None else lasting_name(port)
+        if better is not None:
+            log.warning('%s: %s may be another device after a restart; write port = "%s"', device_id, port, better)
         self._change(device_id, "ready", None)
 
     def lost(self, device_id: str, reason: str) -> bool:

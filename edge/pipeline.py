@@ -83,13 +83,14 @@ class Pipeline:
         index = self._antennas.get((read.reader_id, read.antenna))
         if index is None:
             self._tally.unknown_antenna += 1
+            self._tally.unnamed.add(read.reader_id)
             return
         self._tally.dropped_reads += self._waiting.put(read, index)
 
     def open_stream(self, reader_id: ReaderId, wire: WireFormat) -> WireScan:
         """The way in for the bytes of a reader that has just been opened; of too many reads the oldest are dropped."""
         antennas = {number: index for (each, number), index in self._antennas.items() if each == reader_id}
-        return WireScan(wire, antennas, self._waiting, self._tally)
+        return WireScan(wire, antennas, self._waiting, self._tally, reader_id)
 
     def has_reads(self) -> bool:
         """Whether reads wait."""

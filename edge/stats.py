@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 
-from broker_config.messages import EdgeStats
+from broker_config.messages import EdgeStats, ReaderReport
 from edge.clock import NS_PER_S, Clock
 from edge.coverage import CoverageWatch
 from edge.health import Health
@@ -60,6 +60,10 @@ class Statistics:
             member_lease_s=max(self._members.leased_until_ns - now_ns, 0) // NS_PER_S,
             counters=self._others(counters),
             sensors=self._sensors.now(),
+            readers=tuple(
+                ReaderReport(id=each, has_read=each in tally.have_read, has_unnamed=each in tally.unnamed)
+                for each in self._coverage.reader_ids
+            ),
         )
 
     def _others(self, counters: Counters) -> dict[str, int]:

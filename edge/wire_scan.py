@@ -25,10 +25,13 @@ class WireScan:
         antennas: the engine's index of each of the reader's antennas, by number.
         ring: takes the reads.
         tally: counts those of antennas nobody configured, and those the ring has overwritten.
+        reader_id: whose they are, for the tally.
     """
 
-    def __init__(self, wire: WireFormat, antennas: Mapping[int, int], ring: ReadRing, tally: Tally) -> None:
-        self._ring, self._tally, self._rest = ring, tally, b""
+    def __init__(
+        self, wire: WireFormat, antennas: Mapping[int, int], ring: ReadRing, tally: Tally, reader_id: str = ""
+    ) -> None:
+        self._ring, self._tally, self._reader_id, self._rest = ring, tally, reader_id, b""
         self._wire = make_wire(wire, antennas)
         self._rows = make_rows(ring)
         self._others = np.zeros((MAX_OTHERS, 2), np.int64)
@@ -66,7 +69,9 @@ class WireScan:
             more = last == stop or found == MAX_OTHERS
         self._rest = data[at:end]
         bad_frames, discarded_bytes, unknown = self._counts.tolist()
-        self._tally.unknown_antenna += unknown
+        if unknown:
+            self._tally.unknown_antenna += unknown
+            self._tally.unnamed.add(self._reader_id)
         return Scanned(reads + unknown, bad_frames, discarded_bytes, tuple(others))
 
 

@@ -15,6 +15,7 @@ from broker_config.messages.edge import (
     EdgeState,
     EdgeStats,
     MembersOffered,
+    ReaderReport,
     SensorReport,
 )
 from broker_config.messages.envelope import BY_TYPE, KINDS, MAX_PAYLOAD_BYTES, Envelope, decode, encode
@@ -64,6 +65,7 @@ __all__ = [
     "MomentClear",
     "MomentSet",
     "MomentShown",
+    "ReaderReport",
     "SensorReport",
     "ShelfAnomaly",
     "ShelfPick",

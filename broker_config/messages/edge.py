@@ -41,6 +41,19 @@ class SensorReport(msgspec.Struct, frozen=True, kw_only=True):
     distance_cm: int | None = None
 
 
+class ReaderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the doctor needs to know of a reader.  Whether, not how often: a count would tell who passes an empty place.
+
+    Args:
+        has_read: some tag, since the agent's start.
+        has_unnamed: some tag on an antenna that has no entry in `antennas`, and so no zone.
+    """
+
+    id: str
+    has_read: bool
+    has_unnamed: bool
+
+
 class EdgeState(Data, frozen=True, kw_only=True):
     """Birth, life and last will of an agent; retained.
 
@@ -76,6 +89,7 @@ class EdgeStats(Data, frozen=True, kw_only=True):
     Args:
         outbox: events not yet acknowledged.
         sensors: what each presence sensor senses now.
+        readers: each reader, by what it has read since start.
     """
 
     type_name = "tacet.edge.stats.v1"
@@ -94,6 +108,7 @@ class EdgeStats(Data, frozen=True, kw_only=True):
     member_lease_s: int
     counters: dict[str, int] = msgspec.field(default_factory=dict)
     sensors: tuple[SensorReport, ...] = ()
+    readers: tuple[ReaderReport, ...] = ()
 
 
 class EdgeAck(Data, frozen=True, kw_only=True):

@@ -46,18 +46,7 @@ class TfMiniSensor(SensorDriver[Frame]):
     """One range finder on one port.  Entering finds out what it is and sees that it sends binary measurements."""
 
     settings_type: ClassVar[type[DeviceSettings]] = TfMiniSettings
-    bauds: ClassVar[tuple[int, ...]] = (
-        115_200,
-        9600,
-        19_200,
-        38_400,
-        57_600,
-        230_400,
-        256_000,
-        460_800,
-        512_000,
-        921_600,
-    )
+    bauds: ClassVar[tuple[int, ...]] = (115_200, 9600, 19_200, 38_400, 57_600, 230_400, 256_000, 460_800, 921_600)
 
     def __init__(
         self,

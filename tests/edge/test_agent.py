@@ -211,8 +211,13 @@ async def test_what_waits_is_fed_in_batches_and_what_is_too_much_is_counted(
 async def test_an_antenna_nobody_configured_is_counted(world: World) -> None:
     world.scripts["r-door"].say(a_read(ITEM, "r-door", 1, antenna=2))
     await eventually(lambda: world.agent.health.tally.unknown_antenna == 1)
-    assert world.agent.stats().counters["unknown_antenna"] == 1
+    stats = world.agent.stats()
+    assert stats.counters["unknown_antenna"] == 1
     assert world.engine.fed == 0
+    told = {each.id: (each.has_read, each.has_unnamed) for each in stats.readers}
+    assert told.pop("r-door") == (True, True)
+    assert set(told) == {reader.id for reader in world.config.readers} - {"r-door"}
+    assert set(told.values()) == {(False, False)}
 
 
 async def test_a_weight_that_falls_becomes_a_pick(world: World) -> None:

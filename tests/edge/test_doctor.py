@@ -18,6 +18,7 @@ from simulators.tfmini import Echo, TfMiniDevice
 from tests.readers.simulated import simulated
 
 STATS = {"outbox": 0, "reads": 10, "members_version": 3, "member_lease_s": 7200}
+STATS |= {"strays": 0, "present_items": 0, "present_visits": 0}
 
 
 @asynccontextmanager

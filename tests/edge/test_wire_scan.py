@@ -71,8 +71,10 @@ def test_more_answers_than_there_is_room_for_at_once_are_all_told(monkeypatch: p
 
 def test_an_antenna_nobody_configured_is_a_sign_of_life_and_counted() -> None:
     ring, tally = ReadRing(3), Tally()
-    found = WireScan(NOTICE, {2: 0, 900: 1}, ring, tally).take(Chunk(notice(EPC) * 4, 5))
-    assert (found.reads, len(ring), tally.unknown_antenna) == (4, 0, 4)
+    found = WireScan(NOTICE, {2: 0, 900: 1}, ring, tally, "r-door").take(Chunk(notice(EPC) * 4, 5))
+    assert (found.reads, len(ring), tally.unknown_antenna, tally.unnamed) == (4, 0, 4, {"r-door"})
+    WireScan(NOTICE, {1: 0}, ring, tally, "r-well").take(Chunk(notice(EPC), 5))
+    assert tally.unnamed == {"r-door"}
 
 
 def test_scanned_and_single_reads_wait_in_one_line() -> None:
