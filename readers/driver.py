@@ -19,7 +19,7 @@ from readers.ports import BytePort, drain
 F = TypeVar("F")
 A = TypeVar("A")
 STOP_ATTEMPTS = 3
-STOP_LIMIT_MS = 1000
+STOP_QUIET_MS, STOP_LIMIT_MS = 200, 1000
 TAKE_IN_S = 0.005
 """So long a port always gets to take in what waits in the system, though the deadline went by while we were busy."""
 
@@ -63,7 +63,7 @@ class FrameDriver(Generic[F]):
         """
         for _ in range(STOP_ATTEMPTS):
             await self._port.send(order)
-            if await drain(self._port, limit_ms=STOP_LIMIT_MS):
+            if await drain(self._port, STOP_QUIET_MS, STOP_LIMIT_MS):
                 return
         raise ReaderTimeout(f"{what} goes on sending although told to stop; switch it off and on")
 

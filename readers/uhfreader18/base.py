@@ -3,7 +3,7 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
 
@@ -70,10 +70,13 @@ class UhfReader(UhfDialogue):
         now_s = asyncio.get_running_loop().time()
         self._rounds.entered(now_s)
         self._alive_at_s, self._question_at_s = now_s, now_s + self._patience.question_s
-        if self._is_active:
-            await self._start_active()
-        else:
+        if not self._is_active:
             await self._poll()
+            return self
+        async with AsyncExitStack() as undo:  # who is cancelled here has nobody who leaves for him
+            undo.push_async_callback(self._end_active)
+            await self._start_active()
+            undo.pop_all()
         return self
 
     async def __aexit__(
@@ -81,8 +84,7 @@ class UhfReader(UhfDialogue):
     ) -> None:
         """An inventory ends by itself; the active mode has to be told."""
         if self._is_active:
-            with suppress(ReaderError):  # it may be the reason why we leave
-                await self._port.send(self._mode_order(ANSWER_MODE).to_bytes())
+            await self._end_active()
 
     async def _receive_bytes(self, deadline_s: float) -> bytes:
         """As its parent; in poll mode it is overheard."""
@@ -138,6 +140,11 @@ class UhfReader(UhfDialogue):
         elif heard_at_s >= self._question_at_s:
             self._question_at_s = heard_at_s + self._patience.question_s
             await self._port.send(commands.get_mode(self.dialect, self._common.address).to_bytes())
+
+    async def _end_active(self) -> None:
+        """Until the line is quiet, for an order may go unheard."""
+        with suppress(ReaderError):  # it may be the reason why we leave
+            await self._stop(self._mode_order(ANSWER_MODE).to_bytes(), "the reader")
 
     async def _poll(self) -> None:
         await self._port.send(self._rounds.next_order(asyncio.get_running_loop().time()).to_bytes())

@@ -93,7 +93,7 @@ class UhfDialogue(StreamDriver[Frame]):
         band, address = commands.band_bytes(settings.band, settings.channel), settings.address
         if info.band != band:
             await self._order(f"region {settings.region}", commands.set_band(settings.band, settings.channel, address))
-        if info.power_dbm != settings.power_dbm:
+        if info.power_dbm != settings.power_dbm or info.power_dbm == answers.POWER_UNKNOWN:
             await self._order(f"power_dbm = {settings.power_dbm}", commands.set_power(settings.power_dbm, address))
         if info.scan_time_100ms != settings.scan_time_100ms:
             order = commands.set_scan_time(settings.scan_time_100ms, address)

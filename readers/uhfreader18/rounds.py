@@ -1,5 +1,6 @@
 """UHFReader18 / UHFReader288: one inventory order after another, and when one is over.  Told the time, never asks it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,8 +9,8 @@ from readers.uhfreader18 import answers
 from readers.uhfreader18.codec import Frame
 from readers.uhfreader18.commands import Command, Dialect
 
-MAX_FAILURES = 3
-"""So many refused orders in a row are no passing trouble on the line."""
+MAX_REFUSALS = 3
+"""So many refused orders in a row for one antenna are no passing trouble on the line."""
 OVERRUN_S = 0.075
 """How much longer than set an inventory may take, says the manual."""
 
@@ -64,7 +65,7 @@ class Rounds:
         self._turns, self._dialect, self._scan_time_s, self._patience = turns, dialect, scan_time_s, patience
         self._number = -1
         self._done = True
-        self._failures = 0
+        self._refusals: Counter[int] = Counter()  # by antenna, in a row
         self._missing: set[int] = set()
         self._alive_at_s = 0.0
 
@@ -85,7 +86,7 @@ class Rounds:
         Reports are no sign of life here: a reader that somebody has sent into active mode hears no order.
 
         Raises:
-            ReaderRefused: the reader refuses again and again.
+            ReaderRefused: the reader refuses every antenna again and again.
         """
         is_inventory = frame.command == Command.INVENTORY
         if is_inventory and answers.is_sign_of_life(frame):
@@ -117,15 +118,21 @@ class Rounds:
     def _judge(self, frame: Frame) -> str:
         antenna = self._turns[self._number].antenna
         if frame.status in answers.REFUSALS:
-            self._failures += 1
-            if self._failures >= MAX_FAILURES:
-                why = f"status 0x{frame.status:02x}, {answers.meaning(frame)}; has it an antenna {antenna}?"
-                raise ReaderRefused(f"the reader refuses to look for tags: {why}", frame.status or 0)
-            return ""
-        self._failures = 0
+            return self._refused(antenna, frame)
+        self._refusals[antenna] = 0
         if frame.status != answers.ANTENNA_ERROR:
             self._missing.discard(antenna)
         elif antenna not in self._missing:
             self._missing.add(antenna)
             return f"antenna {antenna} is not connected; check plug and cable"
+        return ""
+
+    def _refused(self, antenna: int, frame: Frame) -> str:
+        """One antenna that the reader has not must not silence the others, so only all of them together are an end."""
+        self._refusals[antenna] += 1
+        why = f"status 0x{frame.status:02x}, {answers.meaning(frame)}; has it an antenna {antenna}?"
+        if all(self._refusals[turn.antenna] >= MAX_REFUSALS for turn in self._turns):
+            raise ReaderRefused(f"the reader refuses to look for tags: {why}", frame.status or 0)
+        if self._refusals[antenna] == MAX_REFUSALS:
+            return f"the reader refuses to look for tags at antenna {antenna}: {why}"
         return ""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from readers import driver
 from readers.errors import ReaderDisconnected, ReaderRefused, ReaderTimeout
 from readers.ports import SerialPort
 from readers.uhfreader18.reader import UhfReader18
@@ -31,6 +32,15 @@ from tests.readers.uhfreader18.rig import (
     take_reads,
     until,
 )
+
+CURIOUS = replace(SOON, question_s=0.03, dead_s=0.3, heartbeat_dead_s=0.3)
+MORTAL = replace(SOON, answer_s=0.1, dead_s=0.2, heartbeat_dead_s=0.3)
+
+
+@pytest.fixture(autouse=True)
+def _quick_stop(monkeypatch):
+    """What stopping waits for is seen in the tests of opening; here it would be most of the time."""
+    monkeypatch.setattr(driver, "STOP_QUIET_MS", 60)
 
 
 @pytest.fixture(params=[take_reads, take_chunks])
@@ -72,7 +82,7 @@ async def test_an_empty_field_is_a_sign_of_life(take, settings, firmware, tmp_pa
     device = device_of(firmware, FakeField())
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
         reading = asyncio.create_task(take(reader, 1))
-        await until(lambda: reader.health.empty_polls >= 3 or reading.done())
+        await until(lambda: reader.health.empty_polls >= 2 or reading.done())
         assert reader.health.signs_of_life == reader.health.empty_polls
         assert (reader.health.rearms, reader.health.bad_frames) == (0, 0)
         reading.cancel()
@@ -89,11 +99,23 @@ async def test_active_mode_streams_until_the_driver_leaves(take, settings, firmw
 
 
 @BOTH
+async def test_leaving_does_not_trust_that_one_order_is_heard(settings, firmware, tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "STOP_QUIET_MS", 200)
+    monkeypatch.setattr(driver, "STOP_LIMIT_MS", 300)
+    device = device_of(replace(firmware, lost_orders=1), FakeField(EPCS[0]))
+    async with simulated(device, tmp_path / "r-1"):
+        async with opened(tmp_path / "r-1", changed(settings, mode="active")) as reader:
+            assert await take_reads(reader, 1) == [READ]
+            device._lost_orders = 0
+        await until(lambda: device.memory.mode == ANSWER_MODE)
+
+
+@BOTH
 async def test_in_active_mode_an_empty_field_is_asked_about(take, settings, firmware, tmp_path):
     device = device_of(firmware, FakeField())
     async with (
         simulated(device, tmp_path / "r-1"),
-        opened(tmp_path / "r-1", changed(settings, mode="active")) as reader,
+        opened(tmp_path / "r-1", changed(settings, mode="active"), CURIOUS) as reader,
     ):
         reading = asyncio.create_task(take(reader, 1))
         await until(lambda: reader.health.signs_of_life >= 12 or reading.done())  # longer than dead_s
@@ -204,7 +226,7 @@ async def test_an_antenna_that_is_not_connected_is_one_warning_and_the_others_go
 
 async def test_without_any_antenna_it_gives_up_and_says_which(tmp_path):
     device = device_of(UHFREADER288, None)
-    async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", SETTINGS_288) as reader:
+    async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", SETTINGS_288, MORTAL) as reader:
         with pytest.raises(ReaderTimeout, match="antenna 1 is not connected"):
             await take_reads(reader, 1)
 
@@ -218,12 +240,18 @@ async def test_an_antenna_the_reader_has_not_is_refused(tmp_path):
     assert caught.value.code == 0xFF
 
 
-@pytest.mark.parametrize("mode", ["poll", "active"])
-@BOTH
+@pytest.mark.parametrize(
+    ("settings", "firmware", "mode"),
+    [(SETTINGS_18, UHFREADER18, "poll"), (SETTINGS_18, UHFREADER18, "active"), (SETTINGS_288, UHFREADER288, "active")],
+    ids=["poll", "active 18", "active 288"],
+)
 async def test_a_reader_that_falls_silent_is_dead_although_the_port_is_open(take, settings, firmware, mode, tmp_path):
     silent = []
     device = Wrapped(device_of(firmware, FakeField(EPCS[0])), lambda said: b"" if silent else said)
-    async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", changed(settings, mode=mode)) as reader:
+    async with (
+        simulated(device, tmp_path / "r-1"),
+        opened(tmp_path / "r-1", changed(settings, mode=mode), MORTAL) as reader,
+    ):
         assert await take(reader, 1) == [READ]
         silent.append(True)
         with pytest.raises(ReaderTimeout, match="check power and baud rate"):
@@ -234,7 +262,7 @@ async def test_a_reader_that_falls_silent_is_dead_although_the_port_is_open(take
 async def test_a_polled_reader_that_somebody_sends_into_active_mode_is_opened_anew(settings, firmware, tmp_path):
     device = device_of(firmware, FakeField(EPCS[0]))
     async with simulated(device, tmp_path / "r-1"):
-        async with opened(tmp_path / "r-1", settings) as reader:
+        async with opened(tmp_path / "r-1", settings, MORTAL) as reader:
             device.memory.mode = ACTIVE_MODE
             with pytest.raises(ReaderTimeout, match="no inventory"):
                 await take_reads(reader, 10_000)
@@ -242,11 +270,10 @@ async def test_a_polled_reader_that_somebody_sends_into_active_mode_is_opened_an
             assert await take_reads(reader, 1) == [READ]
 
 
-@BOTH
-async def test_a_reader_that_only_babbles_is_dead_too(take, settings, firmware, tmp_path):
+async def test_a_reader_that_only_babbles_is_dead_too(take, tmp_path):
     babbles = []
-    device = Wrapped(device_of(firmware, FakeField(EPCS[0])), lambda said: b"\x55" * 9 if babbles else said)
-    async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
+    device = Wrapped(device_of(UHFREADER18, FakeField(EPCS[0])), lambda said: b"\x55" * 9 if babbles else said)
+    async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", SETTINGS_18, MORTAL) as reader:
         babbles.append(True)
         with pytest.raises(ReaderTimeout, match="no inventory"):
             await take(reader, 10_000)

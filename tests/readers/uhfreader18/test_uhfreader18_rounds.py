@@ -94,13 +94,32 @@ def test_a_late_answer_is_not_that_of_the_next_order(rounds):
     assert rounds.hear(said(0xF8), 100.1) == ""
 
 
-def test_one_refusal_may_be_trouble_on_the_line_three_are_meant(rounds):
+def test_one_refusal_may_be_trouble_on_the_line_three_are_meant():
+    rounds = Rounds(TURNS[1:], Dialect.OLD, SCAN_S, PATIENCE)
+    rounds.next_order(100.0)
     for frame in (said(0xFE, command=0x00), said(0xFF), said(0x01), said(0xFD), said(0xFE, command=0x00)):
-        rounds.hear(frame, 100.1)
+        assert rounds.hear(frame, 100.1) == ""
         rounds.next_order(100.1)
     with pytest.raises(ReaderRefused, match="0xff, parameter_error; has it an antenna 4") as caught:
         rounds.hear(said(0xFF), 100.2)
     assert caught.value.code == 0xFF
+
+
+def test_an_antenna_that_is_refused_is_told_once_though_another_works(rounds):
+    told = []
+    for status in (0x01, 0xFF) * 5:
+        told.append(rounds.hear(said(status), 100.1))
+        rounds.next_order(100.1)
+    assert [bool(words) for words in told] == [False] * 5 + [True] + [False] * 4
+    assert told[5].endswith("at antenna 4: status 0xff, parameter_error; has it an antenna 4?")
+
+
+def test_a_reader_that_refuses_all_antennas_is_refused(rounds):
+    for _ in range(5):
+        rounds.hear(said(0xFF), 100.1)
+        rounds.next_order(100.1)
+    with pytest.raises(ReaderRefused, match="has it an antenna 4"):
+        rounds.hear(said(0xFF), 100.1)
 
 
 def test_a_missing_antenna_is_told_once_and_again_after_it_was_there(rounds):
