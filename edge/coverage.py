@@ -9,12 +9,10 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from broker_config.heartbeats import Heartbeat
 from readers.health import ReaderHealth
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.25
-STUCK_S = 5.0
 SILENT_LOOKS = 10  # counted in looks, not in time: while our own loop is held up, no driver can show a sign either
 SILENT_S = SILENT_LOOKS * LOOK_EVERY_S
 """Longer than the pause of a sound reader, the longest of which (an M100 that is ordered anew) is 2 s."""
@@ -41,13 +39,9 @@ class CoverageWatch:
 
     Args:
         tell: told of a reader, and whether it delivers, at each change.
-        heartbeat: beats at each look.
     """
 
-    def __init__(
-        self, reader_ids: Iterable[str], tell: Callable[[str, bool], None], heartbeat: Heartbeat | None = None
-    ) -> None:
-        self._heartbeat = heartbeat
+    def __init__(self, reader_ids: Iterable[str], tell: Callable[[str, bool], None]) -> None:
         self._readers = {reader_id: _Watched() for reader_id in reader_ids}
         self._tell = tell
 
@@ -85,8 +79,6 @@ class CoverageWatch:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self.look()
-            if self._heartbeat is not None:
-                self._heartbeat.beat()
 
     def look(self) -> None:
         """One look at every open reader."""
