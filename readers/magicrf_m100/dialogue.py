@@ -65,7 +65,9 @@ class M100Dialogue(StreamDriver[Frame]):
         return await self._reply(commands.info(Info.HARDWARE), "what it is") is not None
 
     async def _set_up(self) -> None:
+        """Stop it for certain, for one stop may have got lost among its notices; then tell it everything."""
         settings = self._settings
+        await self._order("the stop", commands.stop_multi_poll())
         region = commands.REGIONS[settings.region]
         await self._order(f"region {settings.region}", commands.set_region(settings.region))
         told = (await self._ask(commands.get_region())).payload

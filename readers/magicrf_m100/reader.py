@@ -116,7 +116,6 @@ class M100Reader(M100Dialogue):
     async def _rearm(self) -> None:
         """Order anew, set up from scratch: a module that lost its power says nothing and is back in its default region."""
         self.health.rearms += 1
-        await self._order("the stop", commands.stop_multi_poll())
         await self._set_up()
         await self._arm()
 

@@ -38,5 +38,8 @@ class M100Settings(DeviceSettings, frozen=True, forbid_unknown_fields=True, kw_o
         for channel in (*self.hop_channels, self.channel or 0):
             if channel >= count:
                 raise ValueError(f"region {self.region} has channels 0 to {count - 1}, no {channel}")
+        for place, channel in enumerate(self.hop_channels):
+            if channel in self.hop_channels[:place]:
+                raise ValueError(f"hop_channels names {channel} twice")
         if self.select_bits is not None and self.select_bits > len(self.select or "") * 4:
             raise ValueError("select_bits is more than `select` has")

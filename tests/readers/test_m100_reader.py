@@ -92,7 +92,10 @@ async def test_leaving_stops_the_inventory():
 
 async def test_a_device_left_streaming_is_stopped_and_its_old_reads_are_dropped(take):
     module = FakeM100()
-    module.answers[0x28] = [TAG * 40, *module.answers[0x28]]
+    obey, waiting = module._obey, [TAG * 40]
+    module._obey = lambda command, payload: (
+        ([waiting.pop()] if command == 0x28 and waiting else []) + obey(command, payload)
+    )
     async with opened(module) as (reader, _):
         assert await take(reader, 1) == [READ]
         assert reader.health.frames < 40

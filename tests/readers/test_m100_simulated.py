@@ -71,6 +71,24 @@ async def test_a_module_left_polling_at_another_speed_is_stopped_there(tmp_path)
         assert await epcs(reader, 2)
 
 
+async def test_a_stop_that_gets_lost_is_given_again_before_anything_is_set(tmp_path):
+    device = M100Device(FakeField())
+    device.feed(bytes.fromhex("bb002700032200004c7e"), 0)
+    answer, polled_when_set = device._answer, []
+
+    def hard_of_hearing(command, now_ns):
+        if command.code == 0x28 and stops.pop():
+            return b""
+        if command.code not in (0x03, 0x28):
+            polled_when_set.append(device._polls_left != 0)
+        return answer(command, now_ns)
+
+    stops, device._answer = [False, False, True], hard_of_hearing
+    async with opened(device, tmp_path) as reader:
+        assert await epcs(reader, 2)
+    assert not any(polled_when_set[:-1]), "the last one is the order to poll"
+
+
 @pytest.mark.parametrize("target", ["A", "B"])
 @pytest.mark.parametrize("session", [0, 2])
 async def test_select_leaves_the_tags_that_begin_so(tmp_path, session, target):
@@ -97,6 +115,7 @@ async def test_occupied_channels_do_not_end_the_reading(tmp_path):
     [
         ({"hopping": False, "channel": 52}, "region us has channels 0 to 51, no 52"),
         ({"region": "europe", "hop_channels": [0, 15]}, "region europe has channels 0 to 14, no 15"),
+        ({"hop_channels": [7] * 300}, "hop_channels names 7 twice"),
         ({"hopping": False, "channel": 0, "hop_channels": [1]}, "`hop_channels` goes with"),
         ({"select": "303"}, "^select: "),
         ({"select": "00" * 13}, "^select: "),
