@@ -25,7 +25,7 @@ def card_of(found: re.Match[str], number: NumberForm, technology: Technology, hi
 
     Args:
         found: a whole line, with the groups `number`, or `facility` and `serial`, and perhaps `check`: the XOR of the
-            number's bytes in hex.
+            number's bytes in hex, which then no line may leave out.
         high_byte: of the facility form.
 
     Raises:
@@ -36,14 +36,19 @@ def card_of(found: re.Match[str], number: NumberForm, technology: Technology, hi
             return em4100_card(_of_facility(_decimal(found["facility"]), _decimal(found["serial"]), high_byte))
         if number == "decimal":
             return em4100_card(_decimal(found["number"]))
-        return _of_hex(_bytes(found["number"]), found.groupdict().get("check"), technology)
+        if "check" in found.re.groupindex:
+            _see_check(_bytes(found["number"]), _bytes(found["check"]))
+        return _of_hex(_bytes(found["number"]), technology)
     except ValueError as error:
         raise FrameError(f"a line that names no card: {error}") from error
 
 
-def _of_hex(number: bytes, check: str | None, technology: Technology) -> bytes:
-    if check is not None and _bytes(check) != bytes([reduce(xor, number)]):
+def _see_check(number: bytes, check: bytes) -> None:
+    if check != bytes([reduce(xor, number)]):
         raise ValueError("its check is wrong")
+
+
+def _of_hex(number: bytes, technology: Technology) -> bytes:
     if technology == "nfc":
         return nfc_card(number)
     if 2 * len(number) not in _EM_HEX_DIGITS:
@@ -65,5 +70,5 @@ def _decimal(text: str | None) -> int:
 
 def _bytes(text: str | None) -> bytes:
     if text is None or not _HEX.fullmatch(text):
-        raise ValueError("something other than pairs of hex digits where the pattern has the number")
+        raise ValueError("something other than pairs of hex digits where the pattern has number and check")
     return bytes.fromhex(text)

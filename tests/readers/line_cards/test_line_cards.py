@@ -116,6 +116,7 @@ def test_every_make_writes_the_card_that_an_rdm6300_reads(name):
         ("(?P<number>.*)", "hex", "em4100", "007B39", "8 or 10 digits"),
         ("(?P<number>.*)", "hex", "em4100", "007B397", "pairs of hex digits"),
         (CHECKED, "hex", "em4100", "6F007B39725E", "check is wrong"),
+        (CHECKED + "?", "hex", "em4100", "6F007B3972", "number and check"),
         ("(?P<facility>[0-9]+),(?P<serial>[0-9]+)", "facility", "em4100", "256,14706", "facility"),
         ("(?P<facility>[0-9]+),(?P<serial>[0-9]+)", "facility", "em4100", "123,65536", "serial"),
         ("(?P<number>.*)", "hex", "nfc", "08A1B2C3", "drawn anew"),
