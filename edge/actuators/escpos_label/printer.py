@@ -95,12 +95,15 @@ class EscposPrinter:
 
     async def _ask(self, question: Question, answer_s: float) -> int:
         """The answer to one question.  It does not say what it answers, so only one is ever on the way."""
-        for _ in range(TRIES):
+        for attempt in range(TRIES):
             await drain(self._port, QUIET_MS, OLD_MS)
             await self._port.send(ask(question).to_bytes())
             answer = await self._answer(answer_s)
-            if answer is not None:
-                return answer
+            if answer is None:
+                continue
+            if attempt:  # both questions may yet be answered, and the second would be taken for that of the next
+                await self._answer(answer_s)
+            return answer
         raise ReaderTimeout(
             f"no answer to status question {question.value}; check power, cable and baud rate, and that both ways are wired"
         )

@@ -143,6 +143,36 @@ async def test_a_slow_line_is_given_the_time_the_label_takes(tmp_path):
         assert sent.count(b"\x10\x04\x01") == 2, "asked again although the label was still under way"
 
 
+class Slow(EscposDevice):
+    """Answers the next questions so many ms late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late_ms: list[int] = []
+        self._held: list[tuple[int, bytes]] = []
+
+    def feed(self, data: bytes, now_ns: int) -> bytes:
+        answer = super().feed(data, now_ns)
+        if answer and self.late_ms:
+            self._held.append((now_ns + self.late_ms.pop(0) * 1_000_000, answer))
+            return b""
+        return answer
+
+    def tick(self, now_ns: int) -> bytes:
+        due = [answer for at_ns, answer in self._held if at_ns <= now_ns]
+        self._held = self._held[len(due) :]
+        return b"".join(due) + super().tick(now_ns)
+
+
+async def test_two_late_answers_to_one_question_are_not_those_to_two(tmp_path):
+    """The second, taken for that of the next question, would be a false all clear, or a false alarm."""
+    device = Slow()
+    device.paper_low = True
+    async with opened(tmp_path, device) as (printer, _):
+        device.late_ms = [0, 0, 360, 150, 250]  # the third question is asked twice
+        assert (await printer.status()).paper_low
+
+
 async def test_a_printer_that_does_not_answer_is_said_so(tmp_path):
     with pytest.raises(ReaderTimeout, match="no answer to status question 1; check power, cable and baud rate"):
         async with opened(tmp_path, EscposDevice(firmware=Firmware(answers=False))):
