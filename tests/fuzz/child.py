@@ -4,13 +4,15 @@ What is searched must be imported here and nowhere before, because only then doe
 """
 
 import importlib
+import os
 import sys
 
 import atheris
 
 
 def main() -> None:
-    with atheris.instrument_imports(include=["readers"]):
+    os.environ["NUMBA_DISABLE_JIT"] = "1"  # what is compiled, no fuzzer can see into
+    with atheris.instrument_imports(include=["readers", "hotpath"]):
         from readers.capture import PROTOCOLS
         from tests.fuzz.targets import TARGETS
 

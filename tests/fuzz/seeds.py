@@ -51,6 +51,9 @@ def seeds(target: str) -> Iterator[bytes]:
         yield from (bytes([kind]) + b"\x00\x01\x86\xa0" for kind in range(20))
     elif target == "modbus.master":
         yield from (bytes([kind, 1]) + _piece(frame[1:-2]) for kind in range(6) for frame in frames("modbus-rtu"))
+    elif name == "wire":
+        yield from (bytes([2 * stream[0] & 0xFE]) + stream[1:] for stream in _streams(frames(rest)))
+        yield from (b"\x0b" + _piece(frame[HEADS[rest] : -2]) for frame in frames(rest))
     elif rest.endswith("sealed"):
         yield from (b"\x05" + _piece(frame[HEADS[name] : -2]) for frame in frames(name))
     else:

@@ -3,6 +3,7 @@
     <protocol>.<direction>           any bytes as that stream
     <protocol>.<direction>.sealed    frames with right checks around any contents
     line-cards.…, line-weight.…      lines by a configured pattern
+    wire.<protocol>                  the wire scan beside its codec
     modbus.master, modbus.registers  an answer beside its question; what registers weigh
     epc, epc.text                    what a tag and what a person may say
 
@@ -18,6 +19,7 @@ from tests.fuzz.configured import LINE_CARDS, LINE_WEIGHT, check_master, check_r
 from tests.fuzz.parsers import PARSERS
 from tests.fuzz.promises import check_epc, check_epc_text, check_stream
 from tests.fuzz.sealed import BUILDS, sealed
+from tests.fuzz.wire import SPOKEN, check_wire
 
 Target = Callable[[bytes], None]
 DIRECTIONS: tuple[Direction, ...] = ("from_reader", "to_reader")
@@ -58,6 +60,7 @@ TARGETS: Mapping[str, Target] = {
     **{f"{target}.sealed": partial(check_sealed, *CODECS[target]) for target in BUILDS},
     **{f"line-cards.{name}": partial(check_stream, protocol) for name, protocol in LINE_CARDS.items()},
     **{f"line-weight.{name}": partial(check_stream, protocol) for name, protocol in LINE_WEIGHT.items()},
+    **{f"wire.{name}": partial(check_wire, name) for name in SPOKEN},
     "modbus.master": check_master,
     "modbus.registers": check_registers,
     "epc": check_epc,
