@@ -130,9 +130,6 @@ def _is_mercury(answer: mercury.Answer) -> tuple[tuple[str, ...], str] | None:
 
 PROBES = (
     Probe(m100_commands.info(m100_commands.Info.HARDWARE).to_bytes(), m100_commands.BAUDS, m100.FrameDecoder, _is_m100),
-    Probe(
-        r2000_commands.get_firmware(r2000.BROADCAST).to_bytes(), (*r2000_commands.BAUDS,), r2000.FrameDecoder, _is_r2000
-    ),
     Probe(mercury_commands.get_version().to_bytes(), mercury_commands.BAUDS, mercury.AnswerDecoder, _is_mercury),
     Probe(
         uhf_commands.get_info(uhf.ANY_ADDRESS).to_bytes(),
@@ -140,4 +137,9 @@ PROBES = (
         uhf.FrameDecoder,
         _is_uhfreader,
     ),
+    Probe(
+        r2000_commands.get_firmware(r2000.BROADCAST).to_bytes(), (*r2000_commands.BAUDS,), r2000.FrameDecoder, _is_r2000
+    ),
 )
+"""In an order in which none holds up the next: the last two hold an 0xFF, which to a Mercury module is the beginning of a
+longer command.  To a UHFReader every byte is one, so it is asked after a pause, in which it forgets that."""
