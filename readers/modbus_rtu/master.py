@@ -70,6 +70,7 @@ class Master(FrameDriver[Frame]):
         self._within_s = answer_s + MAX_FRAME * BITS_PER_BYTE / settings.baud
         self._pdus = DecodePDU(is_server=False)
         self._line = asyncio.Lock()
+        self._is_owed = False  # the last question went unanswered, so an answer to it may still come
         self._stray = ""
         self._noise_before = 0
 
@@ -82,11 +83,14 @@ class Master(FrameDriver[Frame]):
             ReaderRefused: the unit said no, with the exception code of the standard.
         """
         async with self._line:
+            await self._let_late_answer_pass()
             await self._let_line_rest()
             self._stray, self._noise_before = "", self._decoder.discarded_bytes
             order = Frame(self._unit, request.function_code, request.encode())
+            self._is_owed = True
             await self._port.send(order.to_bytes())
             answer = await self._answer(partial(self._judge, order, request), self._within_s)
+            self._is_owed = answer is None
         if answer is None:
             raise ReaderTimeout(self._say_what_came())
         self._lived(1)
@@ -94,7 +98,7 @@ class Master(FrameDriver[Frame]):
 
     def _judge(self, order: Frame, request: ModbusPDU, frame: Frame) -> ModbusPDU | None:
         if frame.unit == order.unit and frame.function == order.function | REFUSAL:
-            code = frame.data[0]
+            code, self._is_owed = frame.data[0], False
             raise ReaderRefused(
                 f"unit {order.unit} refuses function {order.function:02x} at address {request.address}: {explain(code)}",
                 code,
@@ -105,8 +109,15 @@ class Master(FrameDriver[Frame]):
         self._stray = f"unit {frame.unit}, function {frame.function:02x}, {len(frame.data)} bytes"
         return None
 
+    async def _let_late_answer_pass(self) -> None:
+        """Wait for it as long again: answers do not say of which register they are, so it would be taken for the next one's."""
+        if self._is_owed:
+            self._is_owed = False
+            if await self._answer(lambda frame: frame, self._within_s) is not None:
+                self.health.bad_frames += 1
+
     async def _let_line_rest(self) -> None:
-        """Wait for the silence that ends whatever was said before; an answer that comes too late is dropped here."""
+        """Wait for the silence that ends whatever was said before."""
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + RESTLESS_S
         late = 0

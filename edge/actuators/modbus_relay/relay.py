@@ -123,7 +123,11 @@ class ModbusRelay:
         await self._master.ask(self._writing(coil, on))
         if not self._settings.read_back:
             return
-        answer = await self._master.ask(ReadCoilsRequest(address=coil, count=1))
+        try:
+            answer = await self._master.ask(ReadCoilsRequest(address=coil, count=1))
+        except ReaderRefused as refusal:
+            advice = "if the board cannot tell its coils, set read_back = false"
+            raise ReaderRefused(f"{refusal}; {advice}", refusal.code) from refusal
         if answer.bits[0] != on:
             said, told = ("off", "on") if on else ("on", "off")
             raise FrameError(f"channel {channel} is {said} although told {told}; does the board have its relay power?")

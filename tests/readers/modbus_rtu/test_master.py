@@ -61,6 +61,28 @@ async def test_what_was_left_half_said_does_not_hold_up_the_answer():
         assert master.health.discarded_bytes == 3
 
 
+@pytest.mark.parametrize("is_given_up", [False, True])
+async def test_an_answer_that_comes_after_all_is_not_taken_for_that_of_another_register(is_given_up):
+    """A weight and a status look alike on the wire, so a status that came late would be weighed."""
+    weight, status = (ReadHoldingRegistersRequest(address=address, count=1) for address in (0, 9))
+    late, right = (Frame(1, 3, b"\2\0" + value).to_bytes() for value in (b"\7", b"\1"))
+    questions, saying = [0], [late, right]
+
+    def answer(_: bytes) -> list[bytes]:
+        questions[0] += 1
+        return saying if questions[0] > 1 else []
+
+    async with asking(answer, answer_s=0.5) as (master, peer):
+        first = asyncio.create_task(master.ask(status))
+        if is_given_up:
+            await peer.hears(Frame(1, 3, b"\0\x09\0\1").to_bytes())
+            first.cancel()
+        await asyncio.wait([first])
+        asyncio.get_running_loop().call_later(0.1, lambda: peer.say(saying.pop(0)))
+        assert (await master.ask(weight)).registers == [1]
+        assert master.health.bad_frames == 1
+
+
 async def test_the_line_carries_one_question_at_a_time():
     async with asking(lambda _: [], answer_s=60) as (master, peer), asyncio.TaskGroup() as tasks:
         both = [tasks.create_task(master.ask(TWO_WORDS)) for _ in range(2)]
