@@ -254,8 +254,6 @@ def _find_tag(report: np.void, data: NDArray[np.uint8], at: int, limit: int) -> 
     form = report["tag_length"]
     if form == REST:
         return at, limit - report["after_epc"] - at
-    if at >= limit:
-        return at, _BROKEN
     if form == BYTES:
         return at + 1, _byte(data, at)
     bits_at = at
