@@ -16,12 +16,13 @@ asked for centimetres; nothing is written to a flash memory, but for an original
 """
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Annotated, ClassVar, Self
 
 import msgspec
 
-from readers.errors import ReaderTimeout
+from readers.errors import ReaderError, ReaderTimeout
 from readers.model import ClockNs, Proximity, ReaderId
 from readers.ports import BytePort
 from readers.sensor_driver import USUAL, Patience, SensorDriver
@@ -119,8 +120,15 @@ class TfMiniSensor(SensorDriver[Frame]):
 
         The manual has two echoes for one order, so any will do.
         """
-        for order in (commands.BEGIN_SETUP, commands.SETUP_BINARY, commands.END_SETUP):
-            await self._order(order, _judge_setup)
+        async with AsyncExitStack() as undo:  # given up halfway, it must not stay in its setup
+            undo.push_async_callback(self._end_setup)
+            for order in (commands.BEGIN_SETUP, commands.SETUP_BINARY, commands.END_SETUP):
+                await self._order(order, _judge_setup)
+            undo.pop_all()
+
+    async def _end_setup(self) -> None:
+        with suppress(ReaderError):  # it may be the reason why the setup was given up
+            await self._port.send(commands.END_SETUP.to_bytes())
 
     async def _order(self, order: Command | Setup, judge: Callable[[Frame], Frame | None]) -> None:
         if await self._ask(order.to_bytes(), judge) is None:
