@@ -44,6 +44,8 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     try:
         async with engine.begin() as connection:
+            # By itself sqlite3 begins no transaction before DDL: half a schema could stay behind, which no start can mend.
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
             await connection.run_sync(migrate)
         yield Database(engine)
     finally:
