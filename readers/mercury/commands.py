@@ -7,13 +7,15 @@ Source: Mercury API, serial_reader_l3.c; M5e and M6e manuals; published frames w
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
-from readers.mercury.codec import Command
+from readers.mercury.codec import MAX_COMMAND, Command
 from readers.mercury.records import GEN2, KNOWN
 
 BAUDS = (115200, 921600, 9600, 230400, 460800, 57600, 38400, 19200)
 """Those a module may be left at, the likeliest first.  Source: Mercury API, the list its connect tries."""
 SEARCH_MS = 1000
 """Of one search within the endless one; a search without a tag ends in a keep-alive."""
+MAX_HOPS = MAX_COMMAND // 4
+"""So many frequencies of four bytes a command has room for."""
 STOP_STREAM = 2
 """The option of `Opcode.STREAM` that ends it."""
 

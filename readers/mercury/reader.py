@@ -26,7 +26,7 @@ else that is not used, which makes a report 34 bytes instead of 47: at 115200 ba
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -78,12 +78,18 @@ class MercuryReader(MercuryDialogue):
         await self._find()
         await self._set_up()
         self._alive_at_s = asyncio.get_running_loop().time()
-        await self._arm()
+        async with AsyncExitStack() as in_vain:
+            in_vain.push_async_callback(self._end)  # refused, or cut short: it may stream all the same
+            await self._arm()
+            in_vain.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
         with suppress(ReaderError):  # it may be the reason why we leave
             await self._port.send(commands.stop_stream().to_bytes())
 

@@ -21,7 +21,7 @@ class MercurySettings(DeviceSettings, frozen=True, forbid_unknown_fields=True, k
     session: Annotated[int, msgspec.Meta(ge=0, le=3)] = 0
     target: Literal["A", "B", "AB", "BA"] = "A"
     q: Annotated[int, msgspec.Meta(ge=0, le=15)] | None = None
-    hop_khz: tuple[FrequencyKhz, ...] = ()
+    hop_khz: Annotated[tuple[FrequencyKhz, ...], msgspec.Meta(max_length=commands.MAX_HOPS)] = ()
 
     def __post_init__(self) -> None:
         """Check what types cannot."""

@@ -178,6 +178,26 @@ async def stream_like_a_crashed_host_left_it(device: MercuryDevice, line: PtyLin
     assert device.baud == baud
 
 
+async def test_an_opening_cut_short_once_the_stream_was_ordered_stops_it(tmp_path):
+    """An agent that is told to end while it opens must not leave the module transmitting for nobody."""
+    device = MercuryDevice([Tags(EPC)])
+    control = device._control_stream
+    device._control_stream = lambda parameters, now_ns: control(parameters, now_ns) and b""  # the answer gets lost
+
+    async def open_it() -> None:
+        async with opened(line, patience=replace(SOON, answer_s=30, quiet_ms=60, hush_ms=300)):
+            pass
+
+    async with plugged(device, tmp_path) as line, asyncio.timeout(10):
+        opening = asyncio.create_task(open_it())
+        while device._stream is None:
+            await asyncio.sleep(0.001)
+        opening.cancel()
+        await asyncio.wait([opening])
+        while device._stream is not None:
+            await asyncio.sleep(0.001)
+
+
 async def test_a_module_left_streaming_is_stopped_and_set_up_anew(take, tmp_path):
     field = Tags(EPC)
     device = MercuryDevice([field])
@@ -492,6 +512,7 @@ async def test_the_wire_scan_may_take_the_stream_and_tells_what_else_there_was()
         ({"baud": 14400}, "baud"),
         ({"power_dbm": 40}, "power_dbm"),
         ({"hop_khz": [100]}, "hop_khz"),
+        ({"hop_khz": [865_700] * 63}, "hop_khz"),
     ],
 )
 def test_settings_that_can_never_work_are_refused_before_anything_opens(changed, words):
