@@ -39,6 +39,25 @@ async def test_a_port_in_use_is_said_so():
             await SerialPort(peer.path, 9600).__aenter__()
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOENT, "no such device; check the cable"),
+        (errno.EACCES, "no permission; join the group"),
+        (errno.EBUSY, "in use by another program; `fuser -v /dev/ttyUSB0` names it"),
+        (errno.EAGAIN, "in use by another program"),
+    ],
+)
+async def test_what_keeps_a_port_from_being_opened_is_one_line_with_what_to_do(code, words, monkeypatch):
+    def refuse(*_, **__):
+        raise serial.SerialException(code, "could not open port")
+
+    monkeypatch.setattr(serial, "Serial", refuse)
+    with pytest.raises(ReaderDisconnected, match=f"^/dev/ttyUSB0: {words}") as caught:
+        await SerialPort("/dev/ttyUSB0", 9600).__aenter__()
+    assert "\n" not in str(caught.value)
+
+
 async def test_a_port_can_be_opened_again_after_it_was_closed():
     async with Peer() as peer:
         for _ in range(2):
