@@ -7,6 +7,7 @@ from typing import Any
 
 from readers import epc
 from readers.capture import Protocol, Record, describe_capture
+from readers.epc.tables import SCHEMES
 from readers.errors import FrameError, ReaderRefused
 from readers.framing import Found, Noise, StreamDecoder
 
@@ -95,10 +96,23 @@ def check_epc(data: bytes) -> None:
 
 
 def check_epc_text(data: bytes) -> None:
+    """As `check_key`, of a text alone."""
+    check_key(data.decode("utf-8", "surrogateescape"))
+
+
+def check_epc_as(data: bytes) -> None:
+    """The first three bytes say as what scheme, with what filter and company prefix, the rest is to be taken."""
+    scheme, filter_value, prefix_digits, *_ = *data[:3], 0, 0, 0
+    text = data[3:].decode("utf-8", "surrogateescape")
+    check_key(
+        text, tuple(SCHEMES)[scheme % len(SCHEMES)], filter_value=filter_value % 9, prefix_digits=prefix_digits % 15
+    )
+
+
+def check_key(text: str, scheme: str | None = None, **wanted: int) -> None:
     """Any text is a key that can be written and read again as the same, or is refused in one line."""
-    text = data.decode("utf-8", "surrogateescape")
     try:
-        key = epc.parse(text)
+        key = epc.parse(text, scheme, **wanted)
     except epc.EpcError as error:
         check_line(str(error))
         return

@@ -40,10 +40,13 @@ class Load:
 def seeds(target: str) -> Iterator[bytes]:
     """Of one target."""
     name, _, rest = target.partition(".")
-    if target == "epc.text":
+    if name == "epc" and rest:
+        head = b"" if rest == "text" else b"\0\1\7"  # as what: the first scheme, filter 1, a prefix of 7 digits
         for row in rows("epc-tds"):
             yield from (
-                str(each).encode() for key, each in row["decoded"].items() if key.endswith(("uri", "string", "link"))
+                head + str(each).encode()
+                for key, each in row["decoded"].items()
+                if key.endswith(("uri", "string", "link"))
             )
     elif target == "epc":
         yield from frames(name)

@@ -5,7 +5,7 @@
     line-cards.…, line-weight.…      lines by a configured pattern
     wire.<protocol>                  the wire scan beside its codec
     modbus.master, modbus.registers  an answer beside its question; what registers weigh
-    epc, epc.text                    what a tag and what a person may say
+    epc, epc.text, epc.as            what a tag says, what a person, and what a person wants it to be
 
 `test_targets.py` runs all of them on their seeds; `make fuzz` lets a coverage-guided fuzzer search for more.
 """
@@ -17,7 +17,7 @@ from readers.capture import PROTOCOLS, find_protocol
 from readers.framing import Direction
 from tests.fuzz.configured import LINE_CARDS, LINE_WEIGHT, check_master, check_registers
 from tests.fuzz.parsers import PARSERS
-from tests.fuzz.promises import check_epc, check_epc_text, check_stream
+from tests.fuzz.promises import check_epc, check_epc_as, check_epc_text, check_stream
 from tests.fuzz.sealed import BUILDS, sealed
 from tests.fuzz.wire import SPOKEN, check_wire
 
@@ -65,4 +65,5 @@ TARGETS: Mapping[str, Target] = {
     "modbus.registers": check_registers,
     "epc": check_epc,
     "epc.text": check_epc_text,
+    "epc.as": check_epc_as,
 }
