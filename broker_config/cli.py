@@ -1,6 +1,7 @@
 """`tacet broker`: run the site's broker, make one more credential, show the ACL, write the AsyncAPI document."""
 
 import asyncio
+import os
 import signal
 from enum import StrEnum
 from pathlib import Path
@@ -11,8 +12,10 @@ import typer
 from broker_config.acl import render_acl_file, rights_of
 from broker_config.config import BrokerSettings, load_broker_settings
 from broker_config.errors import ConfigError
+from broker_config.heartbeats import Heartbeats, Watchdog
 from broker_config.identity import make_credential, user_name, write_credential
 from broker_config.provision import load_credentials, make_private_folder
+from broker_config.service_notify import ServiceNotifier
 from broker_config.site import Site, is_level, load_site
 
 broker_app = typer.Typer()
@@ -48,10 +51,11 @@ def run(context: typer.Context, config: Config = None) -> None:
     """
     context.obj = config
     if context.invoked_subcommand is None:
-        raise typer.Exit(asyncio.run(serve(load_broker_settings(_path_of(context, config)))))
+        notifier = ServiceNotifier.from_environment(os.environ)
+        raise typer.Exit(asyncio.run(serve(load_broker_settings(_path_of(context, config)), notifier)))
 
 
-async def serve(settings: BrokerSettings) -> int:
+async def serve(settings: BrokerSettings, notifier: ServiceNotifier) -> int:
     """Run until a signal comes; the process's exit code, which is 1 when the engine ended by itself."""
     from broker_config.engine import run_broker
 
@@ -60,11 +64,14 @@ async def serve(settings: BrokerSettings) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with run_broker(settings) as broker:
         typer.echo(f"broker ready on {settings.host}:{settings.port} ({broker.engine})")
+        notifier.ready(f"{broker.engine} on {settings.host}:{settings.port}")
+        watching = asyncio.create_task(Watchdog(Heartbeats(), notifier).run(), name="watchdog")
         asked, ended = asyncio.create_task(stop.wait()), asyncio.create_task(broker.ended())
         await asyncio.wait([asked, ended], return_when=asyncio.FIRST_COMPLETED)
+        notifier.stopping()
         if ended.done():
             typer.echo(f"tacet: {ended.result()}; start `tacet broker` again", err=True)
-        for task in (asked, ended):
+        for task in (asked, ended, watching):
             task.cancel()
         return 0 if stop.is_set() else 1
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from broker_config.heartbeats import Heartbeat, Heartbeats
 from broker_config.messages import ActuatorCommand, ItemDeparted, TransactionSettled, VisitLeft, ZoneCount, ZoneCoverage
 from broker_config.site import ActuatorId
 from edge.actuators.manager import ActuatorLine
@@ -29,7 +30,8 @@ from edge.presence_config import make_layout, zones_of
 from edge.sensors import SensorStates
 from edge.shelf_watch import ShelfWatch
 from edge.stats import Statistics
-from edge.uplink import Handlers, Uplink
+from edge.uplink import Uplink
+from edge.uplink_handlers import Handlers
 from edge.visits import Visits
 from edge.zone_counts import CountWatch
 from readers.errors import ReaderError
@@ -37,6 +39,8 @@ from readers.errors import ReaderError
 log = logging.getLogger(__name__)
 TICK_EVERY_S = 1.0  # also without a deadline, so that visits end
 MIN_TICK_S = 0.005
+TRACK_STUCK_S = 5.0
+OPENING_STUCK_S = 60.0  # to open a device, set it up or let it go; each wait in it is bounded by its driver
 MAX_REOPEN_S = 2.0  # a device that is plugged in again is back within this
 
 
@@ -45,6 +49,7 @@ class Agent:
 
     Args:
         on_ready: called once everything is started.
+        heartbeats: where its loops show that they go on.
     """
 
     def __init__(
@@ -56,15 +61,17 @@ class Agent:
         *,
         devices: Devices = SERIAL,
         on_ready: Callable[[], None] = lambda: None,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
+        self._heartbeats = beats = heartbeats or Heartbeats()
         self._config, self._outbox, self._clock, self._devices = config, outbox, clock, devices
         self._on_ready, self._zones = on_ready, zones_of(config)
         self.health = Health(clock)
         self._announcer = self._make_announcer()
         self._pipeline = self._make_pipeline(engine)
-        self._coverage = CoverageWatch((reader.id for reader in config.readers), self._pipeline.set_coverage)
+        self._coverage = CoverageWatch((reader.id for reader in config.readers), self._pipeline.set_coverage, beats)
         self._counts = CountWatch(self._zones, engine.counts, self._show_zone)
-        self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, self._zones, self._take_back, clock)
+        self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, self._zones, self._take_back, clock, beats)
         self._members = Members(config.data, config.server, config.credential, self._pipeline.set_members, clock)
         self._sensors = SensorStates(config.sensors, clock)
         self.stats = Statistics(
@@ -78,7 +85,9 @@ class Agent:
             lambda: self.uplink.delivery.resent,
             clock,
         )
-        self.uplink = Uplink(config, self._announcer, outbox, self.health, self._make_handlers(), clock)
+        self.uplink = Uplink(
+            config, self._announcer, outbox, self.health, self._make_handlers(), clock, heartbeats=beats
+        )
         self._shelves = {scale.id: self._make_shelf(scale) for scale in config.scales}
         self._lines = {actuator.id: self._make_line(actuator) for actuator in config.actuators}
         self._arrived = asyncio.Event()
@@ -118,8 +127,8 @@ class Agent:
             self._on_ready()
 
     async def _pump_reader(self, config: ReaderConfig) -> None:
-        async def take(backoff: Backoff) -> None:
-            async with self._devices.reader(config, self._clock) as reader:
+        async def take(backoff: Backoff, heartbeat: Heartbeat) -> None:
+            async with self._devices.reader(config, self._clock) as reader, heartbeat.resting():
                 self.health.ready(config.id, reader.health)
                 self._coverage.opened(config.id, reader.health)
                 await take_in(reader, self._pipeline, on_reads=partial(self._reads_in, config.id, backoff))
@@ -134,8 +143,8 @@ class Agent:
     async def _pump_scale(self, config: ScaleConfig) -> None:
         shelf = self._shelves[config.id]
 
-        async def take(backoff: Backoff) -> None:
-            async with self._devices.scale(config, self._clock) as scale:
+        async def take(backoff: Backoff, heartbeat: Heartbeat) -> None:
+            async with self._devices.scale(config, self._clock) as scale, heartbeat.resting():
                 self.health.ready(config.id, scale.health)
                 async for weight in scale.weights():
                     backoff.reset()
@@ -144,8 +153,8 @@ class Agent:
         await self._pump(config.id, take, shelf.scale_lost)
 
     async def _pump_sensor(self, config: SensorConfig) -> None:
-        async def take(backoff: Backoff) -> None:
-            async with self._devices.sensor(config, self._clock) as sensor:
+        async def take(backoff: Backoff, heartbeat: Heartbeat) -> None:
+            async with self._devices.sensor(config, self._clock) as sensor, heartbeat.resting():
                 self.health.ready(config.id, sensor.health)
                 async for proximity in sensor.proximities():
                     backoff.reset()
@@ -154,24 +163,29 @@ class Agent:
         await self._pump(config.id, take, lambda: self._sensors.lost(config.id))
 
     async def _pump(
-        self, device_id: str, take: Callable[[Backoff], Awaitable[None]], on_lost: Callable[[], None]
+        self, device_id: str, take: Callable[[Backoff, Heartbeat], Awaitable[None]], on_lost: Callable[[], None]
     ) -> None:
         """Keep one device open for ever."""
         backoff = Backoff(max_s=MAX_REOPEN_S)
+        heartbeat = self._heartbeats.add(f"device {device_id}", OPENING_STUCK_S)
         while True:
+            heartbeat.beat()
             try:
-                await take(backoff)
+                await take(backoff, heartbeat)
                 reason = "the driver's stream ended; opening it again"
             except ReaderError as error:
                 reason = str(error)
             on_lost()
             if self.health.lost(device_id, reason):
                 log.warning("%s lost: %s", device_id, reason)
+            heartbeat.rest()
             await asyncio.sleep(backoff.next_delay_s())
 
     async def _track(self) -> None:
         """Feed what waits, batch by batch; tick when a deadline is due and no read waits."""
+        heartbeat = self._heartbeats.add("track", TRACK_STUCK_S)
         while True:
+            heartbeat.beat()
             await self._work_or_deadline()
             while self._pipeline.has_reads():
                 self._pipeline.feed_batch()
@@ -191,14 +205,12 @@ class Agent:
         self._arrived.clear()
 
     def _add_devices(self) -> None:
-        for reader in self._config.readers:
-            self.health.add(reader.id, reader.type, reader.antennas[0].zone, reader.port)
-        for scale in self._config.scales:
-            self.health.add(scale.id, scale.type, scale.zone, scale.port)
-        for sensor in self._config.sensors:
-            self.health.add(sensor.id, sensor.type, sensor.zone, sensor.port)
-        for actuator in self._config.actuators:
-            self.health.add(actuator.id, actuator.type, actuator.zone, actuator.port)
+        config = self._config
+        devices: Sequence[ReaderConfig | ScaleConfig | SensorConfig | ActuatorConfig]
+        devices = [*config.readers, *config.scales, *config.sensors, *config.actuators]
+        for device in devices:
+            zone = device.antennas[0].zone if isinstance(device, ReaderConfig) else device.zone
+            self.health.add(device.id, device.type, zone, device.port)
 
     def _make_announcer(self) -> Announcer:
         config, seal_key = self._config, self._config.credential.seal_key

@@ -1,5 +1,6 @@
 """Commands of the gateway: the agent, recordings, benchmarks, the doctor."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,7 @@ def edge(
     if check:
         typer.echo(f"{config}: agent {checked.agent}, {len(checked.readers)} readers: good")
         return
+    from broker_config.service_notify import ServiceNotifier
     from edge.start import Teller, serve
 
-    serve(checked, Teller(typer.echo, sys.stderr.isatty()))
+    serve(checked, Teller(typer.echo, sys.stderr.isatty(), ServiceNotifier.from_environment(os.environ)))

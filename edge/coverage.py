@@ -9,10 +9,12 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from broker_config.heartbeats import Heartbeats
 from readers.health import ReaderHealth
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.25
+STUCK_S = 5.0
 SILENT_LOOKS = 10  # counted in looks, not in time: while our own loop is held up, no driver can show a sign either
 SILENT_S = SILENT_LOOKS * LOOK_EVERY_S
 """Longer than the pause of a sound reader, the longest of which (an M100 that is ordered anew) is 2 s."""
@@ -39,9 +41,13 @@ class CoverageWatch:
 
     Args:
         tell: told of a reader, and whether it delivers, at each change.
+        heartbeats: where its looks show that they go on.
     """
 
-    def __init__(self, reader_ids: Iterable[str], tell: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self, reader_ids: Iterable[str], tell: Callable[[str, bool], None], heartbeats: Heartbeats | None = None
+    ) -> None:
+        self._heartbeat = (heartbeats or Heartbeats()).add("coverage", STUCK_S)
         self._readers = {reader_id: _Watched() for reader_id in reader_ids}
         self._tell = tell
 
@@ -79,6 +85,7 @@ class CoverageWatch:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self.look()
+            self._heartbeat.beat()
 
     def look(self) -> None:
         """One look at every open reader."""

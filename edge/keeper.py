@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker_config.heartbeats import Heartbeats
 from broker_config.messages import ItemDeparted, VisitLeft
 from broker_config.site import ZoneId
 from edge.catch_up import lose_places, read_said, take_back
@@ -29,6 +30,7 @@ from readers.model import ClockNs
 log = logging.getLogger(__name__)
 FILE = "presence.snap"
 ROWS_AT_ONCE = 1000
+STUCK_S = 30.0  # beyond the pause between two files
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class Keeper:
     Args:
         zones: ids by the layout's index.
         say: takes over durable events that take back what no longer holds.
+        heartbeats: where its files show that they go on.
     """
 
     def __init__(
@@ -61,8 +64,11 @@ class Keeper:
         zones: tuple[ZoneId, ...],
         say: Callable[[Sequence[ItemDeparted | VisitLeft]], None],
         clock_ns: ClockNs,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         self.counters = KeeperCounters()
+        within_s = config.snapshot.every_s + STUCK_S
+        self._heartbeat = (heartbeats or Heartbeats()).add("presence file", within_s)
         self.started_ns = clock_ns()
         """Since when it is known who is where."""
         self._path = config.data / FILE
@@ -96,6 +102,7 @@ class Keeper:
         """Write every few seconds, and at once when wanted, for ever."""
         self._begun = True
         while True:
+            self._heartbeat.beat()
             self._wanted.clear()
             await self.save()
             try:

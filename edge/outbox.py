@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from broker_config.errors import ConfigError
+from broker_config.heartbeats import Heartbeats
 from broker_config.messages import EdgeAck
 from edge.outbox_rows import DropRange, EventClass, Row, as_ranges, join_ranges
 from edge.outbox_store import OutboxStore
@@ -24,6 +25,7 @@ from readers.model import ClockNs
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 PURGE_EVERY_S = 600.0
+STUCK_S = 15.0  # an SD card may take seconds over one commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,19 @@ class Outbox:
     Args:
         gateway: the agent's id.
         on_commit: called on the loop with rows just committed, in order; the uplink sets it.
+        heartbeats: where its commits show that they go on.
     """
 
-    def __init__(self, path: Path, gateway: str, *, quota_bytes: int, clock_ns: ClockNs) -> None:
+    def __init__(
+        self,
+        path: Path,
+        gateway: str,
+        *,
+        quota_bytes: int,
+        clock_ns: ClockNs,
+        heartbeats: Heartbeats | None = None,
+    ) -> None:
+        self._heartbeat = (heartbeats or Heartbeats()).add("outbox", STUCK_S)
         self.on_commit: Callable[[Sequence[Row]], None] | None = None
         self._path, self._gateway, self._quota_bytes, self._clock_ns = path, gateway, quota_bytes, clock_ns
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
@@ -181,6 +193,7 @@ class Outbox:
         rows, self._rows = self._rows, []
         state, self._state = self._state, {}
         self._started += 1
+        self._heartbeat.beat()
         self._loop.run_in_executor(self._thread, self._commit, rows, state).add_done_callback(self._committed)
 
     def _commit(self, rows: list[Row], state: dict[str, bytes]) -> list[Row]:
@@ -197,6 +210,7 @@ class Outbox:
 
     def _committed(self, future: "asyncio.Future[list[Row]]") -> None:
         self._finished += 1
+        self._heartbeat.rest()
         error = future.exception()
         if error is not None and not self._failed.done():
             self._failed.set_exception(error)

@@ -6,13 +6,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from broker_config.errors import ConfigError
+from broker_config.heartbeats import Heartbeats, Watchdog
+from broker_config.service_notify import ServiceNotifier
 from edge.agent import Agent
 from edge.clock import Clock
 from edge.config import EdgeConfig
@@ -25,14 +27,16 @@ from edge.presence_config import make_layout, make_settings
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 MB = 1 << 20
+COMPILE_STEP_S = 300.0  # for one kernel, on the slowest gateway
 
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """How the process talks: lines, and on a terminal a bar while it compiles."""
+    """How the process talks: lines, on a terminal a bar while it compiles, and to the service manager."""
 
     line: Callable[[str], None]
     terminal: bool
+    notifier: ServiceNotifier = field(default_factory=ServiceNotifier)
 
 
 def serve(config: EdgeConfig, teller: Teller) -> None:
@@ -48,8 +52,9 @@ def serve(config: EdgeConfig, teller: Teller) -> None:
 
     def ready() -> None:
         teller.line(f"agent {config.agent}: ready in {time.monotonic() - started_s:.1f} s")
+        teller.notifier.ready(f"agent {config.agent}: running")
 
-    asyncio.run(run_agent(config, engine, ready))
+    asyncio.run(run_agent(config, engine, ready, notifier=teller.notifier))
     teller.line(f"agent {config.agent}: stopped")
 
 
@@ -74,21 +79,33 @@ def make_engine(config: EdgeConfig, teller: Teller) -> Tracker:
 
 
 async def run_agent(
-    config: EdgeConfig, engine: Engine, on_ready: Callable[[], None], devices: Devices = SERIAL
+    config: EdgeConfig,
+    engine: Engine,
+    on_ready: Callable[[], None],
+    devices: Devices = SERIAL,
+    notifier: ServiceNotifier | None = None,
 ) -> None:
     """One agent's life: until a stop signal, which cancels it; its cleaning up is bounded everywhere."""
     clock = Clock()
     path, quota_bytes = config.data / "outbox.sqlite", config.outbox.quota_mb * MB
+    notifier, heartbeats = notifier or ServiceNotifier(), Heartbeats()
     loop = asyncio.get_running_loop()
-    async with Outbox(path, config.agent, quota_bytes=quota_bytes, clock_ns=clock) as outbox:
-        agent = Agent(config, engine, outbox, clock, devices=devices, on_ready=on_ready)
+    async with Outbox(path, config.agent, quota_bytes=quota_bytes, clock_ns=clock, heartbeats=heartbeats) as outbox:
+        agent = Agent(config, engine, outbox, clock, devices=devices, on_ready=on_ready, heartbeats=heartbeats)
         running = asyncio.create_task(agent.run(), name="agent")
-        for stop in STOPPING:
-            loop.add_signal_handler(stop, running.cancel)
+        watching = asyncio.create_task(Watchdog(heartbeats, notifier).run(), name="watchdog")
+
+        def stop() -> None:
+            notifier.stopping()
+            running.cancel()
+
+        for number in STOPPING:
+            loop.add_signal_handler(number, stop)
         try:
             await asyncio.wait([running])
         finally:
             running.cancel()
+            watching.cancel()
         if not running.cancelled():
             running.result()
 
@@ -100,7 +117,7 @@ class CompileProgress:
         self._teller, self._patience_s = teller, patience_s
         self._bar = _make_bar() if teller.terminal else None
         self._started_s = time.monotonic()
-        self._told = ""
+        self._told = self._step = ""
 
     def __enter__(self) -> "CompileProgress":
         if self._bar is not None:
@@ -113,7 +130,13 @@ class CompileProgress:
             self._bar.stop()
 
     def step(self, what: str, number: int, total: int) -> None:
-        """`what` is being compiled, the how manyth of how many; may be told again and again."""
+        """`what` is being compiled, the how manyth of how many; may be told again and again.
+
+        Only a new step buys more time of the service manager: one that never ends is to be noticed.
+        """
+        if what != self._step:
+            self._step = what
+            self._teller.notifier.starting(f"compiling {what} ({number} of {total})", COMPILE_STEP_S)
         if self._bar is not None:
             self._bar.update(self._task, description=f"compiling {what}", completed=number - 1, total=total)
         elif what != self._told and (self._told or time.monotonic() - self._started_s > self._patience_s):

@@ -6,14 +6,14 @@ Nothing durable waits in the MQTT library: a lost connection loses nothing, sinc
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import version
 
 import aiomqtt
 
 from broker_config.errors import MessageError
+from broker_config.heartbeats import Heartbeats
 from broker_config.messages import (
     ActuatorCommand,
     Data,
@@ -21,7 +21,6 @@ from broker_config.messages import (
     EdgeDescription,
     EdgeDropped,
     EdgeState,
-    EdgeStats,
     MembersOffered,
     TransactionSettled,
     VisitEnded,
@@ -36,34 +35,23 @@ from edge.events import Announcer
 from edge.health import Health
 from edge.outbox import Outbox
 from edge.outbox_rows import DropRange, Row
+from edge.uplink_handlers import Handlers
 from readers.model import ClockNs
 
 log = logging.getLogger(__name__)
 STATS_EVERY_S = 5.0
 CHECK_EVERY_S = 0.5
 GOODBYE_S = 1.0
+STUCK_S = 45.0  # longer than a connection may take to be refused, and each of its packets
 BACKLOG_ROWS, BACKLOG_EVERY_S = 50, 0.025  # 2 000 events/s at most, so that live ones pass
 
 
-@dataclass(frozen=True, slots=True)
-class Handlers:
-    """What the rest of the agent does with what comes in.
+class Uplink:
+    """One agent's side of the bus.
 
     Args:
-        command: an actuator's command and the actuator whose topic it came on.
-        stats: the counters to publish.
+        heartbeats: where its connection, and its tries at one, show that they go on.
     """
-
-    command: Callable[[str, ActuatorCommand], None]
-    members_offered: Callable[[int], None]
-    visits_ended: Callable[[VisitEnded], None]
-    settled: Callable[[TransactionSettled], None]
-    link_lost: Callable[[], None]
-    stats: Callable[[], EdgeStats]
-
-
-class Uplink:
-    """One agent's side of the bus."""
 
     def __init__(
         self,
@@ -75,7 +63,9 @@ class Uplink:
         clock_ns: ClockNs,
         *,
         check_every_s: float = CHECK_EVERY_S,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
+        self._heartbeat = (heartbeats or Heartbeats()).add("uplink", STUCK_S)
         self.delivery = Delivery()
         self._config, self._announcer, self._outbox = config, announcer, outbox
         self._health, self._handlers, self._clock_ns, self._check_every_s = health, handlers, clock_ns, check_every_s
@@ -101,6 +91,7 @@ class Uplink:
         """Stay connected for ever; a broker that is away is retried with growing delays."""
         backoff = Backoff()
         while True:
+            self._heartbeat.beat()
             # A task of its own: a group that breaks and is cancelled at once would swallow our cancellation.
             connection = asyncio.create_task(self._stay(backoff), name="connection")
             try:
@@ -278,6 +269,7 @@ class Uplink:
     async def _check(self, client: aiomqtt.Client) -> None:
         """Send again what the server does not acknowledge, and declare what will never come."""
         while True:
+            self._heartbeat.beat()
             overdue = self.delivery.check_overdue(self._now_s())
             if overdue:
                 self._wake_backlog.set()

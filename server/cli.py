@@ -1,6 +1,8 @@
 """`tacet server` and `tacet members`."""
 
 import asyncio
+import os
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -52,10 +54,12 @@ def run(context: typer.Context, config: Config = DEFAULT_CONFIG) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from broker_config.service_notify import ServiceNotifier
     from server.config import load_config
     from server.serving import serve
 
-    asyncio.run(serve(load_config(config), typer.echo))
+    with suppress(asyncio.CancelledError):  # told to end before it was up
+        asyncio.run(serve(load_config(config), typer.echo, ServiceNotifier.from_environment(os.environ)))
 
 
 @server_app.command()

@@ -5,6 +5,7 @@ import logging
 
 from sqlalchemy.exc import OperationalError
 
+from broker_config.heartbeats import Heartbeat
 from server import quarantine
 from server.members.tables import MemberTables
 from server.visits.service import VisitService
@@ -13,11 +14,13 @@ from server.work import Ledger
 log = logging.getLogger(__name__)
 
 PERIOD_S = 5.0
+STUCK_S = 30.0  # it shares the one writer with the inbox: whatever holds that up shows here
 
 
-async def keep_house(ledger: Ledger, visits: VisitService, tables: MemberTables) -> None:
+async def keep_house(ledger: Ledger, visits: VisitService, tables: MemberTables, heartbeat: Heartbeat) -> None:
     """Go round until cancelled."""
     while True:
+        heartbeat.beat()
         try:
             async with ledger.transaction() as work:
                 visits.close_overdue(work)

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.exc import DatabaseError
 
 from broker_config.errors import ConfigError
+from broker_config.heartbeats import Heartbeats
 from broker_config.site import DisplayId, Site, load_site
 from server.catalog import load_catalog
 from server.checkout.service import CheckoutService
@@ -22,7 +23,7 @@ from server.displays.proxy import MqttProxy
 from server.displays.store import SqlPairedStore
 from server.feed import Feed
 from server.fleet import Fleet
-from server.housekeeping import keep_house
+from server.housekeeping import STUCK_S, keep_house
 from server.identities import Identities
 from server.inbox import Effects, Inbox
 from server.link import Link
@@ -54,7 +55,10 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
         others = [
             tasks.create_task(state.inbox.run(), name="inbox"),
             tasks.create_task(state.marks.run(), name="acknowledgements"),
-            tasks.create_task(keep_house(state.ledger, state.visits, state.member_tables), name="housekeeping"),
+            tasks.create_task(
+                keep_house(state.ledger, state.visits, state.member_tables, state.heartbeats.add("database", STUCK_S)),
+                name="housekeeping",
+            ),
         ]
         yield state
         for task in others:
@@ -132,6 +136,7 @@ def _assemble(
         member_tables=tables,
         marks=marks,
         telemetry=telemetry,
+        heartbeats=Heartbeats(),
         inbox=Inbox(link, MessageReader(site), ledger, fleet, effects),
         pairing=PairingService(frozenset(DisplayId(d.id) for d in site.displays), SqlPairedStore(db), clock_ns),
         proxy=MqttProxy((config.broker.host, config.broker.port), site.id, identities.folder, clock_ns),

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from broker_config.errors import ConfigError
+from broker_config.heartbeats import Watchdog
+from broker_config.service_notify import ServiceNotifier
 from server.app import create_app
 from server.clock import to_datetime
 from server.config import ServerConfig
@@ -19,7 +21,21 @@ MAX_WS_BYTES = 128 * 1024
 
 
 class QuietServer(uvicorn.Server):
-    """uvicorn without its signal handlers: those end the process by the signal, and ours with exit code 0."""
+    """uvicorn without its signal handlers: those end the process by the signal, and ours with exit code 0.
+
+    Args:
+        on_started: called once it answers.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -27,24 +43,29 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
+async def serve(config: ServerConfig, say: Callable[[str], None], notifier: ServiceNotifier) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         say: is told the address once the server is up.
+        notifier: the service manager is told when it answers, that it lives, and when it stops.
+
     Raises:
         ConfigError: the port is taken, or a file is missing or wrong.
     """
+    stopper = _Stopper(notifier)
     listener = take_port(config.host, config.port)
     app = create_app(config)
     with contextlib.closing(listener):
         # The lifespan runs here and not in uvicorn, which would go on serving after a failed background task.
         async with app.router.lifespan_context(app):
             state: ServerState = app.state.tacet
-            server = QuietServer(_settings(app))
-            _stop_on_signals(server, state)
+            server = QuietServer(_settings(app), lambda: notifier.ready(f"serving {config.origin}/"))
+            stopper.ends(server, state)
             say(f"Tacet serves {config.origin}/ (Ctrl-C ends it)")
+            watching = asyncio.create_task(Watchdog(state.heartbeats, notifier).run(), name="watchdog")
             await server.serve(sockets=[listener])
+            watching.cancel()
 
 
 def take_port(host: str, port: int) -> socket.socket:
@@ -84,10 +105,26 @@ def _settings(app: object) -> uvicorn.Config:
     )
 
 
-def _stop_on_signals(server: uvicorn.Server, state: ServerState) -> None:
-    def stop() -> None:
-        server.should_exit = True
-        state.feed.close(to_datetime(state.clock_ns()))  # an open page would hold the server up
+class _Stopper:
+    """What a signal to end does: while the server starts, give up; from then on, end in order."""
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+    def __init__(self, notifier: ServiceNotifier) -> None:
+        self._notifier = notifier
+        starting = asyncio.current_task()
+        assert starting is not None, "serve is a coroutine"
+        self._end: Callable[[], object] = starting.cancel
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop)
+
+    def ends(self, server: uvicorn.Server, state: ServerState) -> None:
+        """The server is about to answer."""
+
+        def end() -> None:
+            server.should_exit = True
+            state.feed.close(to_datetime(state.clock_ns()))  # an open page would hold the server up
+
+        self._end = end
+
+    def _stop(self) -> None:
+        self._notifier.stopping()
+        self._end()

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from broker_config.heartbeats import Heartbeats
 from broker_config.site import Site
 from server.catalog import Catalog
 from server.checkout.service import CheckoutService
@@ -58,6 +59,7 @@ class ServerState:
     marks: Marks
     inbox: Inbox
     telemetry: Telemetry
+    heartbeats: Heartbeats
     pairing: PairingService
     proxy: MqttProxy
     pages: Pages

@@ -36,7 +36,8 @@ from edge.events import Announcer
 from edge.health import Health
 from edge.outbox import Outbox
 from edge.outbox_rows import DropRange, Row
-from edge.uplink import Handlers, Uplink
+from edge.uplink import Uplink
+from edge.uplink_handlers import Handlers
 from tests.support.brokers import ENGINES, TestBroker, running_broker
 from tests.support.edge import ManualClock, a_transition, eventually
 
