@@ -43,8 +43,8 @@ def _mercury_command(inside: bytes) -> bytes:
 
 
 def _mercury_answer(inside: bytes) -> bytes:
-    """The first byte is the status where it is in use, else 0 goes before it."""
-    return mercury.Answer(_first(inside), _first(inside[1:]) << 8 & 0x100, inside[2 : mercury.MAX_ANSWER]).to_bytes()
+    status = int.from_bytes(inside[1:3], "big") & (mercury.MAX_STATUS_CLASS << 8 | 0xFF)
+    return mercury.Answer(_first(inside), status, inside[3 : mercury.MAX_ANSWER]).to_bytes()
 
 
 def _modbus(inside: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """What a search begins with: golden frames, alone and with noise around, and what simulated devices say."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, get_args
@@ -14,20 +14,20 @@ from tests.readers.vectors import FOLDER
 
 SAME_FRAMES: Mapping[str, str] = {"modbus-weight": "modbus-rtu", "uhfreader288": "uhfreader18", "epc": "epc-tds"}
 CARD = 0x66007B3972
-HEADS: Mapping[str, int] = {
-    "hlk-ld2410": 6,
-    "lcus-relay": 1,
-    "magicrf-m100": 1,
-    "mercury": 2,
-    "modbus-rtu": 1,
-    "pn532-hsu": 5,
-    "r2000-a0": 3,
-    "rdm6300": 1,
-    "tfmini": 2,
-    "uhfreader18": 2,
-    "uhfreader288": 2,
+INSIDE: Mapping[str, Callable[[bytes], bytes]] = {
+    "hlk-ld2410": lambda frame: frame[6:7] + frame[8:-4],
+    "lcus-relay": lambda frame: frame[1:3],
+    "magicrf-m100": lambda frame: frame[1:3] + frame[5:-2],
+    "mercury": lambda frame: frame[2:-2],
+    "modbus-rtu": lambda frame: frame[1:-2],
+    "pn532-hsu": lambda frame: frame[5:-2],
+    "r2000-a0": lambda frame: frame[3:-1],
+    "rdm6300": lambda frame: bytes.fromhex(frame[1:11].decode("ascii")),
+    "tfmini": lambda frame: frame[2:-1],
+    "uhfreader18": lambda frame: frame[2:-2],
+    "uhfreader288": lambda frame: frame[2:-2],
 }
-"""How many bytes of a frame stand before what a sealed one is told."""
+"""What a frame says, as `tests.fuzz.sealed` takes it."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def seeds(target: str) -> Iterator[bytes]:
         yield from (bytes([kind, 1]) + _piece(frame[1:-2]) for kind in range(6) for frame in frames("modbus-rtu"))
     elif name == "wire":
         yield from (bytes([2 * stream[0] & 0xFE]) + stream[1:] for stream in _streams(frames(rest)))
-        yield from (b"\x0b" + _piece(frame[HEADS[rest] : -2]) for frame in frames(rest))
+        yield from (b"\x0b" + _piece(INSIDE[rest](frame)) for frame in frames(rest))
     elif rest.endswith("sealed"):
-        yield from (b"\x05" + _piece(frame[HEADS[name] : -2]) for frame in frames(name))
+        yield from (b"\x05" + _piece(INSIDE[name](frame)) for frame in frames(name))
     else:
         yield from _streams(frames(name))
 
@@ -94,7 +94,7 @@ def _piece(inside: bytes) -> bytes:
 
 def _receipt() -> Iterator[bytes]:
     orders = [escpos.INITIAL, escpos.code_page(19), escpos.CENTRED, Text(b"Caf\x82"), escpos.LEFT, escpos.feed(3)]
-    orders += [*escpos.ean13("4006381333931"), *escpos.code128("A{1"), *escpos.qr("https://id.gs1.org/01/1")]
+    orders += [*escpos.ean13("4006381333931", 3), *escpos.code128("A{1", 2), *escpos.qr("https://id.gs1.org/01/1", 6)]
     orders += [escpos.FULL_CUT, *(escpos.ask(question) for question in escpos.Question)]
     yield from (order.to_bytes() for order in orders)
     yield b"\x12\x1a\x16\x7e"
