@@ -12,9 +12,10 @@ from edge.config_parts import Antenna
 from edge.device_config import ReaderConfig
 from edge.doctor_findings import Finding
 from edge.doctor_probes import examine_port, examine_port_name, examine_scale
-from edge.doctor_readers import examine_reader
+from edge.doctor_readers import Survey, _judge, examine_reader
 from readers import probe
-from readers.model import ReaderId
+from readers.health import ReaderHealth
+from readers.model import Epc, Read, ReaderId
 from readers.ports import SerialPort
 from simulators import scene_radio
 from simulators.alone import EPCS, make_alone
@@ -248,9 +249,33 @@ async def test_a_missing_antenna_is_named(tmp_path):
     assert any("antenna 1" in finding.what and finding.level == 2 for finding in said), said
 
 
-async def test_a_reader_that_falls_silent_is_no_reader_without_a_tag(tmp_path):
+async def test_a_reader_that_falls_silent_is_no_reader_without_a_tag(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor_readers, "LISTEN_S", 30.0)
     weak = M100Device(field(*EPCS), firmware=M100Firmware(brown_out_above_cdbm=2000))
-    assert await findings(tmp_path, "magicrf-m100", M100, weak)
+    finding = await the_finding(tmp_path, "magicrf-m100", M100, weak)
+    assert (finding.level, "magicrf-m100 answered, but no sign of life" in finding.what) == (2, True)
+
+
+def test_a_reader_that_has_to_be_set_going_again_and_again_lacks_power():
+    config = ReaderConfig(ReaderId("r-1"), "mercury", Path("port"), (SHELF,), MERCURY)
+    (finding,) = _judge(config, Survey(config, OURS), ReaderHealth(signs_of_life=0, rearms=2), None)
+    assert (finding.level, "stopped reading 2 times" in finding.what) == (2, True)
+    assert "stronger supply" in finding.next_step
+
+
+async def test_a_reader_that_never_gets_done_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor_readers, "OPEN_S", 0.3)
+    finding = await the_finding(tmp_path, "r2000-a0", R2000, Mute())
+    assert (finding.level, "is not ready after" in finding.what) == (2, True)
+
+
+def test_a_read_with_a_wrong_check_of_its_own_is_none():
+    survey = Survey(ReaderConfig(ReaderId("r-1"), "mercury", Path("port"), (SHELF,)), OURS)
+    for antenna, rssi_dbm in ((1, -50.0), (1, -90.0), (2, -50.0)):
+        survey.note(Read(Epc(EPCS[0]), ReaderId("r-1"), antenna, rssi_dbm, 0, crc_ok=False))
+    assert (survey.good, survey.weak, survey.unnamed, survey.strays) == (None, {}, set(), set())
+    survey.note(Read(Epc(EPCS[0]), ReaderId("r-1"), 1, -72.0, 0, crc_ok=True))
+    assert survey.good is not None, "the floor itself is not below the floor"
 
 
 async def test_a_port_that_somebody_else_holds(tmp_path):
