@@ -6,16 +6,21 @@ import numpy as np
 
 from edge.health import Tally
 from edge.read_ring import ReadRing
-from hotpath import scan
+from hotpath import scan, wire_layout
 from hotpath._jit import bind
 from hotpath.crc16 import make_reflected_table, make_table
 from readers.model import Chunk, Scanned
 from readers.wire_format import MARKED_BYTES, TagReport, WireFormat
 
 MAX_OTHERS = 256
-CHECKS = {"sum8": scan.SUM8, "negated_sum8": scan.NEGATED_SUM8, "crc16_8408": scan.CRC16, "mercury": scan.MERCURY}
-TAG_LENGTHS = {"rest": scan.REST, "bytes": scan.BYTES, "bits": scan.BITS}
-_PADDING = bytes(scan.PADDING)
+CHECKS = {
+    "sum8": wire_layout.SUM8,
+    "negated_sum8": wire_layout.NEGATED_SUM8,
+    "crc16_8408": wire_layout.CRC16,
+    "mercury": wire_layout.MERCURY,
+}
+TAG_LENGTHS = {"rest": wire_layout.REST, "bytes": wire_layout.BYTES, "bits": wire_layout.BITS}
+_PADDING = bytes(wire_layout.PADDING)
 
 
 class WireScan:
@@ -35,14 +40,14 @@ class WireScan:
         self._wire = make_wire(wire, antennas)
         self._rows = make_rows(ring)
         self._others = np.zeros((MAX_OTHERS, 2), np.int64)
-        self._counts = np.zeros(scan.TALLIES, np.int64)
+        self._counts = np.zeros(wire_layout.TALLIES, np.int64)
         view = np.frombuffer(_PADDING, np.uint8)
         self._scan = bind(scan.scan, self._wire, view, 0, 0, 0, 0, 0, self._rows, 0, 0, self._others, self._counts)
 
     def take(self, chunk: Chunk) -> Scanned:
         """Put a chunk's reads into the ring; what it holds besides is for the driver.  An unfinished frame waits."""
         data = b"".join((self._rest, chunk.data, _PADDING))
-        view, end, quiet = np.frombuffer(data, np.uint8), len(data) - scan.PADDING, int(not chunk.data)
+        view, end, quiet = np.frombuffer(data, np.uint8), len(data) - wire_layout.PADDING, int(not chunk.data)
         at, done, reads, more = 0, 0, 0, True
         others: list[bytes] = []
         self._counts.fill(0)
@@ -75,24 +80,24 @@ class WireScan:
         return Scanned(reads + unknown, bad_frames, discarded_bytes, tuple(others))
 
 
-def make_wire(wire: WireFormat, antennas: Mapping[int, int]) -> scan.Wire:
+def make_wire(wire: WireFormat, antennas: Mapping[int, int]) -> wire_layout.Wire:
     """The constants of a driver as the kernel takes them.
 
     Args:
         antennas: as `WireScan` has them.
     """
-    frame = np.zeros(1, scan.FRAME)
-    for name in scan.FRAME.fields or ():
+    frame = np.zeros(1, wire_layout.FRAME)
+    for name in wire_layout.FRAME.fields or ():
         value = CHECKS[wire.check] if name == "check" else getattr(wire, name)
-        frame[name] = scan.NONE if value is None else value
-    reports = np.zeros(len(wire.reports), scan.REPORT)
+        frame[name] = wire_layout.NONE if value is None else value
+    reports = np.zeros(len(wire.reports), wire_layout.REPORT)
     for row, report in zip(reports, wire.reports, strict=True):
         _fill_report(row, report)
-    indices = np.full(256, scan.NO_NAME, np.int32)
+    indices = np.full(256, wire_layout.NO_NAME, np.int32)
     for name_byte, number in wire.antennas.items():
-        indices[name_byte] = antennas.get(number, scan.NO_ANTENNA)
+        indices[name_byte] = antennas.get(number, wire_layout.NO_ANTENNA)
     gen2 = make_table(0x1021)
-    return scan.Wire(
+    return wire_layout.Wire(
         frame, reports, indices, make_reflected_table(0x8408) if wire.check == "crc16_8408" else gen2, gen2
     )
 
@@ -109,7 +114,7 @@ def _fill_report(row: np.void, report: TagReport) -> None:
         "after_epc", "antenna_at", "antenna_mask", "antenna_rssi_mask", "antenna_bits",
     ):  # fmt: skip
         row[field] = getattr(report, field)
-    row["count_at"] = scan.NONE if report.count_at is None else report.count_at
+    row["count_at"] = wire_layout.NONE if report.count_at is None else report.count_at
     row["tag_length"] = TAG_LENGTHS[report.tag_length]
     row["pc_size"], row["xpc"] = 2 * report.has_pc, report.has_xpc
     row["rssi_behind_epc"] = report.rssi_at == "behind_epc"
@@ -119,7 +124,9 @@ def _fill_report(row: np.void, report: TagReport) -> None:
     row["rssi_add"] = round(100 * report.rssi_add_db) - 100 * 0x80 * report.rssi_signed
 
 
-def make_rows(ring: ReadRing) -> scan.Rows:
+def make_rows(ring: ReadRing) -> wire_layout.Rows:
     """The ring's columns, whole, as the kernel takes them."""
     columns = ring.columns
-    return scan.Rows(columns.t_ns, columns.antenna, columns.epc, columns.epc_len, columns.rssi_cdbm, columns.crc_ok)
+    return wire_layout.Rows(
+        columns.t_ns, columns.antenna, columns.epc, columns.epc_len, columns.rssi_cdbm, columns.crc_ok
+    )

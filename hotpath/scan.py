@@ -1,111 +1,39 @@
 """The wire scan: the bytes of a streaming reader in, rows of reads out, without an object per frame.
 
-One scanner for all protocols whose frames carry their length: `FRAME` says where things stand in every frame, `REPORT`
-which frames report tags and where in them.  What no constant can say is chosen by a form: a protocol with another check
-adds a branch to `_is_sound`, one that tells an EPC's length in another way a branch to `_find_tag`.
+One scanner for all protocols whose frames carry their length: `FRAME` of `wire_layout` says where things stand in every
+frame, `REPORT` which frames report tags and where in them.  What no constant can say is chosen by a form: a protocol with
+another check adds a branch to `_is_sound`, one that tells an EPC's length in another way a branch to `_find_tag`.
 After a failure the search goes on one byte further, so noise never takes a following sound frame with it.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hotpath._jit import entry_kernel, hot_kernel, load_word
 from hotpath.crc16 import crc16
+from hotpath.wire_bytes import byte, pair, put_epc, reversed_pair
+from hotpath.wire_layout import (
+    BAD_FRAMES,
+    BYTES,
+    CRC16,
+    CRC_UNKNOWN,
+    DISCARDED_BYTES,
+    MAX_EPC_BYTES,
+    MERCURY,
+    NO_ANTENNA,
+    NO_NAME,
+    NONE,
+    OPERATION_FAILED,
+    REST,
+    SUM8,
+    UNKNOWN_ANTENNA,
+    Rows,
+    Wire,
+)
 
-PADDING = 64
-"""So many bytes have to stand behind the last one, of any value: what is loaded by the word is loaded without looking."""
-NONE = -1
-NO_ANTENNA, NO_NAME = -1, -2
-"""Instead of an antenna's index: nobody configured it; no antenna has that name, so that the report is a bad one."""
-CRC_UNKNOWN = -1
-MAX_EPC_BYTES = 62
-SUM8, NEGATED_SUM8, CRC16, MERCURY = range(4)
-"""Checks: the low byte of the sum, the byte that makes this sum zero, a CRC, ThingMagic's form of one (see `_is_sound`)."""
-REST, BYTES, BITS = range(3)
-"""Where the length of what a tag sent stands: it is what is left of the frame; a byte before it; 16 bits before it, which
-count bits, behind embedded data whose length in bits stands before these."""
-OPERATION_FAILED = 0x8000
-"""Instead of the length of embedded data: the two bytes of an error code follow."""
 _WAIT, _BROKEN, _ALL = 0, -1, -1
-_EIGHT = np.uint64(8)
-_ONE = np.uint64(1)
 _PRESET = 0xFFFF
 _MERCURY_PRESET = 0x0F1D
-
-BAD_FRAMES, DISCARDED_BYTES, UNKNOWN_ANTENNA, TALLIES = range(4)
-"""Columns of `tally`."""
-
-FRAME = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "header", "trailer", "kind_at", "kind_max", "length_at", "length_size", "length_min", "length_max", "overhead",
-            "check", "check_from", "after_check",
-        )
-    ]
-)  # fmt: skip
-"""A protocol's frame, in bytes from the frame's first; see `readers.wire_format.WireFormat`.
-
-`header`, `trailer`: the byte, or `NONE`; `check`: one of the forms above; it stands right behind what it covers.
-"""
-
-REPORT = np.dtype(
-    [(name, np.uint64) for name in ("mask_0", "mask_1", "mask_2", "marks_0", "marks_1", "marks_2")]
-    + [
-        (name, np.int64)
-        for name in (
-            "marks_at", "size_min", "count_at", "tag_at", "after_tags", "loose", "tag_length", "embedded_data", "behind_data",
-            "pc_size", "xpc", "epc_min", "tag_crc", "after_epc", "rssi_at", "rssi_behind_epc", "rssi_mask", "rssi_flip",
-            "rssi_add", "antenna_at", "antenna_mask", "antenna_rssi_mask", "antenna_bits",
-        )
-    ]
-)  # fmt: skip
-"""A frame that reports tags; see `readers.wire_format.TagReport`.
-
-`mask_*`, `marks_*`: the three words from `marks_at` on say that it is one, where it has at least `size_min` bytes;
-`count_at`: `NONE` where it reports one tag; `rssi_at`: from the frame's first byte, or from the EPC's end where
-`rssi_behind_epc` is 1; the signal is `100 * ((byte & mask) ^ flip) + add` hundredths of a dBm; the antenna is named by
-`byte & antenna_mask | signal byte & antenna_rssi_mask`, or each of its bits names one, where `antenna_bits` is 1.
-"""
-
-
-class Wire(NamedTuple):
-    """A protocol, as one reader speaks it.
-
-    Args:
-        frame: FRAME[1].
-        reports: REPORT[r]; the first that fits a frame counts.
-        antennas: int32[256], by the byte that names an antenna: the engine's index, or one of the codes below zero.
-        check_table, tag_table: uint16[2048], of `hotpath.crc16`: of the frame's check where it is one, and of the tag's.
-    """
-
-    frame: NDArray[np.void]
-    reports: NDArray[np.void]
-    antennas: NDArray[np.int32]
-    check_table: NDArray[np.uint16]
-    tag_table: NDArray[np.uint16]
-
-
-class Rows(NamedTuple):
-    """Where reads are written: the columns of the engine, whole.
-
-    Args:
-        t_ns: int64[n].
-        antenna: uint16[n].
-        epc: uint64[n, 8], zero-padded; the words of an EPC of up to 62 bytes.
-        epc_len: uint8[n].
-        rssi_cdbm: int16[n].
-        crc_ok: int8[n]: 1 right, 0 wrong, -1 not reported.
-    """
-
-    t_ns: NDArray[np.int64]
-    antenna: NDArray[np.uint16]
-    epc: NDArray[np.uint64]
-    epc_len: NDArray[np.uint8]
-    rssi_cdbm: NDArray[np.int16]
-    crc_ok: NDArray[np.int8]
 
 
 @entry_kernel
@@ -171,14 +99,14 @@ def scan(
 def _frame_size(wire: Wire, data: NDArray[np.uint8], at: int, end: int) -> int:
     """The size of the sound frame at `at`; `_WAIT` while too few bytes are here to tell, `_BROKEN` where none stands."""
     frame = wire.frame[0]
-    if frame["header"] != NONE and _byte(data, at) != frame["header"]:
+    if frame["header"] != NONE and byte(data, at) != frame["header"]:
         return _BROKEN
     here = end - at
-    if here > frame["kind_at"] and _byte(data, at + frame["kind_at"]) > frame["kind_max"]:
+    if here > frame["kind_at"] and byte(data, at + frame["kind_at"]) > frame["kind_max"]:
         return _BROKEN
     if here < frame["length_at"] + frame["length_size"]:
         return _WAIT
-    length = _pair(data, at + frame["length_at"]) if frame["length_size"] == 2 else _byte(data, at + frame["length_at"])
+    length = pair(data, at + frame["length_at"]) if frame["length_size"] == 2 else byte(data, at + frame["length_at"])
     if length < frame["length_min"] or length > frame["length_max"]:
         return _BROKEN
     size = frame["overhead"] + length
@@ -196,18 +124,18 @@ def _is_sound(wire: Wire, data: NDArray[np.uint8], at: int, end: int) -> bool:
     two bytes, begun with 0xFFFF * x^16 = 0x1D0F, and then those two bytes added.
     """
     frame = wire.frame[0]
-    if frame["trailer"] != NONE and _byte(data, end - 1) != frame["trailer"]:
+    if frame["trailer"] != NONE and byte(data, end - 1) != frame["trailer"]:
         return False
     begin, end = at + frame["check_from"], end - frame["after_check"]
     if frame["check"] == CRC16:
-        return crc16(wire.check_table, data, begin, end - 2, _PRESET) == _reversed_pair(data, end - 2)
+        return crc16(wire.check_table, data, begin, end - 2, _PRESET) == reversed_pair(data, end - 2)
     if frame["check"] == MERCURY:
-        added = _reversed_pair(data, end - 4) ^ _reversed_pair(data, end - 2)
+        added = reversed_pair(data, end - 4) ^ reversed_pair(data, end - 2)
         return crc16(wire.check_table, data, begin, end - 4, _MERCURY_PRESET) == added
     total = 0
     for i in range(begin, end - 1):
-        total += _byte(data, i)
-    check = _byte(data, end - 1)
+        total += byte(data, i)
+    check = byte(data, end - 1)
     return total & 0xFF == check if frame["check"] == SUM8 else total + check & 0xFF == 0
 
 
@@ -230,19 +158,19 @@ def _which_report(reports: NDArray[np.void], data: NDArray[np.uint8], at: int, s
 @hot_kernel
 def _count_tags(wire: Wire, report: np.void, data: NDArray[np.uint8], at: int, size: int) -> int:
     """How many tags the frame reports, or `_BROKEN` where what it says about them does not add up."""
-    tags = 1 if report["count_at"] == NONE else _byte(data, at + report["count_at"])
+    tags = 1 if report["count_at"] == NONE else byte(data, at + report["count_at"])
     next_at, limit = at + report["tag_at"], at + size - report["after_tags"]
     for _ in range(tags):
         tag_at, tag_len = _find_tag(report, data, next_at, limit)
         next_at = tag_at + tag_len + report["after_epc"]
         if next_at > limit:
             return _BROKEN
-        if report["pc_size"] and _byte(data, tag_at) >> 3 << 1 != tag_len - 2:
+        if report["pc_size"] and byte(data, tag_at) >> 3 << 1 != tag_len - 2:
             return _BROKEN
         epc_len = tag_len - _before_epc(report, data, tag_at)
         if epc_len < report["epc_min"] or epc_len > MAX_EPC_BYTES or epc_len & 1:
             return _BROKEN
-    names = _byte(data, at + report["antenna_at"]) & report["antenna_mask"]
+    names = byte(data, at + report["antenna_at"]) & report["antenna_mask"]
     if tags and (wire.antennas[_first_name(report, names)] == NO_NAME or (next_at != limit and not report["loose"])):
         return _BROKEN
     return tags
@@ -255,14 +183,14 @@ def _find_tag(report: np.void, data: NDArray[np.uint8], at: int, limit: int) -> 
     if form == REST:
         return at, limit - report["after_epc"] - at
     if form == BYTES:
-        return at + 1, _byte(data, at)
+        return at + 1, byte(data, at)
     bits_at = at
     if report["embedded_data"]:
-        data_bits = _pair(data, at)
+        data_bits = pair(data, at)
         bits_at += 2 + (2 if data_bits == OPERATION_FAILED else data_bits + 7 >> 3) + report["behind_data"]
     if bits_at >= limit:
         return at, _BROKEN
-    return bits_at + 2, (_pair(data, bits_at) + 7 >> 3) - 2
+    return bits_at + 2, (pair(data, bits_at) + 7 >> 3) - 2
 
 
 @hot_kernel
@@ -272,8 +200,8 @@ def _before_epc(report: np.void, data: NDArray[np.uint8], tag_at: int) -> int:
     Source: EPC Gen2 air interface, 6.3.2.1.2: bit 0x0200 of the PC and bit 0x8000 of the first XPC word say that one follows.
     """
     size: int = report["pc_size"]
-    if report["xpc"] and _byte(data, tag_at) & 0x02:
-        size += 4 if _byte(data, tag_at + 2) & 0x80 else 2
+    if report["xpc"] and byte(data, tag_at) & 0x02:
+        size += 4 if byte(data, tag_at + 2) & 0x80 else 2
     return size
 
 
@@ -298,8 +226,8 @@ def _put_reads(
         tag_at, tag_len = _find_tag(report, data, next_at, limit)
         tag_end = tag_at + tag_len
         next_at = tag_end + report["after_epc"]
-        signal = _byte(data, report["rssi_at"] + (tag_end if report["rssi_behind_epc"] else at))
-        names = _byte(data, at + report["antenna_at"]) & report["antenna_mask"] | signal & report["antenna_rssi_mask"]
+        signal = byte(data, report["rssi_at"] + (tag_end if report["rssi_behind_epc"] else at))
+        names = byte(data, at + report["antenna_at"]) & report["antenna_mask"] | signal & report["antenna_rssi_mask"]
         while True:
             name = _first_name(report, names)
             if number >= done:
@@ -345,37 +273,7 @@ def _put_read(
     rows.crc_ok[i] = CRC_UNKNOWN
     if report["tag_crc"]:
         tag_crc = crc16(wire.tag_table, data, tag_at, tag_end, _PRESET) ^ _PRESET
-        rows.crc_ok[i] = tag_crc == _reversed_pair(data, tag_end)
+        rows.crc_ok[i] = tag_crc == reversed_pair(data, tag_end)
     epc_at = tag_at + _before_epc(report, data, tag_at)
     rows.epc_len[i] = tag_end - epc_at
-    _put_epc(data, epc_at, tag_end - epc_at, rows.epc, i)
-
-
-@hot_kernel
-def _put_epc(data: NDArray[np.uint8], at: int, size: int, epc: NDArray[np.uint64], row: np.uint64) -> None:
-    """Write an EPC as little-endian words, zeroes behind it."""
-    for word in range(epc.shape[1]):
-        left, value = size - 8 * word, np.uint64(0)
-        if left > 0:
-            value = load_word(data, at + 8 * word)
-            if left < 8:
-                value &= (_ONE << (_EIGHT * np.uint64(left))) - _ONE
-        epc[row, np.uint64(word)] = value
-
-
-@hot_kernel
-def _pair(data: NDArray[np.uint8], at: int) -> int:
-    """Two bytes, big-endian."""
-    return _byte(data, at) << 8 | _byte(data, at + 1)
-
-
-@hot_kernel
-def _reversed_pair(data: NDArray[np.uint8], at: int) -> int:
-    """Two bytes, little-endian, as `crc16` has its states."""
-    return _byte(data, at) | _byte(data, at + 1) << 8
-
-
-@hot_kernel
-def _byte(data: NDArray[np.uint8], at: int) -> int:
-    """A byte as a number that does not wrap.  The index is unsigned so that nobody looks whether it is negative."""
-    return np.int64(data[np.uint64(at)])  # type: ignore[return-value]
+    put_epc(data, epc_at, tag_end - epc_at, rows.epc, i)

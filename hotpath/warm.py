@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from hotpath import expiry, goods, index, members, people, presence, record, scan, snapshot, warm_log
+from hotpath import expiry, goods, index, members, people, presence, record, scan, snapshot, warm_log, wire_layout
 from hotpath._jit import keep_compiled, stop_keeping
 from hotpath.crc16 import make_table
 from hotpath.lists import PEOPLE_LIST
@@ -64,7 +64,7 @@ def _steps() -> list[tuple[str, Callable[[], object]]]:
         ("member match", lambda: members.match(key, rows, slots, epc, epc_len, found, members.make_ahead())),
         ("card hashes", lambda: members.hash_cards(key, epc, epc_len, np.zeros((0, 2), np.uint64))),
         ("tag index", lambda: index.rebuild(state)),
-        ("wire scan", lambda: _scan_nothing(scan.Rows(*row))),
+        ("wire scan", lambda: _scan_nothing(wire_layout.Rows(*row))),
         ("deadlines", lambda: presence.tick(state, 0)),
         ("presence", lambda: presence.feed(state, *row, 0, 0)),
         ("sold goods", lambda: goods.mark_sold(state, np.zeros((1, 8), np.uint64), 0, 0, 0, False)),
@@ -75,10 +75,16 @@ def _steps() -> list[tuple[str, Callable[[], object]]]:
     ]
 
 
-def _scan_nothing(rows: scan.Rows) -> None:
+def _scan_nothing(rows: wire_layout.Rows) -> None:
     table = make_table(0x1021)
-    wire = scan.Wire(np.zeros(1, scan.FRAME), np.zeros(0, scan.REPORT), np.zeros(256, np.int32), table, table)
-    data, others, tally = np.frombuffer(b"", np.uint8), np.zeros((0, 2), np.int64), np.zeros(scan.TALLIES, np.int64)
+    wire = wire_layout.Wire(
+        np.zeros(1, wire_layout.FRAME), np.zeros(0, wire_layout.REPORT), np.zeros(256, np.int32), table, table
+    )
+    data, others, tally = (
+        np.frombuffer(b"", np.uint8),
+        np.zeros((0, 2), np.int64),
+        np.zeros(wire_layout.TALLIES, np.int64),
+    )
     scan.scan(wire, data, 0, 0, 0, 0, 0, rows, 0, 0, others, tally)
 
 

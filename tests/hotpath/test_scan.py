@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hotpath import scan
+from hotpath import wire_layout
 from readers.magicrf_m100.codec import Frame
-from readers.mercury.records import OPERATION_FAILED, Metadata
+from readers.mercury.records import OPERATION_FAILED
 from readers.mercury.scan import METADATA
 from readers.uhfreader18.commands import Dialect
 from readers.uhfreader18.scan import wire_18
@@ -101,7 +101,7 @@ def test_antennas_that_nobody_configured_are_counted_read_by_read() -> None:
     scanner = Scanner(UHFREADER288, antennas={1: 101, 3: 103})
     scanner.feed(inventory(Dialect.NEW, [EPC, b"\x30\x31"], mask=0b1110), 5)
     assert scanner.rows == [(5, (EPC, 3, -22, None)), (5, (b"\x30\x31", 3, -22, None))]
-    assert scanner.tally[scan.UNKNOWN_ANTENNA] == 4
+    assert scanner.tally[wire_layout.UNKNOWN_ANTENNA] == 4
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 8, 100])
@@ -146,8 +146,9 @@ def test_a_report_that_contradicts_itself_is_a_bad_one(spoken: Spoken, frame: by
     assert (len(found.rows), found.bad_frames) == (2, 1)
 
 
-def test_records_with_other_metadata_are_left_to_the_driver() -> None:
-    scanner, strange = Scanner(MERCURY), streamed(EPC, metadata=Metadata.RSSI | Metadata.ANTENNA)
+@pytest.mark.parametrize("change", [{"metadata": 0x0006}, {"status": 0x0500}, {"status": 0x0004}, {"kind": 2}], ids=str)
+def test_what_is_no_record_as_the_scan_knows_it_is_left_to_the_driver(change: dict[str, int]) -> None:
+    scanner, strange = Scanner(MERCURY), streamed(EPC, **change)
     scanner.feed(strange + streamed(EPC) + mercury_streams.KEEP_ALIVE, 0)
     assert len(scanner.rows) == 1
     assert scanner.told == [strange, mercury_streams.KEEP_ALIVE]

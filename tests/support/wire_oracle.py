@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.columns import make_columns
 from edge.wire_scan import make_wire
-from hotpath import scan
+from hotpath import scan, wire_layout
 from readers.errors import FrameError
 from readers.framing import StreamDecoder
 from readers.wire_format import WireFormat
@@ -82,16 +82,16 @@ class Scanner:
         self.spoken, self.capacity = spoken, rows
         self.wire = make_wire(spoken.wire, antennas)
         columns = make_columns(rows)
-        self.columns = scan.Rows(
+        self.columns = wire_layout.Rows(
             columns.t_ns, columns.antenna, columns.epc, columns.epc_len, columns.rssi_cdbm, columns.crc_ok
         )
         self.found = np.zeros((others, 2), np.int64)
-        self.tally = np.zeros(scan.TALLIES, np.int64)
+        self.tally = np.zeros(wire_layout.TALLIES, np.int64)
         self.rest, self.rows, self.told = b"", [], []
 
     def feed(self, data: bytes, at_ns: int) -> None:
         final, data = int(not data), self.rest + data
-        view = np.frombuffer(data + bytes([DIRTY]) * scan.PADDING, np.uint8)
+        view = np.frombuffer(data + bytes([DIRTY]) * wire_layout.PADDING, np.uint8)
         at, done, more = 0, 0, True
         while more:
             self.columns.epc[:] = DIRTY
@@ -117,7 +117,7 @@ class Scanner:
 
     def judged(self) -> tuple[int, list[bytes]]:
         """Bad frames, and the others, as the driver counts them that gets what the scan leaves."""
-        bad, others = int(self.tally[scan.BAD_FRAMES]), []
+        bad, others = int(self.tally[wire_layout.BAD_FRAMES]), []
         for raw in self.told:
             expected = Expected(self.spoken)
             expected.feed(raw, 0)
@@ -134,8 +134,8 @@ def check(spoken: Spoken, chunks: Sequence[bytes]) -> Expected:
         expected.feed(chunk, at_ns)
         assert scanner.rows == expected.rows
         assert scanner.judged() == (expected.bad_frames, expected.others)
-        assert scanner.tally[scan.DISCARDED_BYTES] == expected.decoder.discarded_bytes
-        assert scanner.tally[scan.UNKNOWN_ANTENNA] == 0
+        assert scanner.tally[wire_layout.DISCARDED_BYTES] == expected.decoder.discarded_bytes
+        assert scanner.tally[wire_layout.UNKNOWN_ANTENNA] == 0
         assert scanner.rest == bytes(expected.decoder._buffer)
     return expected
 
