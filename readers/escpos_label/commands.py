@@ -11,6 +11,7 @@ from readers.escpos_label.codec import (
     BARCODE,
     BARCODE_HEIGHT,
     BARCODE_TEXT,
+    BARCODE_WIDTH,
     CODE_PAGE,
     CUT,
     FEED,
@@ -29,7 +30,7 @@ _EAN13, _CODE128 = 0x43, 0x49
 _BARCODE_DOTS = 80
 _TEXT_BELOW = 2
 _QR_CODE = 0x31
-_QR_SIZE, _QR_LEVEL_M = 6, 0x31
+_QR_LEVEL_M = 0x31
 
 
 class Question(IntEnum):
@@ -67,27 +68,32 @@ def feed(lines: int) -> Order:
     return Order(FEED, bytes([lines]))
 
 
-def ean13(digits: str) -> list[Order]:
+def ean13(digits: str, module_dots: int) -> list[Order]:
     """A bar code of 13 digits, with the digits below.
 
     Args:
         digits: ASCII; the caller has seen to their check digit.
+        module_dots: the width of its thinnest bar, 2 to 6.
     """
-    return _barcode(_EAN13, digits.encode("ascii"))
+    return _barcode(_EAN13, digits.encode("ascii"), module_dots)
 
 
-def code128(text: str) -> list[Order]:
-    """A bar code of printable ASCII, with the text below."""
-    return _barcode(_CODE128, b"{B" + text.replace("{", "{{").encode("ascii"))
+def code128(text: str, module_dots: int) -> list[Order]:
+    """A bar code of printable ASCII, with the text below; see `ean13`."""
+    return _barcode(_CODE128, b"{B" + text.replace("{", "{{").encode("ascii"), module_dots)
 
 
-def qr(text: str) -> list[Order]:
-    """A QR code: model 2, size, error correction M, its data, print."""
-    functions = (b"\x41\x32\x00", bytes([0x43, _QR_SIZE]), bytes([0x45, _QR_LEVEL_M]))
+def qr(text: str, module_dots: int) -> list[Order]:
+    """A QR code: model 2, size, error correction M, its data, print.
+
+    Args:
+        module_dots: the side of its smallest square, 1 to 16.
+    """
+    functions = (b"\x41\x32\x00", bytes([0x43, module_dots]), bytes([0x45, _QR_LEVEL_M]))
     store, show = b"\x50\x30" + text.encode("ascii"), b"\x51\x30"
     return [Order(QR, bytes([_QR_CODE]) + function) for function in (*functions, store, show)]
 
 
-def _barcode(system: int, data: bytes) -> list[Order]:
+def _barcode(system: int, data: bytes, module_dots: int) -> list[Order]:
     height, below = Order(BARCODE_HEIGHT, bytes([_BARCODE_DOTS])), Order(BARCODE_TEXT, bytes([_TEXT_BELOW]))
-    return [height, below, Order(BARCODE, bytes([system]) + data)]
+    return [height, Order(BARCODE_WIDTH, bytes([module_dots])), below, Order(BARCODE, bytes([system]) + data)]

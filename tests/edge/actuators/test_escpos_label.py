@@ -218,6 +218,31 @@ def test_what_cannot_be_printed_is_refused_whole(label, code_page, why):
     assert "小" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "columns", "order"),
+    [
+        (Code("ean13", "4006381333931"), 42, b"\x1dw\x03"),
+        (Code("ean13", "4006381333931"), 20, b"\x1dw\x02"),
+        (Code("code128", "A" * 9), 42, b"\x1dw\x03"),
+        (Code("code128", "A" * 17), 42, b"\x1dw\x02"),
+        (Code("qr", "https://id.example/01/00614141008124"), 32, b"1C\x06"),
+        (Code("qr", "x" * 180), 32, b"1C\x06"),
+        (Code("qr", "x" * 181), 32, b"1C\x05"),
+        (Code("qr", "x" * 300), 32, b"1C\x04"),
+        (Code("qr", "x" * 300), 48, b"1C\x06"),
+    ],
+)
+def test_a_code_is_as_wide_as_the_paper_allows(code, columns, order):
+    assert order in to_bytes(Label((), code), "cp437", columns, "none", 0)
+
+
+@pytest.mark.parametrize(("characters", "columns"), [(19, 42), (13, 32), (40, 48)])
+def test_a_code_that_the_printer_would_leave_out_in_silence_is_refused(characters, columns):
+    label = Label((), Code("code128", "A" * characters))
+    with pytest.raises(LabelError, match=f"code128 code of {characters} characters is wider than {columns} columns"):
+        to_bytes(label, "cp437", columns, "none", 0)
+
+
 def test_the_euro_sign_needs_its_own_page():
     data = to_bytes(Label(("5 €",)), "cp858", 42, "none", 0)
     assert b"\x1bt\x13" in data
