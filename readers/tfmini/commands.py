@@ -1,6 +1,6 @@
 """TFmini laser range finder, command layer: what the host may send, and what measurements and answers mean.
 
-Nothing here is saved in the device: SAVE on a Plus or S writes its flash, as does every `Setup` of an original.
+Nothing that a Plus or S is told here is saved in it; every `Setup` of an original is.
 Source: TFmini Plus data sheet A04, table 6 and section 4.4; TFmini product manual, sections 4.4 and 6.3; drivers of TFmini-S.
 """
 
@@ -11,13 +11,10 @@ from readers.tfmini.codec import Command, Measurement, Setup, Text
 
 GET_VERSION = Command(0x01)
 FORMAT_ID, OUTPUT_ID, RATE_ID = 0x05, 0x07, 0x03
-FORMAT_CM, FORMAT_TEXT, FORMAT_MM = (Command(FORMAT_ID, bytes([kind])) for kind in (1, 2, 6))
-OUTPUT_ON, OUTPUT_OFF = Command(OUTPUT_ID, b"\x01"), Command(OUTPUT_ID, b"\x00")
-SAVE = Command(0x11)
+FORMAT_CM, OUTPUT_ON = Command(FORMAT_ID, b"\x01"), Command(OUTPUT_ID, b"\x01")
 
 BEGIN_SETUP, END_SETUP = Setup(0x02, b"\0\0\x01"), Setup(0x02, b"\0\0\0")
-SETUP_BINARY, SETUP_TEXT = Setup(0x06, b"\0\0\x01"), Setup(0x06, b"\0\0\x04")
-SETUP_CM, SETUP_MM = Setup(0x1A, b"\0\0\x01"), Setup(0x1A, b"\0\0\0")
+SETUP_BINARY = Setup(0x06, b"\0\0\x01")
 
 MIN_STRENGTH, MIN_STRENGTH_PLUS = 20, 100
 """Below it the distance is not to be relied on: original; Plus and S."""

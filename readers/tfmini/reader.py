@@ -31,6 +31,7 @@ from readers.tfmini import commands
 from readers.tfmini.codec import Command, Frame, FrameDecoder, Measurement, Setup, Text
 from readers.tfmini.occupancy import Occupancy
 
+MAX_SEEN_CM = 1200
 BLIND = "no distance to rely on; clean the lens, and aim it at something that it sees when nobody is there"
 
 
@@ -38,9 +39,16 @@ class TfMiniSettings(DeviceSettings, frozen=True, forbid_unknown_fields=True, kw
     """The keys of a range finder's stanza; see the module's docstring."""
 
     baud: Baud = 115_200
-    occupied_within_cm: Annotated[int, msgspec.Meta(ge=10, le=1200)]
+    occupied_within_cm: Annotated[int, msgspec.Meta(ge=10, le=MAX_SEEN_CM)]
     hysteresis_cm: Annotated[int, msgspec.Meta(ge=0, le=300)] = 10
     min_strength: Annotated[int, msgspec.Meta(ge=1, le=65_534)] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that somebody can go as well as come."""
+        if self.occupied_within_cm + self.hysteresis_cm >= MAX_SEEN_CM:
+            raise ValueError(
+                f"occupied_within_cm and hysteresis_cm must be less than {MAX_SEEN_CM} together, for it sees no farther"
+            )
 
 
 class TfMiniSensor(SensorDriver[Frame]):

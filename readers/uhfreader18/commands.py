@@ -102,7 +102,6 @@ BAUDS: Mapping[int, int] = {0: 9600, 1: 19200, 2: 38400, 5: 57600, 6: 115200}
 FIRST_ANTENNA_CODE = 0x80
 """What antenna 1 is called in an inventory command."""
 MAX_ANTENNAS = 8
-HEARTBEAT_STEP_S = 30
 ANSWER_MODE, ACTIVE_MODE = 0, 1
 _ACTIVE_OUTPUT = bytes.fromhex("0204000100")
 """Gen2, over the serial line, beeping as it likes; every EPC in the field; the rest is of no use to that."""

@@ -184,6 +184,12 @@ def test_the_distance_must_be_given():
         check_sensor("tfmini", {})
 
 
+def test_a_distance_beyond_which_nobody_could_be_gone_is_refused():
+    check_sensor("tfmini", {"occupied_within_cm": 1100, "hysteresis_cm": 99})
+    with pytest.raises(SettingsError, match="less than 1200 together"):
+        check_sensor("tfmini", {"occupied_within_cm": 1100, "hysteresis_cm": 100})
+
+
 def test_a_plug_in_that_senses_nothing_is_no_sensor(monkeypatch):
     points = EntryPoints([EntryPoint("third-party", "readers.mt_sics.reader:MtSicsScale", GROUP)])
     monkeypatch.setattr(plugins, "entry_points", lambda **wanted: points.select(**wanted))
