@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from broker_config.site import Level, Strict
+from readers.epc import require_check_digit
 
+Grams = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
@@ -42,8 +44,12 @@ class ShelfItem(Strict, frozen=True):
     """
 
     gtin: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{14}$")]
-    unit_g: Annotated[float, msgspec.Meta(gt=0)]
-    tolerance_g: Annotated[float, msgspec.Meta(gt=0)]
+    unit_g: Grams
+    tolerance_g: Grams
+
+    def __post_init__(self) -> None:
+        """Refuse a number that no tag can carry."""
+        require_check_digit(self.gtin)
 
 
 class OutboxLimits(Strict, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from broker_config.errors import ConfigError
 from broker_config.messages import ShelfPick
 from broker_config.site import Strict, Text, load_toml
-from readers.epc import decode
+from readers.epc import decode, require_check_digit
 
 Gtin = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{14}$")]
 
@@ -24,6 +24,10 @@ class Article(Strict, frozen=True):
     gtin: Gtin
     name: Text
     interests: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a number that no tag can carry."""
+        require_check_digit(self.gtin)
 
 
 class CatalogFile(Strict, frozen=True):

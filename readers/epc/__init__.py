@@ -5,6 +5,6 @@ from readers.epc.codec import decode, encode
 from readers.epc.describe import describe
 from readers.epc.keys import Key, Raw
 from readers.epc.parsing import parse
-from readers.epc.text import check_digit
+from readers.epc.text import check_digit, require_check_digit
 
-__all__ = ["EpcError", "Key", "Raw", "check_digit", "decode", "describe", "encode", "parse"]
+__all__ = ["EpcError", "Key", "Raw", "check_digit", "decode", "describe", "encode", "parse", "require_check_digit"]

@@ -115,6 +115,8 @@ def test_an_absolute_port_stays_as_it_is(edge_folder: Path) -> None:
         ('antennas = [{ number = 1, zone = "door", floor_dbm = -72 }]', "antennas = []", "r-door.*antenna"),
         ('gtin = "00614141008131"', 'gtin = "00614141008124"', "w-s1.*twice"),
         ('gtin = "00614141008131"', 'gtin = "614141008131"', "w-s1.*gtin"),
+        ('gtin = "00614141008131"', 'gtin = "00614141008132"', "w-s1.*check digit of 00614141008132 should be 1"),
+        ("unit_g = 300", "unit_g = inf", "w-s1.*unit_g"),
         ('server = "http', 'server = "gopher', "server 'gopher.*is no address"),
         ('server = "http://127.0.0.1:2"', 'server = "http://127.0.0.1:99999"', "is no address"),
         ('server = "http://127.0.0.1:2"', 'server = "http://[::1"', "is no address"),
