@@ -3,6 +3,7 @@
 import importlib
 import logging
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import structlog
@@ -11,6 +12,7 @@ import typer
 from broker_config.errors import ConfigError
 from readers.errors import ReaderError
 
+ROOT = Path(__file__).parent
 COMMANDS = {
     "demo": ("simulators.demo", "demo_app", "A simulated store, live, from serial bytes to screens."),
     "edge": ("edge.cli", "edge_app", "Run the agent of a store gateway."),
@@ -22,6 +24,7 @@ COMMANDS = {
     "epc": ("readers.epc.cli", "epc_app", "Read and write EPCs by the GS1 Tag Data Standard."),
     "members": ("server.cli", "members_app", "Import members, show and change their consent."),
     "bench": ("edge.cli", "bench_app", "Measure the hot path here, beside what it compares with."),
+    "bench faults": ("tests.faults.cli", "faults_app", "Inject faults, and count what is lost; in a checkout."),
     "doctor": ("edge.cli", "doctor_app", "Say what is configured, what answers, and what to do about the rest."),
 }
 
@@ -66,17 +69,39 @@ def set_up_logs(level: str) -> None:
 
 
 def find_command(arguments: list[str]) -> str | None:
-    """The first word that is no option: the command's name, or None."""
-    return next((word for word in arguments if not word.startswith("-") and word in COMMANDS), None)
+    """The first word that is no option, with the next where the two name a command: the command's name, or None."""
+    for place, word in enumerate(arguments):
+        if not word.startswith("-") and word in COMMANDS:
+            pair = " ".join(arguments[place : place + 2])
+            return pair if pair in COMMANDS else word
+    return None
 
 
 def add_commands(called: str | None) -> None:
     """Put the called command in place; the others stand as their one-line summary, so that none is imported in vain."""
     for name, (module, attribute, summary) in COMMANDS.items():
         if name == called:
-            app.add_typer(getattr(importlib.import_module(module), attribute), name=name)
-        else:
+            group, _, own = name.rpartition(" ")
+            parent = typer.Typer() if group else app
+            parent.add_typer(find_app(module, attribute), name=own)
+            if group:
+                app.add_typer(parent, name=group)
+        elif called is None or not called.startswith(f"{name} "):
             app.command(name, help=summary)(lambda: None)
+
+
+def find_app(module: str, attribute: str) -> typer.Typer:
+    """A command's app, imported now.
+
+    Raises:
+        ConfigError: it is part of the tests, which are not installed.
+    """
+    if module.startswith("tests."):
+        if not ROOT.joinpath(*module.split(".")).with_suffix(".py").exists():
+            raise ConfigError("the tests are not installed: get the source, make install, and run it there")
+        sys.path.insert(0, str(ROOT))
+    found: typer.Typer = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def main() -> None:

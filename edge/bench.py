@@ -24,6 +24,8 @@ EXAMPLES = """Examples:
   tacet bench flood --stray-count 10000000
 
   tacet bench start
+
+  tacet bench faults --help
 """
 
 Name = Literal["presence", "match", "scan", "codec", "wire", "replay", "crafted", "flood", "snapshot", "start", "all"]

@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 import tacet
+from broker_config.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,3 +69,15 @@ def test_a_command_without_arguments_shows_its_help_and_no_empty_complaint() -> 
     assert done.returncode == 2
     assert "import" in done.stdout
     assert done.stderr == ""
+
+
+def test_two_words_may_name_a_command() -> None:
+    assert tacet.find_command(["--debug", "bench", "faults", "--cuts", "5"]) == "bench faults"
+    assert tacet.find_command(["bench", "presence"]) == "bench"
+    assert tacet.find_command(["--log-level", "info"]) is None
+
+
+def test_without_the_source_a_command_of_the_rig_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tacet, "ROOT", tmp_path)
+    with pytest.raises(ConfigError, match="get the source"):
+        tacet.find_app("tests.faults.cli", "faults_app")

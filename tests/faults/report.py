@@ -40,45 +40,61 @@ class Outcome:
         return not (self.lost or self.duplicates or self.broken)
 
 
-class FaultRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the table.
+class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the table: a fault that was injected.
 
     Args:
         number: of the fault matrix.
-        status: `control` is meant to fail: it shows that the rig can see the damage.
-        why: of one that was not run.
+        status: `held` or `failed`; a control is meant to fail, or the rig could not see the damage.
         unsound: injected faults after which something was lost, twice or broken.
-        seeds: of the first unsound ones.
+        seeds, broken: of the first unsound ones.
     """
 
     number: int
     fault: str
     status: str
-    why: str = ""
-    injected: int = 0
-    events_generated: int = 0
-    stored_once: int = 0
-    counted_drops: int = 0
-    in_outbox: int = 0
-    lost: int = 0
-    duplicates_visible: int = 0
-    unsound: int = 0
-    seeds: list[int] = []
-    broken: list[str] = []
-    recovery_ms_p50: float = 0.0
-    recovery_ms_max: float = 0.0
-    seconds: float = 0.0
+    injected: int
+    events_generated: int
+    stored_once: int
+    counted_drops: int
+    in_outbox: int
+    lost: int
+    duplicates_visible: int
+    unsound: int
+    seeds: list[int]
+    broken: list[str]
+    recovery_ms_p50: float
+    recovery_ms_max: float
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the run is a proof."""
+        return self.status in ("held", CAUGHT)
+
+
+class NotRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A line for a fault that was not injected, and why."""
+
+    number: int
+    fault: str
+    why: str
+    status: str = "not run yet"
+
+
+CAUGHT = "control: fails, as it must"
+MISSED = "control: saw no damage, so proves nothing"
 
 
 def as_row(number: int, fault: str, outcomes: list[Outcome], seconds: float, *, control: bool = False) -> FaultRow:
     """All of one kind of fault."""
     bad = [each for each in outcomes if not each.sound]
     waits_ms = sorted(each.recovery_s * 1e3 for each in outcomes)
-    caught = "control: fails, as it must" if bad else "control: the rig saw no damage, so it proves nothing"
+    statuses = (MISSED, CAUGHT) if control else ("held", "failed")
     return FaultRow(
         number=number,
         fault=fault,
-        status=caught if control else "failed" if bad else "held",
+        status=statuses[bool(bad)],
         injected=len(outcomes),
         events_generated=sum(each.generated for each in outcomes),
         stored_once=sum(each.stored_once for each in outcomes),

@@ -1,6 +1,5 @@
 """The power fails: what was reported as kept is there, and what was not is whole or absent."""
 
-import logging
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from sqlalchemy import func, select
 from server.db import open_database
 from server.tables import EventRow
 from simulators.faults import Cut, disk_after, recording
+from tests.faults.cli import quiet
 from tests.faults.edge_power import cut_edge, record_edge
 from tests.faults.server_power import cut_server
 
@@ -21,10 +21,8 @@ SERVER_SEEDS = [*range(14), *range(60, 74)]  # two lives: one of a server that r
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """Drops by the hundred are meant."""
-    logging.disable(logging.ERROR)
-    yield
-    logging.disable(logging.NOTSET)
+    with quiet():
+        yield
 
 
 async def test_a_power_cut_takes_no_event_that_the_outbox_had_committed() -> None:
