@@ -159,10 +159,7 @@ class StreamDriver(FrameDriver[F], ABC):
         while True:
             data = await self._receive_bytes(self._listen_until_s())
             heard_at_s = loop.time()
-            if data:
-                data = self._decoder.take_rest() + data  # setting up may have left the beginning of a frame
-            else:
-                self._decoder.flush()
+            data = self._decoder.take_rest() + data  # setting up may have left the beginning of a frame
             self._lives = None
             yield Chunk(data, self._clock_ns())
             if self._lives is None:

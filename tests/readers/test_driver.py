@@ -1,0 +1,62 @@
+"""What every streaming driver inherits."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from readers.driver import StreamDriver
+from readers.model import Chunk, Read, Scanned
+from readers.uhfreader18.codec import Frame, FrameDecoder
+
+FRAME = Frame(0, 0xEE, bytes(12), 0).to_bytes()
+NOTHING = Scanned(0, 0, 0, ())
+
+
+class Silent:
+    """A port at which nothing comes."""
+
+    overrun_bytes = 0
+
+    async def receive(self) -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+
+class Driver(StreamDriver[Frame]):
+    def _interpret(self, frame: Frame, read_at_ns: int) -> Sequence[Read]:
+        return ()
+
+    def _is_sign_of_life(self, frame: Frame) -> bool:
+        return True
+
+    def _listen_until_s(self) -> float:
+        return 0.0
+
+    async def _attend(self, lives: int, heard_at_s: float) -> None:
+        pass
+
+
+@pytest.fixture
+def driver() -> Driver:
+    return Driver("r-1", Silent(), FrameDecoder, lambda: 7)
+
+
+async def test_what_setting_up_left_behind_a_false_length_is_not_lost_in_silence(driver):
+    left = b"\xf0" + FRAME
+    assert driver._decoder.feed(left) == []
+    taken = []
+    async with asyncio.timeout(5):
+        async for chunk in driver.chunks():
+            taken.append(chunk)
+            if not chunk.data:
+                break
+            driver.scanned(NOTHING)
+    assert taken == [Chunk(left, 7), Chunk(b"", 7)]
+
+
+async def test_a_chunk_of_which_nobody_told_is_our_own_mistake(driver):
+    chunks = driver.chunks()
+    await anext(chunks)
+    with pytest.raises(ValueError, match="`scanned` not told"):
+        await anext(chunks)
