@@ -17,6 +17,9 @@ GRAMS: Mapping[str, Decimal] = {
 }
 
 
+TINY, HUGE = Decimal("1e-12"), Decimal("1e12")
+
+
 def grams_of(unit: str) -> Decimal:
     """What one `unit` weighs in grams.
 
@@ -28,6 +31,11 @@ def grams_of(unit: str) -> Decimal:
     return GRAMS[unit]
 
 
+def is_of_a_size(number: Decimal) -> bool:
+    """Whether a setting may stand in a weight's arithmetic: there is a limit beyond which a product is no number any more."""
+    return number.is_finite() and (number == 0 or TINY <= abs(number) <= HUGE)
+
+
 def check_weighing(mass_unit: str, scale: Decimal, capacity_g: Decimal, stable_spread_g: Decimal) -> None:
     """Refuse settings of a scale that can never weigh.
 
@@ -35,9 +43,9 @@ def check_weighing(mass_unit: str, scale: Decimal, capacity_g: Decimal, stable_s
         ValueError: one line that names the key.
     """
     grams_of(mass_unit)
-    if not scale.is_finite() or scale == 0:
-        raise ValueError(f"scale {scale} must be a number other than 0")
-    if not capacity_g.is_finite() or capacity_g <= 0:
-        raise ValueError(f"capacity_g {capacity_g} must be more than 0")
+    if not is_of_a_size(scale) or scale == 0:
+        raise ValueError(f"scale {scale} must be a number other than 0, and of a size that weights have")
+    if not is_of_a_size(capacity_g) or capacity_g <= 0:
+        raise ValueError(f"capacity_g {capacity_g} must be more than 0, and of a size that weights have")
     if not stable_spread_g.is_finite() or stable_spread_g < 0:
         raise ValueError(f"stable_spread_g {stable_spread_g} must be 0 or more")

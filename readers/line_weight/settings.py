@@ -8,7 +8,7 @@ import msgspec
 
 from readers.errors import FrameError
 from readers.line_weight.commands import FAULT, Form, Reading
-from readers.mass import GRAMS, check_weighing
+from readers.mass import GRAMS, check_weighing, is_of_a_size
 from readers.settings import Baud, DeviceSettings, LineForm
 
 KNOWN_GROUPS = {"value", "unit", "channel", "stable", "moving"}
@@ -33,8 +33,8 @@ class LineWeightSettings(DeviceSettings, frozen=True, forbid_unknown_fields=True
     def __post_init__(self) -> None:
         """Check what types cannot."""
         check_weighing(self.mass_unit, self.scale, self.capacity_g, self.stable_spread_g)
-        if not self.offset.is_finite():
-            raise ValueError(f"offset {self.offset} must be a number")
+        if not is_of_a_size(self.offset):
+            raise ValueError(f"offset {self.offset} must be a number, and of a size that weights have")
         _compiled("fault", self.fault)
         groups = _compiled("pattern", self.pattern).groupindex
         if self.pattern and not {"value"} <= groups.keys() <= KNOWN_GROUPS:
