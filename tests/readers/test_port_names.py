@@ -77,11 +77,12 @@ def test_a_name_that_two_devices_share_is_no_good_also_where_it_is_configured(be
 
 def test_names_that_last_are_left_alone(bench: Bench, tmp_path: Path) -> None:
     port = bench.plug("ttyUSB0", "usb-FTDI_A10K1234-if00-port0")
-    own = bench.dev / "tacet-door"
+    own = bench.dev / "ttyUSB-door"
     own.symlink_to(port.name)
     onboard = bench.dev / "ttyS0"
     onboard.touch()
-    for good in (bench.by_id / "usb-FTDI_A10K1234-if00-port0", bench.ports()[0], own, onboard):
+    (bench.by_path / "platform-fe201000.serial").symlink_to(onboard)
+    for good in (bench.by_id / "usb-FTDI_A10K1234-if00-port0", *bench.ports(), own, onboard):
         assert bench.better(good) is None
     assert lasting_name(tmp_path / "gone") is None
 
@@ -89,6 +90,14 @@ def test_names_that_last_are_left_alone(bench: Bench, tmp_path: Path) -> None:
 def test_without_udev_there_is_no_better_name(tmp_path: Path) -> None:
     (tmp_path / "ttyUSB0").touch()
     assert lasting_name(tmp_path / "ttyUSB0", tmp_path, tmp_path) is None
+
+
+def test_a_system_that_keeps_only_sockets_gives_those(bench: Bench) -> None:
+    port = bench.plug("ttyUSB0", "usb-FTDI_A10K1234-if00-port0")
+    for link in bench.by_id.iterdir():
+        link.unlink()
+    bench.by_id.rmdir()
+    assert bench.better(port) == "by-path/pci-0000:00:14.0-usb-0:1:1.0"
 
 
 def test_an_onboard_port_without_a_name_under_by_id_is_nobodys_twin(bench: Bench) -> None:
