@@ -85,7 +85,7 @@ class PtyLine:
         except OSError as error:
             os.close(master)
             raise SimulatorError(
-                f"{self.link}: cannot be made a port: {error.strerror}; give another --out folder"
+                f"{self.link}: cannot be made a port: {error.strerror}; choose a place in a folder that there is"
             ) from error
         self._master = master
         self._poll.register(master, select.POLLIN)

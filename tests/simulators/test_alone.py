@@ -45,5 +45,14 @@ def test_what_cannot_be_simulated_is_said(arguments: tuple[str, ...], said: str,
     assert said in " ".join(outcome.output.replace("│", " ").split())
 
 
+def test_a_port_that_cannot_be_made_is_said_with_an_option_that_there_is(tmp_path: Path) -> None:
+    port = tmp_path / "nowhere" / "port"
+    outcome = CliRunner().invoke(simulate_app, ["device", "rdm6300", "--port", str(port)])
+    said = " ".join(outcome.output.replace("│", " ").split())
+    assert outcome.exit_code == 2
+    assert "choose a place in a folder that there is" in said
+    assert "--out" not in said
+
+
 def test_the_types_are_listed() -> None:
     assert CliRunner().invoke(simulate_app, ["device", "--list"]).output.split()[:2] == ["escpos-label", "hlk-ld2410"]
