@@ -27,9 +27,9 @@ async def examine_silence(
     """The finding for a device that did not answer its driver.
 
     Args:
-        is_reader: then it is also asked whether it is another reader; nothing else is sent such questions.
         reopen: of the same device, for other speeds.
         error: what its driver said.
+        is_reader: then it is also asked whether it is another reader; nothing else is sent such questions.
     """
     try:
         wanted = decode_settings(settings, settings_for(type_name)).baud

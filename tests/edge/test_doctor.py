@@ -205,3 +205,9 @@ def test_a_restart_that_forgot_or_would_forget_is_worth_a_look(counters: dict[st
     (finding,) = [finding for finding in examine_agent(agent) if finding.level]
     assert finding.level == 1
     assert words in finding.what
+
+
+async def test_every_port_with_a_passing_name_is_told(edge_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_probes, "lasting_name", lambda port: Path("/dev/serial/by-id") / port.name)
+    findings = await examine(load_config(edge_folder / "edge.toml"))
+    assert sum("may be another device" in finding.what for finding in findings) == 8

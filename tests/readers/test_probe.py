@@ -31,7 +31,7 @@ ANSWERS = {
 
 
 OTHER_COMMANDS = {
-    "magicrf-m100": m100.Frame(1, 0x08, b"\x03").to_bytes(),
+    "magicrf-m100": m100.Frame(1, 0x08, b"\x00M100 V1.0").to_bytes(),
     "r2000-a0": r2000.Frame(1, 0x7B, b"\x01\x29").to_bytes(),
     "mercury": mercury.Answer(0x72, 0, b"\x1e").to_bytes(),
     "uhfreader18": uhf.Frame(0, 0x25, bytes(8), 0).to_bytes(),
@@ -46,7 +46,7 @@ MISSHAPEN = {
 REFUSALS = {
     "mercury": mercury.Answer(0x03, 0x0101, bytes(20)).to_bytes(),
     "uhfreader18": uhf.Frame(0, 0x21, bytes(8), 0xFE).to_bytes(),
-    "magicrf-m100": m100.Frame(1, 0xFF, b"\x17").to_bytes(),
+    "magicrf-m100": m100.Frame(2, 0x03, b"\x00M100 V1.0").to_bytes(),
     "r2000-a0": r2000.Frame(0xFF, 0x72, b"\x01\x02").to_bytes(),
 }
 
