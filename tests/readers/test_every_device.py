@@ -17,6 +17,7 @@ from hotpath.warm import _steps
 from readers import registry
 from readers.errors import ReaderDisconnected
 from readers.registry import StreamingReader
+from simulators import alone
 from simulators.alone import CARD, EPCS, TYPES, UID, make_alone
 from simulators.pty_host import PtyLine
 
@@ -42,6 +43,12 @@ WITHIN_S = 60.0
 def _compiled() -> None:
     """Seconds of compiling in the middle of a stream would be silence to the driver; the agent compiles at its start."""
     dict(_steps())["wire scan"]()
+
+
+@pytest.fixture(autouse=True)
+def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cards, people and loads come and go more often than a person who watches would like."""
+    monkeypatch.setattr(alone, "RHYTHM_NS", 1_500_000_000)
 
 
 @asynccontextmanager

@@ -11,8 +11,9 @@
     baud = 9600
 
 Nothing is printed on a printer that has no paper, is open, off-line or broken.  A letter that the code page lacks is refused,
-never replaced.  The printer acknowledges nothing, so its status is asked again after the label: what had gone wrong by then is
-told.  A label fits into the printer's buffer (set it to 4 KB where it has a switch for 45 bytes), so no flow control is used.
+never replaced, and so is a code that is wider than the paper.  The printer acknowledges nothing, so its status is asked again
+after the label: what had gone wrong by then is told.  A label fits into the printer's buffer (set it to 4 KB where it has a
+switch for 45 bytes), so no flow control is used.
 """
 
 import asyncio

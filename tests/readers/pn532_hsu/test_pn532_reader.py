@@ -21,7 +21,7 @@ UID = bytes.fromhex("078cfc4f")
 CARD = Card(UID)
 NOW_NS = 1_700_000_000_000_000_000
 READ = Read(nfc_card(UID), "r-1", 1, CARD_RSSI_DBM, NOW_NS)
-SOON = Patience(answer_s=0.1, dead_polls=3)
+SOON = Patience(answer_s=0.3, dead_polls=3)
 OFTEN = Pn532Settings(poll_ms=10)
 POLL, SAM, RF = 0x4A, 0x14, 0x32
 
