@@ -106,12 +106,5 @@ def parse_power_cdbm(frame: Frame) -> int:
 
 
 def parse_info(frame: Frame) -> str:
-    """The version text of an answer to `info`.
-
-    Raises:
-        FrameError: no text, or not ASCII.
-    """
-    try:
-        return frame.payload[1:].decode("ascii").rstrip("\0 ")
-    except UnicodeDecodeError as error:
-        raise FrameError("version text is not ASCII") from error
+    """The version text of an answer to `info`, which is ASCII but for what a clone calls itself."""
+    return frame.payload[1:].decode("ascii", "replace").rstrip("\0 ")

@@ -281,6 +281,13 @@ async def test_the_first_command_after_sleep_may_go_unanswered():
         assert reader.module == "M100 V1.00"
 
 
+async def test_a_clone_with_a_strange_name_reads_all_the_same():
+    module = FakeM100()
+    module.answers[0x03] = [frame(1, 0x03, b"\0M100 \xb0\xe6")]
+    async with opened(module) as (reader, _):
+        assert reader.module == "M100 \ufffd\ufffd"
+
+
 async def test_answers_behind_queued_notices_and_noise_are_found():
     module = FakeM100()
     occupied = frame(1, 0xFF, b"\x20")
