@@ -79,9 +79,9 @@ class MercuryDialogue(StreamDriver[Answer]):
         await self._set_power()
         await self._done("to report each tag again", commands.set_reader_option(ReaderOption.READ_FILTER, 0))
         await self._set_gen2()
-        temperature = await self._ask(commands.get_temperature(), "its temperature")
+        temperature = await self._reply(commands.get_temperature())
         with suppress(FrameError):  # nice to know, no reason not to read
-            if temperature.status == statuses.OK:
+            if temperature is not None and temperature.status == statuses.OK:
                 self.health.temperature_c = answers.parse_temperature(temperature)
 
     async def _set_region(self) -> None:

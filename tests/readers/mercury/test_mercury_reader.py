@@ -198,6 +198,14 @@ async def test_an_opening_cut_short_once_the_stream_was_ordered_stops_it(tmp_pat
             await asyncio.sleep(0.001)
 
 
+async def test_a_clone_that_is_deaf_to_questions_for_its_temperature_reads_all_the_same(tmp_path):
+    device = MercuryDevice([Tags(EPC)])
+    answer = device._answer
+    device._answer = lambda command, now_ns: b"" if command.opcode == 0x72 else answer(command, now_ns)
+    async with plugged(device, tmp_path) as line, opened(line) as reader:
+        assert await take_reads(reader, 1) == [READ]
+
+
 async def test_a_module_left_streaming_is_stopped_and_set_up_anew(take, tmp_path):
     field = Tags(EPC)
     device = MercuryDevice([field])
