@@ -71,6 +71,13 @@ class Health:
         since = to_datetime(self._clock_ns())
         self._devices[device_id] = Device(id=device_id, kind=kind, state="starting", since=since, zone=zone)
 
+    def note(self, part_id: str, kind: str, alarm: str | None) -> None:
+        """A part of the gateway itself, which works; it is shown only when it warns."""
+        if alarm is None:
+            return
+        since = to_datetime(self._clock_ns())
+        self._devices[part_id] = Device(id=part_id, kind=kind, state="ready", since=since, alarm=alarm)
+
     def ready(self, device_id: str, counters: ReaderHealth | None = None) -> None:
         """The device works; `counters` are its driver's own."""
         if counters is not None:

@@ -19,6 +19,7 @@ from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats
 from broker_config.messages import EdgeAck
 from edge.outbox_rows import DropRange, EventClass, Row, as_ranges, join_ranges
+from edge.outbox_salvage import LostRange
 from edge.outbox_store import OutboxStore
 from readers.model import ClockNs
 
@@ -155,6 +156,24 @@ class Outbox:
         """Declared drops that the server has not acknowledged."""
         return await self._call(self._store.drops)
 
+    @property
+    def alarm(self) -> str | None:
+        """That a damaged file was set aside, for as long as it lies there."""
+        if not self._store.quarantined:
+            return None
+        aside = self._store.quarantined[-1]
+        return (
+            f"a damaged outbox was set aside as {aside.name}; check the disk, then remove that file from {aside.parent}"
+        )
+
+    async def salvaged_after(self, number: int, limit: int) -> list[tuple[int, str, bytes]]:
+        """Events saved from a damaged file, under their old ids: number, topic, payload."""
+        return await self._call(lambda: self._store.salvaged_after(number, limit))
+
+    async def salvaged_lost(self) -> list[LostRange]:
+        """What could not be saved, and the server does not know of yet."""
+        return await self._call(self._store.salvaged_lost)
+
     async def state(self, key: str) -> bytes | None:
         """What was last committed under `key`."""
         return await self._call(lambda: self._store.state(key))
@@ -164,9 +183,10 @@ class Outbox:
 
         `missing` ranges at or below `upto` are not held by the server, so the contiguous part ends before them.
         """
-        if ack.generation != self.generation:
-            return False
         upto = min([ack.upto, *(first - 1 for first, _ in ack.missing)])
+        if ack.generation != self.generation:
+            await self._note(lambda: self._store.acknowledge_salvaged(ack.generation, upto))
+            return False
         if upto > self.last_seq:
             # This file is older than the one the server knows (a disk restored): its seqs up to there are taken.
             log.error("the server holds event %s, this outbox ends at %s: going on above it", upto, self.last_seq)

@@ -6,26 +6,24 @@ Nothing here is asynchronous; `edge.outbox` calls it from its one thread.
 """
 
 import logging
-import secrets
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edge.outbox_file import PAGE_BYTES, SET_STATE, open_outbox
 from edge.outbox_rows import DropRange, EventClass, Row, as_ranges
+from edge.outbox_salvage import LostRange, quarantined, row_sum, state_sum
 
 log = logging.getLogger(__name__)
 
 CLASSES: tuple[EventClass, ...] = ("A", "B", "C")
-PAGE_BYTES = 4096
 MIN_QUOTA_PAGES = 64
 KEEP_ACKED_NS = 48 * 3600 * 1_000_000_000
 ACK_MARK_EVERY_NS = 60 * 1_000_000_000
 SPARE_PAGES = 16  # what SQLite needs beside the rows: inner pages of the trees, the small tables
 DROP_ROWS = 64  # rows given up at a time
 LOCK_WAIT_S = 5.0  # an agent that is just stopping may still hold the file
-WAL_PAGES = 1000  # the log is written back to the file beyond this
 
 
 class OutboxStore:
@@ -38,7 +36,8 @@ class OutboxStore:
 
     def __init__(self, path: Path, quota_bytes: int, lock_wait_s: float = LOCK_WAIT_S) -> None:
         self._quota_pages = max(quota_bytes // PAGE_BYTES, MIN_QUOTA_PAGES)
-        self._db = _open(path, self._quota_pages, lock_wait_s)
+        self._db = open_outbox(path, self._quota_pages, lock_wait_s)
+        self.quarantined = quarantined(path)
         self.generation = self._meta("generation")
         self.last_seq = int(self._meta("last_seq"))
         self.acked_upto = int(self._meta("acked_upto"))
@@ -60,10 +59,10 @@ class OutboxStore:
             with self._transaction():
                 kept = self._make_room(list(rows))
                 for row in kept:
-                    self._db.execute(_INSERT[row.event_class], (row.seq, row.topic, row.payload))
+                    self._db.execute(_INSERT[row.event_class], (row.seq, row.topic, row.payload, _sum_of(row)))
                 stored = {row.seq for row in kept}
                 self._declare([*drops, *as_ranges(row for row in rows if row.seq not in stored)])
-                self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", list(state.items()))
+                self._db.executemany(SET_STATE, [(k, v, state_sum(k, v)) for k, v in state.items()])
                 self._set("last_seq", last_seq)
                 self._set("acked_upto", self.acked_upto)
         except sqlite3.Error:
@@ -73,14 +72,37 @@ class OutboxStore:
         return kept
 
     def rows_after(self, seq: int, limit: int) -> list[Row]:
-        """The next rows above `seq` in order, acknowledged or not."""
-        found: list[Row] = []
-        for event_class in CLASSES:
-            found += [
-                Row(s, event_class, topic, data)
-                for s, topic, data in self._db.execute(_AFTER[event_class], (seq, limit))
-            ]
-        return sorted(found, key=lambda row: row.seq)[:limit]
+        """The next rows above `seq` in order, acknowledged or not.  One whose checksum is wrong is dropped and declared."""
+        while True:
+            found: list[Row] = []
+            bad: list[Row] = []
+            for event_class in CLASSES:
+                for s, topic, data, kept_sum in self._db.execute(_AFTER[event_class], (seq, limit)):
+                    row = Row(s, event_class, topic, data)
+                    (found if kept_sum is None or kept_sum == _sum_of(row) else bad).append(row)
+            if not bad:
+                return sorted(found, key=lambda row: row.seq)[:limit]
+            log.error("outbox: %s events are damaged, and declared as dropped", len(bad))
+            with self._transaction():
+                for row in bad:
+                    self._db.execute(_DELETE[row.event_class], (row.seq,))
+                self._declare(as_ranges(bad))
+
+    def salvaged_after(self, number: int, limit: int) -> list[tuple[int, str, bytes]]:
+        """Events saved from a damaged file: their number there, topic and payload."""
+        sql = "SELECT number, topic, payload FROM salvaged WHERE number > ? ORDER BY number LIMIT ?"
+        return self._db.execute(sql, (number, limit)).fetchall()
+
+    def salvaged_lost(self) -> list[LostRange]:
+        """What could not be saved of damaged files, as far as the server does not know."""
+        rows = self._db.execute("SELECT generation, first, last FROM salvaged_lost ORDER BY generation, first")
+        return [LostRange(*row) for row in rows]
+
+    def acknowledge_salvaged(self, generation: str, upto: int) -> None:
+        """The server holds everything of that damaged file's generation up to there."""
+        with self._transaction():
+            self._db.execute("DELETE FROM salvaged WHERE generation = ? AND seq <= ?", (generation, upto))
+            self._db.execute("DELETE FROM salvaged_lost WHERE generation = ? AND last <= ?", (generation, upto))
 
     def drops(self) -> list[DropRange]:
         """Declared drops the server has not acknowledged."""
@@ -91,8 +113,14 @@ class OutboxStore:
 
     def state(self, key: str) -> bytes | None:
         """What was last committed under `key`."""
-        row = self._db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+        row = self._db.execute("SELECT value, crc FROM state WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        value, kept_sum = bytes(row[0]), row[1]
+        if kept_sum is not None and kept_sum != state_sum(key, value):
+            log.error("outbox: what was kept of %s is damaged, and counts as never kept", key)
+            return None
+        return value
 
     def acknowledge(self, upto: int, now_ns: int) -> None:
         """The server holds everything up to `upto`.  A smaller value than before means it lost data: it gets it again.
@@ -206,59 +234,10 @@ def _pages_for(rows: Sequence[Row]) -> int:
     return 1 + 2 * sum(len(row.payload) + len(row.topic) + 32 for row in rows) // PAGE_BYTES
 
 
-def _open(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connection:
-    """The opened file, made where missing.  A damaged one is set aside and a new generation begins: events go on."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        return _connect(path, quota_pages, lock_wait_s)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise  # locked, or no permission: the file itself may be sound
-        for part in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-            if part.exists():
-                part.rename(part.with_name(f"{part.name}.damaged-{time.time_ns()}"))
-        log.error("outbox %s is damaged (%s): set aside, a new one begins", path, error)  # noqa: TRY400 - one line
-        return _connect(path, quota_pages, lock_wait_s)
+def _sum_of(row: Row) -> int:
+    return row_sum(row.seq, row.event_class, row.topic, row.payload)
 
 
-def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connection:
-    path.touch(mode=0o600)
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=lock_wait_s)
-    try:
-        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("it fails its integrity check")
-        db.executescript(_SCHEMA)
-        for key, value in (
-            ("generation", secrets.token_hex(8)),
-            ("last_seq", "0"),
-            ("acked_upto", "0"),
-            ("dropped_events", "0"),
-        ):
-            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
-        db.execute(f"PRAGMA max_page_count = {quota_pages}")
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
-
-
-_SCHEMA = """
-BEGIN;
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS event_a (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS event_b (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS event_c (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS dropped (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, class TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS dropped_last ON dropped (last);
-CREATE TABLE IF NOT EXISTS ack_mark (at_ns INTEGER PRIMARY KEY, upto INTEGER NOT NULL);
-COMMIT;
-"""
 _TABLE: dict[EventClass, str] = {"A": "event_a", "B": "event_b", "C": "event_c"}
 
 
@@ -266,8 +245,9 @@ def _per_class(sql: str) -> dict[EventClass, str]:
     return {event_class: sql.replace("{table}", table) for event_class, table in _TABLE.items()}
 
 
-_INSERT = _per_class("INSERT INTO {table} VALUES (?, ?, ?)")
-_AFTER = _per_class("SELECT seq, topic, payload FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?")
+_INSERT = _per_class("INSERT INTO {table} (seq, topic, payload, crc) VALUES (?, ?, ?, ?)")
+_AFTER = _per_class("SELECT seq, topic, payload, crc FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?")
+_DELETE = _per_class("DELETE FROM {table} WHERE seq = ?")
 _OLDEST = _per_class("SELECT min(seq) FROM {table}")
 _NTH_OLDEST = _per_class("SELECT seq FROM {table} ORDER BY seq LIMIT 1 OFFSET ? - 1")
 _SEQS_UPTO = _per_class("SELECT seq FROM {table} WHERE seq <= ? ORDER BY seq")

@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 
 import aiomqtt
@@ -35,6 +36,7 @@ from edge.events import Announcer
 from edge.health import Health
 from edge.outbox import Outbox
 from edge.outbox_rows import DropRange, Row
+from edge.salvage_delivery import deliver_salvaged
 from edge.uplink_handlers import Handlers
 from readers.model import ClockNs
 
@@ -149,6 +151,7 @@ class Uplink:
                 tasks.create_task(self._send_backlog(client, tasks, slots, backlog_slots), name="backlog")
                 tasks.create_task(self._send_stats(client), name="stats")
                 tasks.create_task(self._check(client), name="check")
+                tasks.create_task(self._send_salvaged(client), name="salvaged")
         except BaseExceptionGroup as group:
             lost, bugs = group.split(aiomqtt.MqttError)
             if bugs is not None or lost is None:
@@ -278,12 +281,19 @@ class Uplink:
                 await self._declare(client, drops)
             await asyncio.sleep(self._check_every_s)
 
+    async def _send_salvaged(self, client: aiomqtt.Client) -> None:
+        publish = partial(client.publish, qos=1)
+        await deliver_salvaged(self._outbox, publish, partial(self._say_dropped, client))
+
     async def _declare(self, client: aiomqtt.Client, drops: list[DropRange]) -> None:
-        agent = self._config.agent
         for drop in drops:
             data = EdgeDropped(
                 generation=self._outbox.generation, first=drop.first, last=drop.last, event_class=drop.event_class
             )
-            topic, payload = self._announcer.passing(data, agent, agent=agent)
-            await heeded(client.publish(topic, payload, qos=1))
+            await self._say_dropped(client, data)
         self._declared = drops
+
+    async def _say_dropped(self, client: aiomqtt.Client, dropped: EdgeDropped) -> None:
+        agent = self._config.agent
+        topic, payload = self._announcer.passing(dropped, agent, agent=agent)
+        await heeded(client.publish(topic, payload, qos=1))

@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from broker_config.errors import ConfigError
 from broker_config.messages import ActuatorCommand, ActuatorResult, ActuatorState, Version
 from broker_config.site import ActuatorId
 from edge.actuators.fence import NEVER, Fence, judge
@@ -106,7 +105,8 @@ class ActuatorLine:
         try:
             self._fence = msgspec.json.decode(kept, type=Fence)
         except msgspec.DecodeError as error:
-            raise ConfigError(f"outbox: what was kept of actuator {self.actuator_id} is damaged: {error}") from error
+            # Not to start would be worse: commands are short-lived, and what is too old is refused without a fence too.
+            log.error("what was kept of actuator %s is damaged, and counts as never kept: %s", self.actuator_id, error)  # noqa: TRY400
 
     async def _obey(self, relay: Relay) -> None:
         """Commands, the end of a hold, and the regular reminder of the state, until the device fails."""

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -17,15 +18,53 @@ INSTALLED_AS = "/opt/tacet/bin/tacet"
 KNOWN = {
     "Unit": {"Description", "After", "StartLimitIntervalSec", "StartLimitBurst"},
     "Install": {"WantedBy"},
-    "Service": set(
-        """AmbientCapabilities CapabilityBoundingSet DeviceAllow DevicePolicy ExecStart Group KeyringMode LimitCORE
-        LockPersonality MemoryDenyWriteExecute NoNewPrivileges NotifyAccess PrivateDevices PrivateTmp PrivateUsers
-        ProcSubset ProtectClock ProtectControlGroups ProtectHome ProtectHostname ProtectKernelLogs
-        ProtectKernelModules ProtectKernelTunables ProtectProc ProtectSystem RemoveIPC Restart RestartSec
-        RestrictAddressFamilies RestrictNamespaces RestrictRealtime RestrictSUIDSGID StateDirectory
-        StateDirectoryMode SupplementaryGroups SystemCallArchitectures SystemCallErrorNumber SystemCallFilter
-        TimeoutStartSec TimeoutStopSec Type UMask User WatchdogSec WorkingDirectory""".split()
-    ),
+    "Service": {
+        "AmbientCapabilities",
+        "CapabilityBoundingSet",
+        "DeviceAllow",
+        "DevicePolicy",
+        "ExecStart",
+        "Group",
+        "KeyringMode",
+        "LimitCORE",
+        "LockPersonality",
+        "MemoryDenyWriteExecute",
+        "NoNewPrivileges",
+        "NotifyAccess",
+        "PrivateDevices",
+        "PrivateTmp",
+        "PrivateUsers",
+        "ProcSubset",
+        "ProtectClock",
+        "ProtectControlGroups",
+        "ProtectHome",
+        "ProtectHostname",
+        "ProtectKernelLogs",
+        "ProtectKernelModules",
+        "ProtectKernelTunables",
+        "ProtectProc",
+        "ProtectSystem",
+        "RemoveIPC",
+        "Restart",
+        "RestartSec",
+        "RestrictAddressFamilies",
+        "RestrictNamespaces",
+        "RestrictRealtime",
+        "RestrictSUIDSGID",
+        "StateDirectory",
+        "StateDirectoryMode",
+        "SupplementaryGroups",
+        "SystemCallArchitectures",
+        "SystemCallErrorNumber",
+        "SystemCallFilter",
+        "TimeoutStartSec",
+        "TimeoutStopSec",
+        "Type",
+        "UMask",
+        "User",
+        "WatchdogSec",
+        "WorkingDirectory",
+    },
 }
 """As systemd.unit(5), systemd.service(5), systemd.exec(5) and systemd.resource-control(5) spell them."""
 AT_LEAST = {
@@ -87,7 +126,6 @@ def test_only_the_agent_may_make_memory_executable_and_open_serial_ports() -> No
 
 def systemd_analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     """What it says; skips where there is none, which is not one of the components that `make system-deps` installs."""
-    from shutil import which
 
     program = which("systemd-analyze", path=SEARCH)
     if program is None:

@@ -1,0 +1,149 @@
+"""The outbox's file: opened, made, or made anew from what is readable of a damaged one."""
+
+import logging
+import secrets
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from edge.outbox_salvage import (
+    GENERATION,
+    SALVAGED,
+    LostRange,
+    Salvage,
+    SalvagedEvent,
+    row_sum,
+    salvage,
+    set_aside,
+    state_sum,
+)
+
+log = logging.getLogger(__name__)
+PAGE_BYTES = 4096
+WAL_PAGES = 1000  # the log is written back to the file beyond this
+EVENT_TABLES = ("event_a", "event_b", "event_c")
+
+SET_STATE = "INSERT OR REPLACE INTO state (key, value, crc) VALUES (?, ?, ?)"
+_NOT_ITS_FAULT = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+)
+"""Another process, the disk, or a permission: the file itself may be sound."""
+_SCHEMA = """
+BEGIN;
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL, crc INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event_a
+    (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, crc INTEGER);
+CREATE TABLE IF NOT EXISTS event_b
+    (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, crc INTEGER);
+CREATE TABLE IF NOT EXISTS event_c
+    (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, crc INTEGER);
+CREATE TABLE IF NOT EXISTS dropped (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, class TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS dropped_last ON dropped (last);
+CREATE TABLE IF NOT EXISTS ack_mark (at_ns INTEGER PRIMARY KEY, upto INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS salvaged
+    (number INTEGER PRIMARY KEY, topic TEXT, payload BLOB, crc INTEGER, generation TEXT, seq INTEGER);
+CREATE TABLE IF NOT EXISTS salvaged_lost (generation TEXT, first INTEGER, last INTEGER);
+COMMIT;
+"""
+
+
+def open_outbox(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connection:
+    """The opened file, made where missing.
+
+    A damaged one is set aside, and what is readable of it goes on in a new one, of a new generation.  The new one is whole
+    before the old one moves, so that a crash or a full disk in between loses nothing.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    if new.exists() and not path.exists():
+        new.rename(path)
+    for part in path.parent.glob(new.name + "*"):
+        part.unlink()
+    try:
+        return _connect(path, quota_pages, lock_wait_s)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _NOT_ITS_FAULT:
+            raise
+        saved = salvage(path, PAGE_BYTES)
+        with closing(_connect(new, quota_pages, lock_wait_s)) as db:
+            _put_salvaged(db, saved, quota_pages)
+        aside = set_aside(path, time.time_ns())
+        new.rename(path)
+        said = "outbox %s is damaged (%s): set aside as %s; %s events were saved, and a new generation begins"
+        log.error(said, path, error, aside, len(saved.events))  # noqa: TRY400 - one line
+        return _connect(path, quota_pages, lock_wait_s)
+
+
+def _put_salvaged(db: sqlite3.Connection, saved: Salvage, quota_pages: int) -> None:
+    """Keep what was saved, the newest first, in at most half of the file; the others are declared as lost."""
+    room = quota_pages * PAGE_BYTES // 2
+    kept: list[SalvagedEvent] = []
+    for event in reversed(saved.events):
+        room -= 2 * (len(event.payload) + len(event.topic) + 64)
+        if room < 0:
+            break
+        kept.append(event)
+    left = saved.events[: len(saved.events) - len(kept)]
+    lost = [*saved.lost, *(LostRange(event.generation, event.seq, event.seq) for event in left)]
+    db.execute("BEGIN")
+    for number, event in enumerate(reversed(kept), 1):
+        kept_sum = row_sum(number, SALVAGED, event.topic, event.payload)
+        values = (number, event.topic, event.payload, kept_sum, event.generation, event.seq)
+        db.execute("INSERT INTO salvaged VALUES (?, ?, ?, ?, ?, ?)", values)
+    db.executemany("INSERT INTO salvaged_lost VALUES (?, ?, ?)", [(r.generation, r.first, r.last) for r in lost])
+    db.executemany(SET_STATE, [(key, value, state_sum(key, value)) for key, value in saved.state])
+    db.execute("COMMIT")
+
+
+def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connection:
+    path.touch(mode=0o600)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=lock_wait_s)
+    try:
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("it fails its integrity check")
+        db.executescript(_SCHEMA)
+        for table in (*EVENT_TABLES, "state"):
+            if "crc" not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+                db.execute(f"ALTER TABLE {table} ADD COLUMN crc INTEGER")
+        for key, value in (
+            ("generation", secrets.token_hex(8)),
+            ("last_seq", "0"),
+            ("acked_upto", "0"),
+            ("dropped_events", "0"),
+        ):
+            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+        _check_meta(db)
+        db.execute(f"PRAGMA max_page_count = {quota_pages}")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _check_meta(db: sqlite3.Connection) -> None:
+    """Refuse a file whose account of itself cannot be right.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+    """
+    meta = {key: str(value) for key, value in db.execute("SELECT key, value FROM meta")}
+    numbers = [meta.get(key, "") for key in ("last_seq", "acked_upto", "dropped_events")]
+    newest = [db.execute(f"SELECT max(seq) FROM {table}").fetchone()[0] or 0 for table in EVENT_TABLES]  # noqa: S608 - ours
+    is_sound = GENERATION.fullmatch(meta.get("generation", "")) and all(n.isdecimal() for n in numbers)
+    if not is_sound or int(numbers[0]) < max(newest):
+        raise sqlite3.DatabaseError("its account of itself is damaged")

@@ -1,0 +1,155 @@
+"""What can be saved of a damaged outbox: the events whose checksum holds, under the ids they had.
+
+A salvaged event keeps its id, and is sent under it, so that the server, which may hold it already, takes it once at most.
+What cannot be read is declared as dropped in its own generation, which closes the gap there.
+"""
+
+import re
+import sqlite3
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edge.outbox_rows import EventClass
+from edge.sqlite_pages import FoundRow, find_rows
+
+GENERATION = re.compile(r"[0-9a-f]{16}")
+SEQ = re.compile(r"[1-9][0-9]{0,15}")
+SALVAGED = "S"
+"""In a checksum the place of the class of an event that was saved once before."""
+OWN_CLASSES: tuple[EventClass, ...] = ("A", "B", "C")
+COLUMNS = 4
+CORRUPT = ".corrupt-"
+KEEP_ASIDE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SalvagedEvent:
+    """An event of an earlier file, as it was to be sent."""
+
+    generation: str
+    seq: int
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LostRange:
+    """Events of an earlier file that cannot be read any more."""
+
+    generation: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """What a damaged file still gives."""
+
+    events: tuple[SalvagedEvent, ...] = ()
+    lost: tuple[LostRange, ...] = ()
+    state: tuple[tuple[str, bytes], ...] = ()
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """What a payload says of itself."""
+
+    generation: str
+    seq: str
+
+
+_place = msgspec.json.Decoder(_Place)
+
+
+def row_sum(number: int, letter: str, topic: str, payload: bytes) -> int:
+    """The checksum kept beside an event; a flipped bit of it, or of its place, shows."""
+    return zlib.crc32(payload, zlib.crc32(f"{number} {letter} {topic}\0".encode()))
+
+
+def state_sum(key: str, value: bytes) -> int:
+    """The checksum kept beside a state."""
+    return zlib.crc32(value, zlib.crc32(f"{key}\0".encode()))
+
+
+def salvage(path: Path, page_bytes: int) -> Salvage:
+    """Everything in a damaged file, and its log, that is certainly right.
+
+    Args:
+        path: nobody else has it open.
+    """
+    found = {event for row in find_rows(path, page_bytes, COLUMNS) if (event := _event_of(row)) is not None}
+    last, state = _read_tables(path)
+    return Salvage(tuple(sorted(found, key=lambda e: (e.generation, e.seq))), tuple(_lost(found, last)), state)
+
+
+def quarantined(path: Path) -> list[Path]:
+    """What was set aside of this file, oldest first."""
+    return sorted(each for each in path.parent.glob(f"{path.name}{CORRUPT}*") if each.name[-1].isdecimal())
+
+
+def set_aside(path: Path, now_ns: int) -> Path:
+    """Move a file and its log away, so that they can be read together; of older ones only the newest is kept."""
+    for old in quarantined(path)[: 1 - KEEP_ASIDE]:
+        for part in (old, *_beside(old)):
+            part.unlink(missing_ok=True)
+    aside = path.with_name(f"{path.name}{CORRUPT}{now_ns}")
+    for part, name in zip((path, *_beside(path)), (aside, *_beside(aside)), strict=True):
+        if part.exists():
+            part.rename(name)
+    return aside
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+
+def _event_of(row: FoundRow) -> SalvagedEvent | None:
+    """The event in a row whose checksum holds, of whichever of our tables."""
+    _, topic, payload, kept_sum = row.values[:COLUMNS]
+    if not isinstance(topic, str) or not isinstance(payload, bytes):
+        return None
+    if not any(row_sum(row.rowid, letter, topic, payload) == kept_sum for letter in (*OWN_CLASSES, SALVAGED)):
+        return None
+    try:
+        place = _place.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if not GENERATION.fullmatch(place.generation) or not SEQ.fullmatch(place.seq):
+        return None
+    return SalvagedEvent(place.generation, int(place.seq), topic, payload)
+
+
+def _lost(found: Iterable[SalvagedEvent], last: dict[str, int]) -> Iterable[LostRange]:
+    """The gaps of each generation up to the last number that is known to have been given.
+
+    A number that the server holds, or that was declared before, may be among them: there it changes nothing.
+    """
+    seqs: dict[str, set[int]] = defaultdict(set)
+    for event in found:
+        seqs[event.generation].add(event.seq)
+    for generation in sorted(seqs.keys() | last.keys()):
+        before = 0
+        for seq in (*sorted(seqs[generation]), last.get(generation, 0) + 1):
+            if seq > before + 1:
+                yield LostRange(generation, before + 1, seq - 1)
+            before = max(before, seq)
+
+
+def _read_tables(path: Path) -> tuple[dict[str, int], tuple[tuple[str, bytes], ...]]:
+    """The last number of the file's own generation, and its states, as far as they are readable."""
+    meta: dict[str, str] = {}
+    state: list[tuple[str, bytes]] = []
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, isolation_level=None)) as db:
+        meta.update((str(key), str(value)) for key, value in db.execute("SELECT key, value FROM meta"))
+        for key, value, kept_sum in db.execute("SELECT key, value, crc FROM state"):
+            if isinstance(key, str) and isinstance(value, bytes) and state_sum(key, value) == kept_sum:
+                state.append((key, value))
+    generation, last = meta.get("generation", ""), meta.get("last_seq", "")
+    if not GENERATION.fullmatch(generation) or not SEQ.fullmatch(last):
+        return {}, tuple(state)
+    return {generation: int(last)}, tuple(state)

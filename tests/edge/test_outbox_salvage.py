@@ -1,0 +1,193 @@
+"""A damaged outbox: what is readable goes on under its own ids, what is not is declared, and nothing is made up."""
+
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from broker_config.messages import EdgeAck, EdgeDropped
+from edge.outbox import Outbox, PendingEvent
+from edge.outbox_rows import EventClass, Row
+from edge.outbox_salvage import quarantined
+from edge.outbox_store import OutboxStore
+from edge.salvage_delivery import deliver_salvaged
+from tests.support.edge import ManualClock
+
+MB = 1 << 20
+EVENTS = 400
+CLASSES: tuple[EventClass, ...] = ("A", "B", "C")
+
+
+def payload_of(generation: str, seq: int) -> bytes:
+    return f'{{"generation":"{generation}","seq":"{seq}","text":"{"x" * (seq * 37 % 6000)}"}}'.encode()
+
+
+def write_outbox(path: Path, *, leave_log: bool = False) -> str:
+    """An outbox of many events and a fence; its generation.  `leave_log`: as after a crash."""
+    store = OutboxStore(path, 64 * MB)
+    generation = store.generation
+    for first in range(1, EVENTS + 1, 20):
+        seqs = range(first, first + 20)
+        store.commit([Row(s, CLASSES[s % 3], f"t/{s}", payload_of(generation, s)) for s in seqs], {"fence": b"7"})
+    if leave_log:
+        for name in (path.name, path.name + "-wal"):
+            (path.parent / f"copy-{name}").write_bytes((path.parent / name).read_bytes())
+    store.close()
+    if leave_log:
+        for name in (path.name, path.name + "-wal"):
+            (path.parent / f"copy-{name}").rename(path.parent / name)
+    return generation
+
+
+def saved_seqs(store: OutboxStore, generation: str) -> set[int]:
+    """Which events are still there, each exactly as it was written."""
+    rows = store.salvaged_after(0, 10_000) or [(r.seq, r.topic, r.payload) for r in store.rows_after(0, 10_000)]
+    seqs = set()
+    for _, topic, payload in rows:
+        seq = int(topic[2:])
+        assert payload == payload_of(generation, seq), "an event was made up"
+        assert seq not in seqs
+        seqs.add(seq)
+    return seqs
+
+
+def assert_all_accounted_for(store: OutboxStore, generation: str) -> int:
+    saved = saved_seqs(store, generation)
+    if store.generation == generation:
+        lost = {seq for drop in store.drops() for seq in range(drop.first, drop.last + 1)}
+    else:
+        lost = {s for r in store.salvaged_lost() if r.generation == generation for s in range(r.first, r.last + 1)}
+    assert not saved & lost
+    assert (saved | lost) >= set(range(1, max(saved | lost, default=0) + 1))
+    return len(saved)
+
+
+@pytest.mark.parametrize("leave_log", [False, True])
+@pytest.mark.parametrize("seed", range(25))
+def test_flipped_bytes_lose_few_events_and_change_none(tmp_path: Path, seed: int, leave_log: bool) -> None:
+    rng, path = random.Random(seed), tmp_path / "outbox.sqlite"
+    generation = write_outbox(path, leave_log=leave_log)
+    data = bytearray(path.read_bytes())
+    flips = rng.choice((1, 4, 16, 64))
+    for _ in range(flips):
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    path.write_bytes(data)
+    store = OutboxStore(path, 64 * MB)
+    saved = assert_all_accounted_for(store, generation)
+    assert saved >= EVENTS - 8 * flips, f"{flips} flips lost {EVENTS - saved} events"
+    store.commit([Row(store.last_seq + 1, "A", "t/new", b"{}")], {})
+    store.close()
+
+
+@pytest.mark.parametrize("page", [0, 1, 2, 3, 20])
+def test_a_page_of_noise_costs_that_page(tmp_path: Path, page: int) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    data = bytearray(path.read_bytes())
+    data[page * 4096 : (page + 1) * 4096] = random.Random(page).randbytes(4096)
+    path.write_bytes(data)
+    store = OutboxStore(path, 64 * MB)
+    assert store.generation != generation
+    assert assert_all_accounted_for(store, generation) >= EVENTS - 30
+    assert len(quarantined(path)) == len(store.quarantined) == 1
+    store.close()
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
+def test_a_file_cut_short_gives_what_is_left(tmp_path: Path, keep: float) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)] or b"\0" * 4096)
+    store = OutboxStore(path, 64 * MB)
+    assert store.generation != generation
+    assert assert_all_accounted_for(store, generation) >= EVENTS * keep * 0.7
+    store.close()
+
+
+def test_a_crash_between_the_two_moves_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    path.rename(tmp_path / "outbox.sqlite.new")
+    store = OutboxStore(path, 64 * MB)
+    assert store.generation == generation
+    store.close()
+
+
+def test_damage_again_and_again_neither_loops_nor_fills_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    for _ in range(4):
+        data = bytearray(path.read_bytes())
+        data[16:40] = b"\xff" * 24
+        path.write_bytes(data)
+        store = OutboxStore(path, 64 * MB)
+        assert saved_seqs(store, generation) == set(range(1, EVENTS + 1))
+        store.close()
+    assert len(quarantined(path)) == 2
+
+
+def test_what_is_saved_leaves_half_of_the_quota_free_and_the_rest_is_declared(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    path.write_bytes(b"\xff" * 40 + path.read_bytes()[40:])
+    store = OutboxStore(path, MB)
+    saved = assert_all_accounted_for(store, generation)
+    assert 50 < saved < EVENTS
+    assert max(saved_seqs(store, generation)) == EVENTS, "the newest are what the server lacks"
+    store.close()
+
+
+async def test_they_are_sent_under_their_old_ids_until_the_server_has_them(tmp_path: Path, clock: ManualClock) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    data = bytearray(path.read_bytes())
+    data[3 * 4096 : 40 * 4096] = bytes(37 * 4096)
+    path.write_bytes(data)
+    sent: list[int] = []
+    async with Outbox(path, "gw-1", quota_bytes=64 * MB, clock_ns=clock) as outbox:
+        assert outbox.alarm is not None
+        assert "gw-1" not in outbox.alarm
+        seqs = outbox.append([PendingEvent("t/9", "A", lambda event_id: str(event_id).encode())])
+        assert (seqs, outbox.generation == generation) == ([1], False)
+        lost = sum(each.last - each.first + 1 for each in await outbox.salvaged_lost())
+
+        async def publish(topic: str, payload: bytes) -> None:
+            sent.append(int(topic[2:]))
+
+        await deliver_salvaged(outbox, publish, server_that_has_all(outbox), wait_s=0, again_s=0)
+        assert len(sent) + lost == EVENTS
+        assert await outbox.salvaged_after(0, 1) == []
+        assert outbox.waiting == 1
+
+
+def server_that_has_all(outbox: Outbox) -> Callable[[EdgeDropped], Awaitable[None]]:
+    """Acknowledges once the last gap is declared, as the server does when nothing is missing any more."""
+
+    async def declare(dropped: EdgeDropped) -> None:
+        assert not await outbox.acknowledge(EdgeAck(generation=dropped.generation, upto=EVENTS))
+
+    return declare
+
+
+def test_a_damaged_fence_counts_as_never_kept(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    write_outbox(path)
+    store = OutboxStore(path, 64 * MB)
+    store._db.execute("UPDATE state SET value = X'38'")
+    assert store.state("fence") is None
+    store.close()
+
+
+def test_an_outbox_of_before_the_checksums_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    store = OutboxStore(path, 64 * MB)
+    for table in ("event_a", "event_b", "event_c", "state"):
+        store._db.execute(f"ALTER TABLE {table} DROP COLUMN crc")
+    store.close()
+    again = OutboxStore(path, 64 * MB)
+    assert (again.generation, saved_seqs(again, generation)) == (generation, set(range(1, EVENTS + 1)))
+    assert again.state("fence") == b"7"
+    again.close()
