@@ -11,9 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from unittest.mock import patch
 
-import edge.outbox_store
 from broker_config.messages import EdgeAck
 from edge.outbox import EventId, Outbox, PendingEvent
 from edge.outbox_rows import DropRange, EventClass, Row
@@ -27,6 +25,7 @@ STEPS = 30
 QUOTA_BYTES = 64 * 4096  # the least there is, so that it overflows
 WAL_PAGES = 20  # so that cuts fall into the log's being written back, too
 FILE = "outbox.sqlite"
+FILES = {FILE + end for end in ("", "-wal", "-shm", "-journal")}  # any other is a damaged one, set aside
 
 
 @dataclass(slots=True)
@@ -91,6 +90,7 @@ class Life:
         await outbox.__aenter__()
         self.truth.generation = outbox.generation
         store, commit = outbox._store, outbox._store.commit
+        store._db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         if self.synchronous != "FULL":
             store._db.execute(f"PRAGMA synchronous = {self.synchronous}")
 
@@ -161,12 +161,11 @@ async def cut_edge(seeds: Sequence[int], synchronous: str = "FULL") -> list[Outc
     """One power cut per seed; seeds of one run in a row share its recording."""
     outcomes: list[Outcome] = []
     recorded: tuple[int, Tape, Truth] | None = None
-    with patch.object(edge.outbox_store, "WAL_PAGES", WAL_PAGES):
-        for seed in seeds:
-            run = seed // CUTS_PER_RUN
-            if recorded is None or recorded[0] != run:
-                recorded = (run, *await record_edge(run, synchronous))
-            outcomes.append(await _cut(seed, recorded[1], recorded[2], synchronous))
+    for seed in seeds:
+        run = seed // CUTS_PER_RUN
+        if recorded is None or recorded[0] != run:
+            recorded = (run, *await record_edge(run, synchronous))
+        outcomes.append(await _cut(seed, recorded[1], recorded[2], synchronous))
     return outcomes
 
 
@@ -230,7 +229,7 @@ async def _look(life: Life, outcome: Outcome) -> None:
 
 def _check(life: Life, outbox: Outbox, rows: dict[int, bytes], drops: set[int], outcome: Outcome) -> None:
     """The laws of the file itself."""
-    if list(life.folder.glob("*.damaged-*")):
+    if {path.name for path in life.folder.iterdir()} - FILES:
         outcome.broken.append("a damaged database")
     if outbox._store._db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
         outcome.broken.append("an unsound database")

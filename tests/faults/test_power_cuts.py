@@ -12,7 +12,7 @@ from server.db import open_database
 from server.tables import EventRow
 from simulators.faults import Cut, disk_after, recording
 from tests.faults.cli import quiet
-from tests.faults.edge_power import cut_edge, record_edge
+from tests.faults.edge_power import FILE, cut_edge, record_edge
 from tests.faults.server_power import cut_server
 
 SEEDS = range(100)
@@ -48,6 +48,11 @@ async def test_a_power_cut_takes_no_event_that_the_server_had_acknowledged() -> 
 async def test_without_full_syncs_the_server_loses_events_and_the_rig_sees_it() -> None:
     outcomes = await cut_server(range(10), "NORMAL")
     assert sum(each.lost for each in outcomes) > 0
+
+
+async def test_the_log_is_written_back_many_times_so_that_cuts_fall_into_it() -> None:
+    tape, _ = await record_edge(0, "FULL")
+    assert sum(op.kind == "sync" and op.file == FILE for op in tape.ops) > 5
 
 
 async def test_one_seed_is_one_power_cut() -> None:
