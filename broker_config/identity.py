@@ -76,6 +76,7 @@ def add_credential(folder: Path, credential: Credential) -> Path | None:
         return None
     finally:
         part.unlink()
+    _sync_folder(folder)
     return path
 
 
@@ -86,8 +87,12 @@ def _to_toml(credential: Credential) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all, also when others write it at the same time."""
+    """Write a file that only its owner can read, whole or not at all, also when others write it at the same time.
+
+    When this returns, it stays, whatever happens to the power: what is encrypted with a key must not outlive the key.
+    """
     _write_part(path, content).replace(path)
+    _sync_folder(path.parent)
 
 
 def _write_part(path: Path, content: bytes) -> Path:
@@ -102,6 +107,15 @@ def _write_part(path: Path, content: bytes) -> Path:
         Path(name).unlink()
         raise
     return Path(name)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Its names on the disk, too: without this a power cut may take a new file away again."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load_credential(path: Path) -> Credential:

@@ -1,9 +1,11 @@
 """Credentials, the keyed hash against its published vectors, and the sealed handle."""
 
 import base64
+import os
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 
 from broker_config.errors import ConfigError, MessageError
 from broker_config.identity import (
+    Credential,
+    add_credential,
     load_credential,
     make_credential,
     open_handle,
@@ -113,6 +117,22 @@ def test_writing_again_replaces_the_whole_file_and_leaves_no_part(tmp_path: Path
     assert path.read_bytes() == b"two"
     assert [entry.name for entry in tmp_path.iterdir()] == ["secret"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("write", [write_credential, add_credential])
+def test_a_secret_just_made_is_not_taken_away_by_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, Credential], Path | None]
+) -> None:
+    synced, fsync = [], os.fsync
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append(sorted(os.listdir(descriptor)) if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+
+    monkeypatch.setattr(os, "fsync", noted)
+    path = write(tmp_path, make_credential("display", "d-door"))
+    assert path is not None
+    assert synced == ["file", [path.name]], "its content, then its name"
 
 
 def test_two_programs_writing_one_secret_at_once_neither_fail_nor_mix_it(tmp_path: Path) -> None:
