@@ -33,7 +33,7 @@ ANSWERS = {
 OTHER_COMMANDS = {
     "magicrf-m100": m100.Frame(1, 0x08, b"\x00M100 V1.0").to_bytes(),
     "r2000-a0": r2000.Frame(1, 0x7B, b"\x01\x29").to_bytes(),
-    "mercury": mercury.Answer(0x72, 0, b"\x1e").to_bytes(),
+    "mercury": mercury.Answer(0x72, 0, bytes(20)).to_bytes(),
     "uhfreader18": uhf.Frame(0, 0x25, bytes(8), 0).to_bytes(),
 }
 """Sound answers to other commands: a reader that is busy with another host's order."""
