@@ -1,6 +1,7 @@
 """The running server without its HTTP side: opens everything in order, and closes it in the other."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from server.marks import Marks
 from server.members.service import MemberService
 from server.members.store import CardVault
 from server.members.tables import MemberTables
+from server.salvage import mend
 from server.secrets import load_secrets
 from server.state import ServerState
 from server.telemetry import Telemetry, open_telemetry
@@ -84,7 +86,10 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
     secrets = load_secrets(folder)
     async with AsyncExitStack() as stack:
         try:
+            await asyncio.to_thread(mend, config.database)
             db = await stack.enter_async_context(open_database(config.database))
+        except sqlite3.OperationalError as error:
+            raise ConfigError(f"{config.database}: cannot be used ({error}); does another server use it?") from error
         except DatabaseError as error:
             why = f"{config.database}: cannot be used ({error.orig}); restore it from its backup, or move it away"
             raise ConfigError(why) from error

@@ -12,6 +12,7 @@ from broker_config.site import Zone, ZoneId
 from server import quarantine
 from server.clock import NS_PER_MS, NS_PER_S
 from server.decisions import store
+from server.salvage import alarm
 from server.state import ServerState, State
 from server.tables import CommandRow, EventRow, ProofRow
 
@@ -58,7 +59,11 @@ class ZoneStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The store now; `broker` is `ok` or `lost`, and what follows it is then as old as the loss."""
+    """The store now; `broker` is `ok` or `lost`, and what follows it is then as old as the loss.
+
+    Args:
+        alarm: what the server warns of itself, with what to do.
+    """
 
     site: str
     broker: str
@@ -68,6 +73,7 @@ class Status(msgspec.Struct, frozen=True):
     actuators: tuple[ActuatorState, ...]
     shelves: tuple[ShelfState, ...]
     uptime_s: float
+    alarm: str | None = None
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -114,6 +120,7 @@ def status(state: ServerState) -> Status:
         actuators=tuple(state.fleet.actuators.values()),
         shelves=tuple(state.fleet.shelves.values()),
         uptime_s=round((state.clock_ns() - state.started_ns) / NS_PER_S, 1),
+        alarm=alarm(state.config.database),
     )
 
 

@@ -84,11 +84,6 @@ async def test_a_port_in_use_is_one_line_and_exit_code_2(tmp_path):
     assert "in use" in err
 
 
-def damage_database(folder: Path) -> None:
-    (folder / "server").mkdir(mode=0o700)
-    (folder / "server" / "tacet.db").write_text("this is no database, and it is long enough to be read as one" * 20)
-
-
 def put_a_file_in_the_way(folder: Path) -> None:
     (folder / "server").touch()
 
@@ -100,7 +95,7 @@ def name_an_impossible_port(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "word"),
-    [(damage_database, "tacet.db"), (put_a_file_in_the_way, "data folder"), (name_an_impossible_port, "65535")],
+    [(put_a_file_in_the_way, "data folder"), (name_an_impossible_port, "65535")],
 )
 async def test_what_it_cannot_start_with_is_one_line_and_exit_code_2(tmp_path, spoil, word):
     config = write_store(tmp_path)

@@ -1,0 +1,161 @@
+"""A damaged database at the start: set aside, and what is readable of it goes on in a new one.
+
+What cannot be proved is not taken over.  How far each agent has come in is worked out from the events that are there, so
+that agents send again what is gone and they still keep.  Consent is not guessed: a withdrawal may be what was lost, so
+nobody is recognised until consent is given, or imported, again.
+"""
+
+import logging
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from sqlalchemy import Table, create_engine
+
+from server.db import migrate
+from server.seqset import SeqSet
+from server.tables import Base
+
+log = logging.getLogger(__name__)
+CORRUPT = ".corrupt-"
+NOT_TAKEN_OVER = ("generation", "member_handle", "member_table", "epoch")
+MAX_QUERIES = 4_000  # for one table
+NS_PER_MINUTE = 60_000_000_000
+Row = tuple[object, ...]
+_PYTHON_TYPES: dict[type, tuple[type, ...]] = {bool: (int,), int: (int,), str: (str,), bytes: (bytes,)}
+
+
+def mend(path: Path) -> None:
+    """Leave a sound database at `path`, or none where there was none."""
+    new = path.with_name(path.name + ".new")
+    if new.exists() and not path.exists():
+        new.rename(path)  # a crash came between the two moves below
+    for part in path.parent.glob(new.name + "*"):
+        part.unlink()
+    if not path.exists() or path.stat().st_size == 0 or is_sound(path):
+        return
+    new.touch(mode=0o600)
+    saved = _save(path, new)
+    aside = path.with_name(f"{path.name}{CORRUPT}{time.time_ns()}")
+    for end in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
+    new.rename(path)
+    said = (
+        "database %s is damaged: set aside as %s; %s rows were saved; nobody is recognised until consent is given again"
+    )
+    log.error(said, path, aside, saved)
+
+
+def alarm(path: Path) -> str | None:
+    """That a damaged database was set aside, for as long as it lies there."""
+    aside = sorted(each.name for each in path.parent.glob(f"{path.name}{CORRUPT}*") if each.name[-1].isdecimal())
+    if not aside:
+        return None
+    return f"a damaged database was set aside as {aside[-1]}; import the members again, check the disk, then remove that file"
+
+
+def is_sound(path: Path) -> bool:
+    """Whether SQLite finds nothing wrong.
+
+    Raises:
+        sqlite3.OperationalError: it cannot be looked at: locked, or no permission.
+    """
+    with closing(sqlite3.connect(path)) as db:
+        try:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            return False
+
+
+def _save(path: Path, new: Path) -> int:
+    """Make `new` from what is readable; how many rows that is."""
+    engine = create_engine(f"sqlite:///{new}")
+    with engine.begin() as connection:
+        migrate(connection)
+    engine.dispose()
+    now_ns, saved = time.time_ns(), 0
+    with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(new)) as db:
+        old.text_factory = bytes
+        for table in Base.metadata.sorted_tables:
+            if table.name in NOT_TAKEN_OVER:
+                continue
+            names = ", ".join(f'"{column.name}"' for column in table.columns)
+            marks = ", ".join("?" * len(table.columns))
+            for row in _rows(old, table, names):
+                sql = f"INSERT OR IGNORE INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608 - names of ours
+                saved += db.execute(sql, row).rowcount
+        _remove_orphans(db)
+        _suspend_consent(db, now_ns)
+        _work_out_marks(db)
+        # Above every count of starts there has been: else the fences of screens and lamps would refuse us.
+        db.execute("INSERT INTO epoch VALUES (1, ?)", (now_ns // NS_PER_MINUTE,))
+        db.commit()
+    return saved
+
+
+def _rows(db: sqlite3.Connection, table: Table, names: str) -> Iterator[Row]:
+    """The readable rows of a table whose values are of its columns' types."""
+    sql = f"SELECT {names} FROM {table.name} NOT INDEXED WHERE rowid BETWEEN ? AND ?"  # noqa: S608 - names of ours
+    try:
+        highest = db.execute(f"SELECT max(rowid) FROM {table.name}").fetchone()[0] or 0  # noqa: S608
+    except sqlite3.Error:
+        highest = 1 << 32
+    ranges, queries = [(1, highest)], 0
+    while ranges and queries < MAX_QUERIES:
+        first, last = ranges.pop()
+        queries += 1
+        try:
+            found = db.execute(sql, (first, last)).fetchall()
+        except sqlite3.Error:
+            if first < last:
+                middle = (first + last) // 2
+                ranges += [(middle + 1, last), (first, middle)]
+            continue
+        for raw in found:
+            if (row := _checked(table, raw)) is not None:
+                yield row
+
+
+def _checked(table: Table, raw: Row) -> Row | None:
+    """The row with its texts decoded; None where a value is not of its column's type."""
+    row: list[object] = []
+    for column, value in zip(table.columns, raw, strict=True):
+        wanted = column.type.python_type
+        if isinstance(value, bytes) and wanted is str:
+            try:
+                value = value.decode()
+            except UnicodeDecodeError:
+                return None
+        if not (value is None and column.nullable) and not isinstance(value, _PYTHON_TYPES[wanted]):
+            return None
+        row.append(value)
+    return tuple(row)
+
+
+def _remove_orphans(db: sqlite3.Connection) -> None:
+    while orphans := db.execute("PRAGMA foreign_key_check").fetchall():
+        for table, rowid, *_ in orphans:
+            db.execute(f'DELETE FROM "{table}" WHERE rowid = ?', (rowid,))  # noqa: S608 - names of ours
+
+
+def _suspend_consent(db: sqlite3.Connection, now_ns: int) -> None:
+    for member, purpose in db.execute("SELECT DISTINCT member, purpose FROM consent").fetchall():
+        values = (member, purpose, 0, now_ns, "salvage")
+        db.execute("INSERT INTO consent (member, purpose, granted, at_ns, source) VALUES (?, ?, ?, ?, ?)", values)
+
+
+def _work_out_marks(db: sqlite3.Connection) -> None:
+    seqs: dict[tuple[str, str], SeqSet] = defaultdict(SeqSet)
+    stored: dict[tuple[str, str], int] = defaultdict(int)
+    for gateway, generation, seq in db.execute("SELECT gateway, generation, seq FROM event ORDER BY seq"):
+        stored[gateway, generation] += seqs[gateway, generation].add(seq, seq)
+    for key, mark in seqs.items():
+        values = (*key, mark.upto, mark.to_text(), stored[key], 0)
+        sql = "INSERT INTO generation (gateway, generation, upto, above, stored, dropped) VALUES (?, ?, ?, ?, ?, ?)"
+        db.execute(sql, values)

@@ -1,0 +1,115 @@
+"""A damaged database: the server starts, keeps what can be proved, asks the agents for the rest, and guesses no consent."""
+
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from server.db import migrate
+from server.salvage import alarm, is_sound, mend
+
+EVENTS = 600
+
+
+def write_database(path: Path) -> None:
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        migrate(connection)
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as db:
+        for seq in range(1, EVENTS + 1):
+            values = (
+                f"gw-1.{'a' * 16}.{seq}",
+                "gw-1",
+                "a" * 16,
+                seq,
+                "t",
+                "topic",
+                seq,
+                seq,
+                False,
+                bytes([seq % 256]) * 200,
+            )
+            db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        db.execute("INSERT INTO generation VALUES ('gw-1', ?, ?, '', ?, 0)", ("a" * 16, EVENTS, EVENTS))
+        db.execute("INSERT INTO epoch VALUES (1, 41)")
+        for number in range(50):
+            db.execute("INSERT INTO member VALUES (?, 'River', 'en', 1)", (f"m-{number}",))
+            db.execute("INSERT INTO consent VALUES (?, ?, 'recognise', 1, 1, 'import')", (number + 1, f"m-{number}"))
+            db.execute("INSERT INTO member_handle VALUES ('gw-1', ?, ?)", (f"m-{number}", bytes([number])))
+        db.commit()
+
+
+def damage(path: Path, seed: int) -> None:
+    rng, data = random.Random(seed), bytearray(path.read_bytes())
+    match seed % 3:
+        case 0:
+            page = rng.randrange(1, len(data) // 4096)
+            data[page * 4096 : (page + 1) * 4096] = rng.randbytes(4096)
+        case 1:
+            del data[int(len(data) * rng.uniform(0.3, 0.95)) :]
+        case 2:
+            data[:100] = bytes(100)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("seed", range(18))
+def test_it_begins_with_what_can_be_proved(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "tacet.db"
+    write_database(path)
+    damage(path, seed)
+    assert not is_sound(path)
+    mend(path)
+    assert is_sound(path)
+    assert path.stat().st_mode & 0o077 == 0
+    with closing(sqlite3.connect(path)) as db:
+        seqs = {row[0] for row in db.execute("SELECT seq FROM event")}
+        payloads = db.execute("SELECT seq, payload FROM event").fetchall()
+        assert all(len(payload) == 200 for _, payload in payloads)
+        marks = dict(db.execute("SELECT generation, upto FROM generation"))
+        first_gap = next(seq for seq in range(1, EVENTS + 2) if seq not in seqs)
+        assert marks == ({"a" * 16: first_gap - 1} if seqs else {}), "the agents must send again what is gone"
+        newest = db.execute(
+            "SELECT granted FROM consent WHERE id IN (SELECT max(id) FROM consent GROUP BY member, purpose)"
+        )
+        assert {row[0] for row in newest} <= {0}
+        assert db.execute("SELECT count(*) FROM member_handle").fetchone()[0] == 0
+        assert db.execute("SELECT epoch FROM epoch").fetchone()[0] > 1_000_000
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    said = alarm(path)
+    assert said is not None
+    assert ".corrupt-" in said
+    before = path.read_bytes()
+    mend(path)
+    assert path.read_bytes() == before, "a sound one is left alone"
+
+
+def test_noise_in_one_page_costs_little(tmp_path: Path) -> None:
+    path = tmp_path / "tacet.db"
+    write_database(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(bytes([77]) * 200) // 4096 * 4096
+    data[at : at + 4096] = random.Random(1).randbytes(4096)
+    path.write_bytes(data)
+    mend(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert EVENTS - 40 <= db.execute("SELECT count(*) FROM event").fetchone()[0] < EVENTS
+        assert db.execute("SELECT count(*) FROM member").fetchone()[0] == 50
+
+
+def test_what_is_no_database_at_all_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "tacet.db"
+    path.write_text("this is no database, and it is long enough to be read as one" * 20)
+    mend(path)
+    assert is_sound(path)
+    assert alarm(path) is not None
+
+
+def test_a_new_store_has_nothing_to_mend(tmp_path: Path) -> None:
+    mend(tmp_path / "tacet.db")
+    (tmp_path / "tacet.db").touch()
+    mend(tmp_path / "tacet.db")
+    assert alarm(tmp_path / "tacet.db") is None
