@@ -18,7 +18,7 @@ from broker_config.mosquitto.files import Files, write_clients, write_files
 
 log = logging.getLogger(__name__)
 READY_WITHIN_S = 10.0
-STOP_WITHIN_S = 5.0
+STOP_WITHIN_S = 3.0  # of the 5 s that a stop of ours may take
 RUNNING = re.compile(r"mosquitto version (\S+) running")
 ANONYMOUS_CONNECT = bytes.fromhex("100c 0004 4d515454 04 02 000a 0000")
 """An MQTT 3.1.1 CONNECT of nobody, which is refused."""
