@@ -51,7 +51,11 @@ async def take(scale: MtSicsScale, count: int) -> list[Weight]:
 
 async def test_weights_stream_as_they_are(tmp_path):
     pan = Pan()
-    async with simulated(terminal(pan), tmp_path / "port"), SerialPort(tmp_path / "port", 9600) as port, opened(port) as scale:
+    async with (
+        simulated(terminal(pan), tmp_path / "port"),
+        SerialPort(tmp_path / "port", 9600) as port,
+        opened(port) as scale,
+    ):
         assert await take(scale, 2) == [Weight("w-1", Decimal("100.0"), True, NOW_NS)] * 2
         assert scale.serial_number == "B021002593"
         pan.grams, pan.stable = 20.5, False
