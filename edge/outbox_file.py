@@ -13,6 +13,8 @@ from edge.outbox_salvage import (
     LostRange,
     Salvage,
     SalvagedEvent,
+    beside,
+    join_lost,
     row_sum,
     salvage,
     set_aside,
@@ -35,6 +37,8 @@ _NOT_ITS_FAULT = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_INTERRUPT,
 )
 """Another process, the disk, or a permission: the file itself may be sound."""
 _SCHEMA = """
@@ -66,6 +70,10 @@ def open_outbox(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Con
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
     if new.exists() and not path.exists():
+        # A crash came between the moves.  A log that still lies there is the damaged file's, and has been read: SQLite would
+        # put its pages into the new one.
+        for part in beside(path):
+            part.unlink(missing_ok=True)
         new.rename(path)
     for part in path.parent.glob(new.name + "*"):
         part.unlink()
@@ -94,7 +102,7 @@ def _put_salvaged(db: sqlite3.Connection, saved: Salvage, quota_pages: int) -> N
             break
         kept.append(event)
     left = saved.events[: len(saved.events) - len(kept)]
-    lost = [*saved.lost, *(LostRange(event.generation, event.seq, event.seq) for event in left)]
+    lost = join_lost([*saved.lost, *(LostRange(event.generation, event.seq, event.seq) for event in left)])
     db.execute("BEGIN")
     for number, event in enumerate(reversed(kept), 1):
         kept_sum = row_sum(number, SALVAGED, event.topic, event.payload)
@@ -108,6 +116,7 @@ def _put_salvaged(db: sqlite3.Connection, saved: Salvage, quota_pages: int) -> N
 def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connection:
     path.touch(mode=0o600)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=lock_wait_s)
+    db.text_factory = _decode  # bytes that are no text are for the checksum to find, and no reason to fail
     try:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         db.execute("PRAGMA journal_mode = WAL")
@@ -133,6 +142,10 @@ def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connec
         db.close()
         raise
     return db
+
+
+def _decode(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 def _check_meta(db: sqlite3.Connection) -> None:

@@ -95,17 +95,29 @@ def quarantined(path: Path) -> list[Path]:
 def set_aside(path: Path, now_ns: int) -> Path:
     """Move a file and its log away, so that they can be read together; of older ones only the newest is kept."""
     for old in quarantined(path)[: 1 - KEEP_ASIDE]:
-        for part in (old, *_beside(old)):
+        for part in (old, *beside(old)):
             part.unlink(missing_ok=True)
     aside = path.with_name(f"{path.name}{CORRUPT}{now_ns}")
-    for part, name in zip((path, *_beside(path)), (aside, *_beside(aside)), strict=True):
+    for part, name in zip((path, *beside(path)), (aside, *beside(aside)), strict=True):
         if part.exists():
             part.rename(name)
     return aside
 
 
-def _beside(path: Path) -> tuple[Path, Path]:
+def beside(path: Path) -> tuple[Path, Path]:
+    """What SQLite puts next to a file: its log, and the index of that."""
     return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+
+def join_lost(ranges: Iterable[LostRange]) -> list[LostRange]:
+    """The fewest ranges that say the same: each is a message to the server."""
+    joined: list[LostRange] = []
+    for each in sorted(ranges, key=lambda r: (r.generation, r.first)):
+        if joined and joined[-1].generation == each.generation and joined[-1].last >= each.first - 1:
+            joined[-1] = LostRange(each.generation, joined[-1].first, max(joined[-1].last, each.last))
+        else:
+            joined.append(each)
+    return joined
 
 
 def _event_of(row: FoundRow) -> SalvagedEvent | None:

@@ -116,8 +116,8 @@ class OutboxStore:
         row = self._db.execute("SELECT value, crc FROM state WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
-        value, kept_sum = bytes(row[0]), row[1]
-        if kept_sum is not None and kept_sum != state_sum(key, value):
+        value, kept_sum = row
+        if not isinstance(value, bytes) or (kept_sum is not None and kept_sum != state_sum(key, value)):
             log.error("outbox: what was kept of %s is damaged, and counts as never kept", key)
             return None
         return value
@@ -234,7 +234,11 @@ def _pages_for(rows: Sequence[Row]) -> int:
     return 1 + 2 * sum(len(row.payload) + len(row.topic) + 32 for row in rows) // PAGE_BYTES
 
 
-def _sum_of(row: Row) -> int:
+def _sum_of(row: Row) -> int | None:
+    if not isinstance(
+        row.payload, bytes
+    ):  # SQLite gives a value the type that the row says; a flipped bit may say another
+        return None
     return row_sum(row.seq, row.event_class, row.topic, row.payload)
 
 

@@ -191,3 +191,39 @@ def test_an_outbox_of_before_the_checksums_is_read(tmp_path: Path) -> None:
     assert (again.generation, saved_seqs(again, generation)) == (generation, set(range(1, EVENTS + 1)))
     assert again.state("fence") == b"7"
     again.close()
+
+
+def test_a_log_left_by_a_crash_between_the_moves_does_not_come_over_the_new_file(tmp_path: Path) -> None:
+    path, new = tmp_path / "outbox.sqlite", tmp_path / "outbox.sqlite.new"
+    old = write_outbox(path, leave_log=True)
+    path.unlink()
+    generation = write_outbox(new)
+    store = OutboxStore(path, 64 * MB)
+    assert store.generation == generation != old
+    assert saved_seqs(store, generation) == set(range(1, EVENTS + 1))
+    store.close()
+
+
+@pytest.mark.parametrize("damaged", ["CAST(payload AS TEXT)", "CAST(X'742fff' AS TEXT)", "7"])
+@pytest.mark.parametrize("column", ["topic", "payload"])
+def test_a_value_that_says_another_type_or_is_no_text_is_dropped_and_declared(
+    tmp_path: Path, column: str, damaged: str
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    store = OutboxStore(path, 64 * MB)
+    store._db.execute(f"UPDATE event_b SET {column} = {damaged} WHERE seq = 100")
+    assert saved_seqs(store, generation) == set(range(1, EVENTS + 1)) - {100}
+    assert [(drop.first, drop.last) for drop in store.drops()] == [(100, 100)]
+    store._db.execute("UPDATE state SET value = 'text'")
+    assert store.state("fence") is None
+    store.close()
+
+
+def test_what_had_no_room_is_declared_in_one_range(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    write_outbox(path)
+    path.write_bytes(b"\xff" * 40 + path.read_bytes()[40:])
+    store = OutboxStore(path, MB)
+    assert len(store.salvaged_lost()) == 1, "each range is a message, again and again until it is heeded"
+    store.close()
