@@ -16,7 +16,7 @@ MAX_EXPOSURE = 20  # tenths, as --threshold takes them; measured with systemd 25
 INSTALLED_AS = "/opt/tacet/bin/tacet"
 
 KNOWN = {
-    "Unit": {"Description", "After", "StartLimitIntervalSec", "StartLimitBurst"},
+    "Unit": {"Description", "After", "StartLimitIntervalSec", "StartLimitBurst", "Wants"},
     "Install": {"WantedBy"},
     "Service": {
         "AmbientCapabilities",
@@ -122,6 +122,14 @@ def test_only_the_agent_may_make_memory_executable_and_open_serial_ports() -> No
     allowed = [value for _, key, value in directives("edge") if key == "DeviceAllow"]
     assert allowed == ["char-ttyUSB rw", "char-ttyACM rw", "char-ttyS rw", "char-ttyAMA rw"]
     assert said["edge"]["DevicePolicy"] == "closed"
+
+
+def test_the_kernel_knows_usb_ports_before_the_agent_is_allowed_them() -> None:
+    """systemd looks the names up in /proc/devices once, when the unit starts; these two are there only with their modules."""
+    said = directives("edge")
+    for key in ("Wants", "After"):
+        units = {unit for _, name, value in said if name == key for unit in value.split()}
+        assert units >= {"modprobe@usbserial.service", "modprobe@cdc_acm.service"}
 
 
 def systemd_analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
