@@ -8,10 +8,13 @@ import logging
 import os
 import socket
 from collections.abc import MutableMapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 log = logging.getLogger(__name__)
 US_PER_S = 1_000_000
+OPEN_S, SLOWEST_BYTES_S = 120.0, 1_000_000  # a damaged file is saved row by row, on the slowest gateway
 
 
 class ServiceNotifier:
@@ -45,6 +48,13 @@ class ServiceNotifier:
     def starting(self, words: str, within_s: float) -> None:
         """The start goes on, and its next step, or its end, will be told of `within_s` from now."""
         self._send(_status(words), f"EXTEND_TIMEOUT_USEC={round(within_s * US_PER_S)}")
+
+    def opening(self, path: Path) -> None:
+        """The start goes on with a database, which is read through and may have to be saved: the larger, the longer."""
+        size_bytes = 0
+        with suppress(OSError):  # whoever opens it says what is wrong with it
+            size_bytes = path.stat().st_size
+        self.starting(f"opening {path.name}", OPEN_S + size_bytes / SLOWEST_BYTES_S)
 
     def alive(self) -> None:
         """The watchdog's question is answered: all is well."""

@@ -90,6 +90,7 @@ async def run_agent(
     path, quota_bytes = config.data / "outbox.sqlite", config.outbox.quota_mb * MB
     notifier, heartbeats = notifier or ServiceNotifier(), Heartbeats()
     loop = asyncio.get_running_loop()
+    notifier.opening(path)
     async with Outbox(path, config.agent, quota_bytes=quota_bytes, clock_ns=clock, heartbeats=heartbeats) as outbox:
         agent = Agent(config, engine, outbox, clock, devices=devices, on_ready=on_ready, heartbeats=heartbeats)
         running = asyncio.create_task(agent.run(), name="agent")

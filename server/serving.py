@@ -56,6 +56,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None], notifier: Serv
     stopper = _Stopper(notifier)
     listener = take_port(config.host, config.port)
     app = create_app(config)
+    notifier.opening(config.database)
     with contextlib.closing(listener):
         # The lifespan runs here and not in uvicorn, which would go on serving after a failed background task.
         async with app.router.lifespan_context(app):

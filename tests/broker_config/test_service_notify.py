@@ -27,6 +27,20 @@ async def test_everything_is_one_datagram_of_lines(tmp_path: Path, abstract: boo
         ]
 
 
+async def test_a_large_database_buys_more_time_to_open_it(tmp_path: Path) -> None:
+    path = tmp_path / "tacet.db"
+    with service_manager(None) as manager:
+        notifier = ServiceNotifier.from_environment({"NOTIFY_SOCKET": manager.address})
+        notifier.opening(path)
+        with path.open("wb") as file:
+            file.truncate(5_000_000_000)
+        notifier.opening(path)
+        assert [await manager.hear() for _ in range(2)] == [
+            ["STATUS=opening tacet.db", "EXTEND_TIMEOUT_USEC=120000000"],
+            ["STATUS=opening tacet.db", "EXTEND_TIMEOUT_USEC=5120000000"],
+        ]
+
+
 def test_without_a_manager_nothing_is_sent_or_said(caplog: pytest.LogCaptureFixture) -> None:
     notifier = ServiceNotifier.from_environment({})
     notifier.ready("on 1883")
