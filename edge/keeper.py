@@ -30,7 +30,7 @@ from readers.model import ClockNs
 log = logging.getLogger(__name__)
 FILE = "presence.snap"
 ROWS_AT_ONCE = 1000
-STUCK_S = 30.0  # beyond the pause between two files
+STUCK_S = 90.0  # it waits for the outbox, on the same disk; beyond the pause between two files
 
 
 @dataclass(slots=True)

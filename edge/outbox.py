@@ -26,7 +26,7 @@ from readers.model import ClockNs
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 PURGE_EVERY_S = 600.0
-STUCK_S = 15.0  # an SD card may take seconds over one commit
+STUCK_S = 60.0  # a busy SD card may take half a minute over one commit, and a new start would not make it faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,9 @@ class Outbox:
 
         `missing` ranges at or below `upto` are not held by the server, so the contiguous part ends before them.
         """
-        upto = min([ack.upto, *(first - 1 for first, _ in ack.missing)])
+        upto = max(
+            0, min([ack.upto, *(first - 1 for first, _ in ack.missing)])
+        )  # below, the file would count as damaged
         if ack.generation != self.generation:
             await self._note(lambda: self._store.acknowledge_salvaged(ack.generation, upto))
             return False

@@ -106,6 +106,17 @@ async def test_an_acknowledgement_moves_the_cursor_up_to_the_first_gap(tmp_path:
         assert outbox.acked_upto == 6
 
 
+async def test_no_acknowledgement_makes_a_sound_file_look_damaged(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event() for _ in range(10)])
+        await outbox.flush()
+        assert await outbox.acknowledge(ack(outbox, 4))
+        assert await outbox.acknowledge(ack(outbox, -1))
+        generation = outbox.generation
+    async with make(tmp_path, clock) as outbox:
+        assert (outbox.generation, outbox.acked_upto, outbox.alarm) == (generation, 0, None)
+
+
 async def test_an_acknowledgement_of_another_file_means_nothing(tmp_path: Path, clock: ManualClock) -> None:
     async with make(tmp_path, clock) as outbox:
         outbox.append([event()])
