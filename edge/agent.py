@@ -6,6 +6,7 @@ Trouble with a device or the broker is weather and stays in its task.  Anything 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from broker_config.heartbeats import Heartbeat, Heartbeats
@@ -188,6 +189,7 @@ class Agent:
             heartbeat.beat()
             await self._work_or_deadline()
             while self._pipeline.has_reads():
+                heartbeat.beat()  # reads that never cease are work, too
                 self._pipeline.feed_batch()
                 await asyncio.sleep(0)  # the ports and the uplink get their turn
             self._pipeline.tick(self._clock())
@@ -197,11 +199,9 @@ class Agent:
         wait_s = TICK_EVERY_S
         if deadline_ns is not None:
             wait_s = min(max((deadline_ns - self._clock()) / NS_PER_S, MIN_TICK_S), TICK_EVERY_S)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._arrived.wait()
-        except TimeoutError:
-            return
         self._arrived.clear()
 
     def _add_devices(self) -> None:

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 STATS_EVERY_S = 5.0
 CHECK_EVERY_S = 0.5
 GOODBYE_S = 1.0
-STUCK_S = 45.0  # longer than a connection may take to be refused, and each of its packets
+STUCK_S = 90.0  # longer than each packet of a connection may take, and the outbox on a busy disk
 BACKLOG_ROWS, BACKLOG_EVERY_S = 50, 0.025  # 2 000 events/s at most, so that live ones pass
 
 
@@ -52,7 +52,7 @@ class Uplink:
     """One agent's side of the bus.
 
     Args:
-        heartbeats: where its connection, and its tries at one, show that they go on.
+        heartbeats: where its connection shows that it goes on; without one it rests.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Uplink:
         """Stay connected for ever; a broker that is away is retried with growing delays."""
         backoff = Backoff()
         while True:
-            self._heartbeat.beat()
+            self._heartbeat.rest()  # a name server that is away may take more than a minute to be given up
             # A task of its own: a group that breaks and is cancelled at once would swallow our cancellation.
             connection = asyncio.create_task(self._stay(backoff), name="connection")
             try:
@@ -291,6 +291,7 @@ class Uplink:
                 generation=self._outbox.generation, first=drop.first, last=drop.last, event_class=drop.event_class
             )
             await self._say_dropped(client, data)
+            self._heartbeat.beat()  # there may be thousands, each with its answer
         self._declared = drops
 
     async def _say_dropped(self, client: aiomqtt.Client, dropped: EdgeDropped) -> None:

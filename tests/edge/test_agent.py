@@ -208,6 +208,23 @@ async def test_what_waits_is_fed_in_batches_and_what_is_too_much_is_counted(
     assert world.agent.stats().dropped_reads == 7
 
 
+async def test_reads_that_never_cease_do_not_count_as_stuck(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = 0
+
+    def feed() -> None:
+        nonlocal batches
+        batches += 1
+        world.agent._heartbeats.look()
+
+    monkeypatch.setattr(world.agent._pipeline, "has_reads", lambda: batches < 100)
+    monkeypatch.setattr(world.agent._pipeline, "feed_batch", feed)
+    stuck: set[str] = set()
+    monkeypatch.setattr(world.agent._pipeline, "tick", lambda _: stuck.update(world.agent._heartbeats.look()))
+    world.agent._arrived.set()
+    await eventually(lambda: batches == 100)
+    assert "track" not in stuck
+
+
 async def test_an_antenna_nobody_configured_is_counted(world: World) -> None:
     world.scripts["r-door"].say(a_read(ITEM, "r-door", 1, antenna=2))
     await eventually(lambda: world.agent.health.tally.unknown_antenna == 1)

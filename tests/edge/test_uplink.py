@@ -472,3 +472,38 @@ async def test_events_still_go_out_after_a_connection_broke_while_many_were_to_b
         finally:
             serving.cancel()
             await asyncio.wait([serving])
+
+
+async def test_a_name_server_that_is_away_does_not_count_as_stuck(
+    edge_folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting, answer = asyncio.Event(), asyncio.Event()
+
+    async def connect(_backoff: object) -> None:
+        connecting.set()
+        await answer.wait()
+
+    async with unconnected(edge_folder, clock) as agent:
+        monkeypatch.setattr(agent.uplink, "_stay", connect)
+        running = asyncio.create_task(agent.uplink.run())
+        await connecting.wait()
+        for _ in range(200):
+            agent.uplink._heartbeat.look()
+        assert not agent.uplink._heartbeat.stuck
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_many_drops_to_declare_do_not_count_as_stuck(edge_folder: Path, clock: ManualClock) -> None:
+    class Slow(StubClient):
+        async def publish(self, topic: str, payload: bytes, **_: object) -> None:
+            await super().publish(topic, payload)
+            for _ in range(30):
+                agent.uplink._heartbeat.look()
+
+    async with unconnected(edge_folder, clock) as agent:
+        agent.uplink._heartbeat.beat()
+        client = Slow()
+        await agent.uplink._declare(client, [DropRange(n, n, "B") for n in range(1, 20, 2)])  # type: ignore[arg-type]
+        assert len(client.topics) == 10
+        assert not agent.uplink._heartbeat.stuck
