@@ -88,7 +88,7 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
         try:
             await asyncio.to_thread(mend, config.database)
             db = await stack.enter_async_context(open_database(config.database))
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             raise ConfigError(f"{config.database}: cannot be used ({error}); does another server use it?") from error
         except DatabaseError as error:
             why = f"{config.database}: cannot be used ({error.orig}); restore it from its backup, or move it away"

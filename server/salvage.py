@@ -32,7 +32,11 @@ def mend(path: Path) -> None:
     """Leave a sound database at `path`, or none where there was none."""
     new = path.with_name(path.name + ".new")
     if new.exists() and not path.exists():
-        new.rename(path)  # a crash came between the two moves below
+        # A crash came between the moves below.  A log that still lies there is the damaged file's: SQLite would put its pages
+        # into the new one.
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        new.rename(path)
     for part in path.parent.glob(new.name + "*"):
         part.unlink()
     if not path.exists() or path.stat().st_size == 0 or is_sound(path):

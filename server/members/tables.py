@@ -97,7 +97,8 @@ class MemberTables:
 
     async def _renew_one(self, work: Work, agent: AgentId) -> None:
         row = await work.session.get(MemberTableRow, agent)
-        version = row.version + 1 if row is not None else 1
+        # An agent may still hold a table of a database that was lost; it fetches only what has another number than its own.
+        version = row.version + 1 if row is not None else self._clock_ns() // (60 * NS_PER_S)
         await work.session.merge(MemberTableRow(agent=agent, version=version, leased_from_ns=self._clock_ns()))
         work.send(MembersOffered(version=version), agent=agent)
         log.info("member table %s of %s offered", version, agent)

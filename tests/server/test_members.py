@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from broker_config.member_table import unpack_members
 from broker_config.messages import MembersOffered, MomentClear, MomentSet, VisitEnded, decode
@@ -14,7 +14,7 @@ from server.members import service
 from server.members.importer import parse_members
 from server.members.schemas import ConsentChange
 from server.members.tables import MemberTables
-from server.tables import MemberRow
+from server.tables import MemberRow, MemberTableRow
 from tests.server.harness import ASH, ASONG, MOSS, RIVER, SKY, WREN, XIAOYU, token
 
 HEADER = "card,alias,language,interests,disinterests,purposes,quiet,cap\n"
@@ -73,6 +73,15 @@ async def test_a_lease_is_renewed_half_way_and_announced(edge, state, clock):
         await state.member_tables.renew_aged(work)
     assert [offer.version for offer in edge.sent(MembersOffered)] == [version + 1]
     assert unpack_members((await state.member_tables.table("gw-1"))[1]).leased_until_ns > before
+
+
+async def test_a_lost_database_gives_no_table_the_number_of_one_that_agents_may_still_hold(edge, state, clock):
+    version, _ = await state.member_tables.table("gw-1")
+    clock.pass_s(3600)
+    async with state.ledger.transaction() as work:
+        await work.session.execute(delete(MemberTableRow))
+        await state.member_tables.renew(work)
+    assert (await state.member_tables.table("gw-1"))[0] > version + 10
 
 
 async def test_a_table_older_than_an_import_that_was_cut_short_is_renewed(edge, state, clock, monkeypatch):

@@ -113,3 +113,23 @@ def test_a_new_store_has_nothing_to_mend(tmp_path: Path) -> None:
     (tmp_path / "tacet.db").touch()
     mend(tmp_path / "tacet.db")
     assert alarm(tmp_path / "tacet.db") is None
+
+
+def test_a_log_left_by_a_crash_between_the_moves_does_not_come_over_the_new_one(tmp_path: Path) -> None:
+    path, new = tmp_path / "tacet.db", tmp_path / "tacet.db.new"
+    write_database(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("UPDATE consent SET at_ns = 2")
+        db.commit()
+        log = path.with_name("tacet.db-wal").read_bytes()
+    write_database(new)
+    with closing(sqlite3.connect(new)) as db:
+        db.execute("UPDATE consent SET at_ns = 3")
+        db.commit()
+    path.unlink()
+    path.with_name("tacet.db-wal").write_bytes(log)
+    mend(path)
+    assert is_sound(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT DISTINCT at_ns FROM consent").fetchall() == [(3,)]
