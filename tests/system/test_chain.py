@@ -59,7 +59,7 @@ async def proofs(chain: Chain) -> tuple[int, int]:
 SHOWS_AFTER_DWELLING = """import("/static/floor/plan.js").then((plan) => {
     const at = new Date(Date.now() + 60_000).toISOString();
     for (const what of ["entered", "dwelled"]) plan.hear({ kind: "visit", what, place: "shoes", facts: { visit: "%s" }, at });
-    plan.update({ zones: [{ zone: "shoes", visits: 1, people: "<5", items: 0, covered: true }], displays: [] });
+    plan.update({ zones: [{ zone: "shoes", visits: 1, people: "<5", items: 0, covered: true }], displays: [], agents: [] });
     plan.draw(Date.now());
     return document.querySelector('.room[data-zone="shoes"] .visit').textContent;
 })"""
