@@ -7,10 +7,10 @@ long to listen before silence means something (`_listen_until_s`), and what to d
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from readers.errors import FrameError, ReaderDisconnected, ReaderTimeout
+from readers.errors import FrameError, ReaderDisconnected, ReaderError, ReaderTimeout, SettingsError
 from readers.framing import StreamDecoder
 from readers.health import ReaderHealth
 from readers.model import Chunk, ClockNs, Read, ReaderId, Scanned
@@ -54,6 +54,30 @@ class FrameDriver(Generic[F]):
                     return answer
             if loop.time() >= deadline_s:
                 return None
+
+    async def _find_speed(
+        self, wanted: int, speeds: Iterable[int], answers: Callable[[int], Awaitable[bool]]
+    ) -> int | None:
+        """The first speed at which the device answers, the wanted one tried first; the port stays at it.  None, and the
+        port at the wanted one, where it answers at none.
+
+        Args:
+            speeds: in baud; those that the port cannot do are passed over.
+
+        Raises:
+            SettingsError: the port cannot do the wanted speed.
+        """
+        for baud in (wanted, *(other for other in speeds if other != wanted)):
+            try:
+                self._port.set_baud(baud)
+            except SettingsError:
+                if baud == wanted:
+                    raise
+                continue
+            if await answers(baud):
+                return baud
+        self._port.set_baud(wanted)
+        return None
 
     async def _stop(self, order: bytes, what: str = "the module") -> None:
         """Send the order to stop until the line is quiet.
@@ -146,9 +170,15 @@ class StreamDriver(FrameDriver[F], ABC):
             heard_at_s, read_at_ns = loop.time(), self._clock_ns()  # stamped once, where the bytes arrive
             lives = self._lived(sum(map(self._is_sign_of_life, frames)))
             found = [read for frame in frames for read in self._reads_of(frame, read_at_ns)]
-            await self._attend(lives, heard_at_s)
+            trouble: ReaderError | None = None
+            try:
+                await self._attend(lives, heard_at_s)
+            except ReaderError as error:  # told behind the reads in hand
+                trouble = error
             for read in found:
                 yield read
+            if trouble is not None:
+                raise trouble
 
     async def chunks(self) -> AsyncIterator[Chunk]:
         """The same stream unparsed.  `scanned` must be told what a chunk held before the next is asked for.

@@ -3,7 +3,7 @@
 from functools import partial
 
 from readers.driver import StreamDriver
-from readers.errors import ReaderRefused, ReaderTimeout, SettingsError
+from readers.errors import ReaderRefused, ReaderTimeout
 from readers.magicrf_m100 import answers, commands
 from readers.magicrf_m100.codec import Frame, FrameDecoder, FrameType
 from readers.magicrf_m100.commands import Command, Info, SelectMode
@@ -40,25 +40,17 @@ class M100Dialogue(StreamDriver[Frame]):
             ReaderTimeout: nothing answers at any speed.
         """
         wanted = self._settings.baud
-        for baud in (wanted, *(other for other in commands.BAUDS if other != wanted)):
-            if await self._answers_at(baud):
-                if baud != wanted:
-                    await self._port.send(commands.set_baud(wanted).to_bytes())
-                    await drain(self._port)  # there is no answer to wait for, and the order must leave at the old speed
-                    self._port.set_baud(wanted)
-                self.module = answers.parse_info(await self._ask(commands.info(Info.HARDWARE), "what it is"))
-                return
-        self._port.set_baud(wanted)
-        raise ReaderTimeout("no answer at any baud rate; check power, and that RX and TX are not swapped")
+        baud = await self._find_speed(wanted, commands.BAUDS, self._answers_at)
+        if baud is None:
+            raise ReaderTimeout("no answer at any baud rate; check power, and that RX and TX are not swapped")
+        if baud != wanted:
+            await self._port.send(commands.set_baud(wanted).to_bytes())
+            await drain(self._port)  # there is no answer to wait for, and the order must leave at the old speed
+            self._port.set_baud(wanted)
+        self.module = answers.parse_info(await self._ask(commands.info(Info.HARDWARE), "what it is"))
 
-    async def _answers_at(self, baud: int) -> bool:
+    async def _answers_at(self, _baud: int) -> bool:
         """Whether it says at this speed what it is, after having been told to stop."""
-        try:
-            self._port.set_baud(baud)
-        except SettingsError:
-            if baud == self._settings.baud:
-                raise
-            return False  # the port cannot, so the module is not found there
         await self._port.send(commands.stop_multi_poll().to_bytes())
         await drain(self._port, limit_ms=HUSH_LIMIT_MS)
         self._decoder.flush()  # what came at another speed

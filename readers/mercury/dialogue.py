@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 
 from readers.driver import StreamDriver
-from readers.errors import FrameError, ReaderRefused, ReaderTimeout, SettingsError
+from readers.errors import FrameError, ReaderRefused, ReaderTimeout
 from readers.mercury import answers, commands, statuses
 from readers.mercury.codec import Answer, AnswerDecoder, Command
 from readers.mercury.commands import Opcode, ReaderOption
@@ -39,26 +39,18 @@ class MercuryDialogue(StreamDriver[Answer]):
             ReaderTimeout: nothing answers at any speed.
         """
         wanted = self._settings.baud
-        for baud in (wanted, *(other for other in commands.BAUDS if other != wanted)):
-            if await self._answers_at(baud):
-                if baud != wanted:
-                    await self._done(f"baud = {wanted}", commands.set_baud(wanted))
-                    self._port.set_baud(wanted)
-                self.module = answers.parse_version(await self._done("its version", commands.get_version())).model
-                return
-        self._port.set_baud(wanted)
-        raise ReaderTimeout(
-            "no answer at any baud rate; check power, and RX and TX; a module that hangs has to lose power"
-        )
+        baud = await self._find_speed(wanted, commands.BAUDS, self._answers_at)
+        if baud is None:
+            raise ReaderTimeout(
+                "no answer at any baud rate; check power, and RX and TX; a module that hangs has to lose power"
+            )
+        if baud != wanted:
+            await self._done(f"baud = {wanted}", commands.set_baud(wanted))
+            self._port.set_baud(wanted)
+        self.module = answers.parse_version(await self._done("its version", commands.get_version())).model
 
     async def _answers_at(self, baud: int) -> bool:
         """Whether it says at this speed what it is, after having been told to stop."""
-        try:
-            self._port.set_baud(baud)
-        except SettingsError:
-            if baud == self._settings.baud:
-                raise
-            return False  # the port cannot, so the module is not found there
         self._decoder.flush()  # what came at another speed
         for _ in range(TRIES if baud == self._settings.baud else 1):
             if await self._hush() and await self._reply(commands.get_version(), tries=1) is not None:

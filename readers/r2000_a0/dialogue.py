@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from readers.driver import StreamDriver
-from readers.errors import ReaderRefused, ReaderTimeout, SettingsError
+from readers.errors import ReaderRefused, ReaderTimeout
 from readers.model import ClockNs, ReaderId
 from readers.ports import BytePort, drain
 from readers.r2000_a0 import answers, commands
@@ -61,25 +61,17 @@ class R2000Dialogue(StreamDriver[Frame]):
             ReaderTimeout: nothing answers at any speed.
         """
         wanted = self._settings.baud
-        for baud in sorted(commands.BAUDS, key=lambda each: each != wanted):
-            if await self._answers_at(baud):
-                if baud != wanted:
-                    await self._order(f"the speed of {wanted} baud", commands.set_baud(self._to, wanted))
-                    self._port.set_baud(wanted)
-                told = await self._ask(commands.get_firmware(self._to), "the firmware's version")
-                self.module = f"R2000 firmware {answers.parse_firmware(told)}, address {told.address}"
-                return
-        self._port.set_baud(wanted)
-        raise ReaderTimeout("no answer at any baud rate; check power, wiring and address")
+        baud = await self._find_speed(wanted, commands.BAUDS, self._answers_at)
+        if baud is None:
+            raise ReaderTimeout("no answer at any baud rate; check power, wiring and address")
+        if baud != wanted:
+            await self._order(f"the speed of {wanted} baud", commands.set_baud(self._to, wanted))
+            self._port.set_baud(wanted)
+        told = await self._ask(commands.get_firmware(self._to), "the firmware's version")
+        self.module = f"R2000 firmware {answers.parse_firmware(told)}, address {told.address}"
 
-    async def _answers_at(self, baud: int) -> bool:
+    async def _answers_at(self, _baud: int) -> bool:
         """Whether it answers at this speed, after having been waited for, and started anew where that did not help."""
-        try:
-            self._port.set_baud(baud)
-        except SettingsError:
-            if baud == self._settings.baud:
-                raise
-            return False  # the port cannot, so the reader is not found there
         if not await drain(self._port, limit_ms=round(self._patience.calm_s * 1000)):
             await self._port.send(commands.reset(self._to).to_bytes())
             await drain(self._port)

@@ -15,7 +15,7 @@
 
     assumed_dbm = -60          # uhfreader18 only: it tells no signal strength, so every read carries this
 
-    active_antennas = [1, 2]   # uhfreader288 only: polled in turn; each should be in `antennas`
+    active_antennas = [1, 2]   # uhfreader288 only: polled in turn; each must be in `antennas`
     q = 4                      # uhfreader288 only, with session and target: 2**q slots a round
     session = 0
     target = "A"
