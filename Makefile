@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check fuzz bench bench-peers bench-accuracy system-deps clean
+.PHONY: help install demo test check fuzz audit bench bench-peers bench-accuracy system-deps clean
 
 help:
 	@echo "make demo         a simulated store, live, until Ctrl-C"
 	@echo "make test         the whole test suite"
 	@echo "make check        format, lint, types, import rules"
 	@echo "make fuzz         a coverage-guided search for input that a codec cannot bear: FUZZ_S=60 seconds each"
+	@echo "make audit        the bill of materials (CycloneDX), and known flaws of what a store installs: needs the network"
 	@echo "make bench        the benchmarks of BENCHMARKS.md, full size: some minutes, 4 GiB"
 	@echo "make bench-peers  presence beside tuned C++ in turn on one core (needs g++)"
 	@echo "make bench-accuracy  presence against the truth of a simulated store, beside three published rules"
@@ -46,6 +47,15 @@ FUZZ_S ?= 60
 fuzz: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,fuzz]'
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S)
+
+AUDIT := build/audit
+
+# Both environments are made anew: what a store would get today, and tools that are no part of it.
+audit: install
+	@rm -rf $(AUDIT) && mkdir -p $(AUDIT)
+	@$(PYTHON) -m venv $(AUDIT)/runtime && $(AUDIT)/runtime/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt .
+	@$(PYTHON) -m venv $(AUDIT)/tools && $(AUDIT)/tools/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'pip-audit>=2.10,<3' 'cyclonedx-bom>=7,<8'
+	@$(BIN)/python -m tests.audit $(AUDIT)/runtime $(AUDIT)/tools $(AUDIT)
 
 FULL := --read-count 5000000 --member-count 10000000
 
