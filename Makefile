@@ -70,7 +70,7 @@ bench: install bench-peers bench-accuracy
 	$(BIN)/tacet bench flood --stray-count 10000000 --json
 	$(BIN)/tacet bench snapshot --json
 	$(BIN)/tacet bench start --json
-	$(BIN)/tacet bench faults --cuts 2000 --json
+	$(BIN)/tacet bench faults --profile full --json
 	$(BIN)/python -m tests.bench_broker
 
 # Without a compiler the rest of `make bench` still runs.

@@ -1,113 +1,91 @@
 """`tacet bench faults`: inject the faults of the matrix, and check after each that nothing is lost or twice."""
 
-import asyncio
-import logging
-import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 import typer
 
-from broker_config.errors import ConfigError
-from simulators.faults.sqlite_tape import CannotRecordError, check_recording
-from tests.faults.edge_power import cut_edge
-from tests.faults.matrix import not_yet
-from tests.faults.report import MISSED, FaultRow, Outcome, as_row
-from tests.faults.server_power import cut_server
+from tests.faults.report import MISSED, FaultRow, NotRun
+from tests.faults.row import Profile
 
 EXAMPLES = """Examples:
 
   tacet bench faults
 
-  tacet bench faults --cuts 2000 --json
+  tacet bench faults --profile full --json
 
-  tacet bench faults --seed 1234
+  tacet bench faults --row 23 --count 2000
+
+  tacet bench faults --row 23 --seed 1234
 """
-POWER = 23
-MIN_CONTROL = 20
-CONTROL_SHARE = 10
 WIDTH = 150
 COLUMNS = {
-    "number": "F", "fault": "fault", "status": "status", "injected": "injected", "events_generated": "generated",
+    "fault": "fault", "status": "status", "injected": "injected", "events_generated": "generated",
     "stored_once": "stored once", "counted_drops": "drops", "in_outbox": "in outbox", "lost": "lost",
     "duplicates_visible": "twice", "unsound": "unsound", "recovery_ms_p50": "ms to recover", "recovery_ms_max": "at most",
 }  # fmt: skip
-
-Inject = Callable[[Sequence[int], str], Coroutine[Any, Any, list[Outcome]]]
-POWER_CUTS: tuple[tuple[str, Inject, str], ...] = (
-    ("power cut, edge", cut_edge, "FULL"),
-    ("power cut, edge, NORMAL", cut_edge, "NORMAL"),
-    ("power cut, server", cut_server, "FULL"),
-    ("power cut, server, NORMAL", cut_server, "NORMAL"),
-)
 
 faults_app = typer.Typer(subcommand_metavar="")
 
 
 @faults_app.callback(invoke_without_command=True, epilog=EXAMPLES)
 def faults(
-    cuts: Annotated[int, typer.Option(min=1, help="Power cuts each of edge and server; controls a tenth.")] = 100,
-    seed: Annotated[int | None, typer.Option(min=0, help="Only the fault of this seed, on each side.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per fault.")] = False,
+    profile: Annotated[Literal["fast", "full"], typer.Option(help="5 minutes, or an hour.")] = "fast",
+    row: Annotated[int | None, typer.Option(min=1, max=42, help="Only this fault of the matrix.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Injections, with --row.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Only the fault of this seed, with --row.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line of the table.")] = False,
 ) -> None:
-    """Inject faults into the real outbox and server; exit code 1 where one loses, repeats or breaks anything.
+    """Inject faults into the real programs; exit code 1 where one loses, repeats or breaks anything.
 
     The law, by truth kept outside the system: generated = stored once + counted drops + still in the outbox.  A control
-    runs with the safeguard taken away and has to fail, or the rig proves nothing.  Faults that are not injected yet are
-    listed with the reason.  Runs from a checkout only.
+    runs with the safeguard taken away and has to fail, or the rig proves nothing; raw MQTT QoS 1 under the same script is
+    one.  Faults that cannot be injected here are listed with the reason.  Runs from a checkout only.
     """
-    try:
-        check_recording()
-    except CannotRecordError as error:
-        raise ConfigError(str(error)) from error
-    rows: list[FaultRow] = []
-    with quiet():
-        for row in run_power_cuts(cuts, seed):
-            rows.append(row)
-            if as_json:
-                typer.echo(msgspec.json.encode(row))
-    if as_json:
-        for other in not_yet():
-            typer.echo(msgspec.json.encode(other))
-    else:
-        _show(rows)
-    if not all(row.passed or (seed is not None and row.status == MISSED) for row in rows):
+    if row is None and (count is not None or seed is not None):
+        raise typer.BadParameter("--count and --seed are for one fault: give --row, too")
+    asked = Profile(Path(), fast=profile == "fast", seed=seed or 0, alone=seed is not None, count=count)
+    lines: list[FaultRow | NotRun] = []
+    for line in run_table(asked, row):
+        lines.append(line)
+        if as_json:
+            typer.echo(msgspec.json.encode(line))
+    if not as_json:
+        _show(lines)
+    if not all(isinstance(line, NotRun) or line.passed or (asked.alone and line.status == MISSED) for line in lines):
         raise typer.Exit(1)
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Drops and gaps by the thousand are meant, and not worth a line each."""
-    logging.disable(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
+def run_table(asked: Profile, row: int | None) -> Iterator[FaultRow | NotRun]:
+    """The lines as they are made; imports nothing of the rows before."""
+    from tests.faults.registry import all_rows
+    from tests.faults.run import run_all
+
+    return run_all(all_rows(), asked, row)
 
 
-def run_power_cuts(cuts: int, seed: int | None = None) -> Iterator[FaultRow]:
-    """Each side with its control, as they are done."""
-    for name, inject, synchronous in POWER_CUTS:
-        control = synchronous != "FULL"
-        seeds = range(max(MIN_CONTROL, cuts // CONTROL_SHARE) if control else cuts) if seed is None else (seed,)
-        began = time.perf_counter()
-        outcomes = asyncio.run(inject(seeds, synchronous))
-        yield as_row(POWER, name, outcomes, time.perf_counter() - began, control=control)
-
-
-def _show(rows: Sequence[FaultRow]) -> None:
+def _show(lines: list[FaultRow | NotRun]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*COLUMNS.values())
-    for row in rows:
-        table.add_row(*(str(getattr(row, name)) for name in COLUMNS))
+    table = Table("F", *COLUMNS.values())
     console = Console(width=max(Console().width, WIDTH))
+    ran = [line for line in lines if isinstance(line, FaultRow)]
+    for line in ran:
+        table.add_row(_name(line), *(str(getattr(line, name)) for name in COLUMNS))
     console.print(table)
-    for row in rows:
-        if row.unsound:
-            console.print(f"F{row.number} {row.fault}: seeds {row.seeds} {'; '.join(row.broken)}", highlight=False)
-    for other in not_yet():
-        console.print(f"F{other.number} {other.fault}: {other.status}: {other.why}", highlight=False)
+    for line in ran:
+        if line.figures:
+            told = ", ".join(f"{name} {value:g}" for name, value in line.figures.items())
+            console.print(f"F{_name(line)} {line.fault}: {told}", highlight=False)
+        if line.unsound:
+            console.print(f"F{_name(line)} {line.fault}: seeds {line.seeds} {'; '.join(line.broken)}", highlight=False)
+    for line in lines:
+        if isinstance(line, NotRun):
+            console.print(f"F{_name(line)} {line.fault}: {line.status}: {line.why}", highlight=False)
+
+
+def _name(line: FaultRow | NotRun) -> str:
+    return ", ".join(map(str, line.numbers))

@@ -18,6 +18,8 @@ class Outcome:
         duplicates: events that show twice.
         broken: what else the fault did that must not be, in words.
         recovery_s: from opening the files to being ready.
+        injected: faults, where one life had several.
+        extra: other figures by name: of all outcomes whole numbers are added up, of others the largest is reported.
     """
 
     seed: int
@@ -28,6 +30,8 @@ class Outcome:
     duplicates: int = 0
     broken: list[str] = field(default_factory=list)
     recovery_s: float = 0.0
+    injected: int = 1
+    extra: dict[str, float] = field(default_factory=dict)
 
     @property
     def lost(self) -> int:
@@ -39,18 +43,24 @@ class Outcome:
         """Nothing lost, nothing twice, nothing broken."""
         return not (self.lost or self.duplicates or self.broken)
 
+    def expect(self, held: bool, otherwise: str) -> None:
+        """Note a broken promise in words, unless it held."""
+        if not held:
+            self.broken.append(otherwise)
+
 
 class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the table: a fault that was injected.
 
     Args:
-        number: of the fault matrix.
+        numbers: of the fault matrix.
         status: `held` or `failed`; a control is meant to fail, or the rig could not see the damage.
         unsound: injected faults after which something was lost, twice or broken.
         seeds, broken: of the first unsound ones.
+        figures: what else was measured.
     """
 
-    number: int
+    numbers: tuple[int, ...]
     fault: str
     status: str
     injected: int
@@ -65,6 +75,7 @@ class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
     broken: list[str]
     recovery_ms_p50: float
     recovery_ms_max: float
+    figures: dict[str, float]
     seconds: float
 
     @property
@@ -76,26 +87,28 @@ class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
 class NotRun(msgspec.Struct, frozen=True, kw_only=True):
     """A line for a fault that was not injected, and why."""
 
-    number: int
+    numbers: tuple[int, ...]
     fault: str
     why: str
-    status: str = "not run yet"
+    status: str = "not run"
 
 
 CAUGHT = "control: fails, as it must"
 MISSED = "control: saw no damage, so proves nothing"
 
 
-def as_row(number: int, fault: str, outcomes: list[Outcome], seconds: float, *, control: bool = False) -> FaultRow:
+def as_row(
+    numbers: tuple[int, ...], fault: str, outcomes: list[Outcome], seconds: float, *, control: bool = False
+) -> FaultRow:
     """All of one kind of fault."""
     bad = [each for each in outcomes if not each.sound]
-    waits_ms = sorted(each.recovery_s * 1e3 for each in outcomes)
+    waits_ms = sorted(each.recovery_s * 1e3 for each in outcomes) or [0.0]
     statuses = (MISSED, CAUGHT) if control else ("held", "failed")
     return FaultRow(
-        number=number,
+        numbers=numbers,
         fault=fault,
         status=statuses[bool(bad)],
-        injected=len(outcomes),
+        injected=sum(each.injected for each in outcomes),
         events_generated=sum(each.generated for each in outcomes),
         stored_once=sum(each.stored_once for each in outcomes),
         counted_drops=sum(each.dropped for each in outcomes),
@@ -107,5 +120,18 @@ def as_row(number: int, fault: str, outcomes: list[Outcome], seconds: float, *, 
         broken=sorted({word for each in bad for word in each.broken})[:5],
         recovery_ms_p50=round(waits_ms[len(waits_ms) // 2], 1),
         recovery_ms_max=round(waits_ms[-1], 1),
+        figures=_figures(outcomes),
         seconds=round(seconds, 1),
     )
+
+
+def _figures(outcomes: list[Outcome]) -> dict[str, float]:
+    """Counts added up, measures at their largest."""
+    figures: dict[str, float] = {}
+    for outcome in outcomes:
+        for name, value in outcome.extra.items():
+            if isinstance(value, int):
+                figures[name] = figures.get(name, 0) + value
+            else:
+                figures[name] = round(max(figures.get(name, value), value), 3)
+    return figures

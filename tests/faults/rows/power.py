@@ -1,0 +1,44 @@
+"""Row 23: the power fails under the outbox and under the server.  The control only takes the full syncs away."""
+
+from simulators.faults.sqlite_tape import CannotRecordError, check_recording
+from tests.faults.edge_power import cut_edge
+from tests.faults.report import Outcome
+from tests.faults.row import CannotRunError, Profile, Row
+from tests.faults.server_power import cut_server
+
+FAST, FULL = 100, 2000
+
+
+async def edge(profile: Profile, synchronous: str = "FULL") -> list[Outcome]:
+    """Cuts under the outbox."""
+    _check()
+    return await cut_edge(profile.seeds(FAST, FULL), synchronous)
+
+
+async def server(profile: Profile, synchronous: str = "FULL") -> list[Outcome]:
+    """Cuts under the server."""
+    _check()
+    return await cut_server(profile.seeds(FAST, FULL), synchronous)
+
+
+async def edge_control(profile: Profile) -> list[Outcome]:
+    """As SQLite is by default with a write-ahead log."""
+    return await edge(profile, "NORMAL")
+
+
+async def server_control(profile: Profile) -> list[Outcome]:
+    """As SQLite is by default with a write-ahead log."""
+    return await server(profile, "NORMAL")
+
+
+def _check() -> None:
+    try:
+        check_recording()
+    except CannotRecordError as error:
+        raise CannotRunError(str(error)) from error
+
+
+ROWS = (
+    Row((23,), "power cut, edge", edge, edge_control, "NORMAL"),
+    Row((23,), "power cut, server", server, server_control, "NORMAL"),
+)
