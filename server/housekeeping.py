@@ -1,4 +1,4 @@
-"""What time does by itself: visits end, leases are renewed half-way, old bad messages go."""
+"""What time does by itself: visits end, leases are renewed half-way, old bad messages go, the head of the audit is told."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from sqlalchemy.exc import OperationalError
 
 from broker_config.heartbeats import Heartbeat
 from server import quarantine
+from server.audit.service import Audit
 from server.members.tables import MemberTables
 from server.visits.service import VisitService
 from server.work import Ledger
@@ -19,7 +20,9 @@ STUCK_S = (
 )
 
 
-async def keep_house(ledger: Ledger, visits: VisitService, tables: MemberTables, heartbeat: Heartbeat) -> None:
+async def keep_house(
+    ledger: Ledger, visits: VisitService, tables: MemberTables, audit: Audit, heartbeat: Heartbeat
+) -> None:
     """Go round until cancelled."""
     while True:
         heartbeat.beat()
@@ -28,6 +31,7 @@ async def keep_house(ledger: Ledger, visits: VisitService, tables: MemberTables,
                 visits.close_overdue(work)
                 await tables.renew_aged(work)
                 await quarantine.trim(work)
+            await audit.anchor_daily()
         except OperationalError as error:
             log.warning("the database cannot be written: %s", error.orig)
         await asyncio.sleep(PERIOD_S)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats
 from broker_config.site import DisplayId, Site, load_site
+from server.audit.service import Audit
 from server.catalog import load_catalog
 from server.checkout.service import CheckoutService
 from server.clock import ClockNs
@@ -58,7 +59,13 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
             tasks.create_task(state.inbox.run(), name="inbox"),
             tasks.create_task(state.marks.run(), name="acknowledgements"),
             tasks.create_task(
-                keep_house(state.ledger, state.visits, state.member_tables, state.heartbeats.add("database", STUCK_S)),
+                keep_house(
+                    state.ledger,
+                    state.visits,
+                    state.member_tables,
+                    state.audit,
+                    state.heartbeats.add("database", STUCK_S),
+                ),
                 name="housekeeping",
             ),
         ]
@@ -111,6 +118,8 @@ def _assemble(
     feed = Feed()
     link = Link(config.broker, identities.own(), site, clock_ns)
     ledger = Ledger(db, link, feed, clock_ns)
+    keys = load_secrets(Path(config.data))
+    audit = Audit(keys.audit_key, db, clock_ns)
     commands = CommandService(site, clock_ns)
     marks, items = Marks(link), ItemService(site)
     visits = VisitService(site, identities, commands, clock_ns)
@@ -124,10 +133,11 @@ def _assemble(
     return ServerState(
         config=config,
         site=site,
-        secrets=load_secrets(Path(config.data)),
+        secrets=keys,
         identities=identities,
         db=db,
         ledger=ledger,
+        audit=audit,
         feed=feed,
         fleet=fleet,
         link=link,
@@ -137,7 +147,7 @@ def _assemble(
         commands=commands,
         visits=visits,
         items=items,
-        members=MemberService(ledger, db, vault, tables, visits, site.own_goods, clock_ns),
+        members=MemberService(ledger, db, vault, tables, visits, audit, site.own_goods, clock_ns),
         member_tables=tables,
         marks=marks,
         telemetry=telemetry,

@@ -1,5 +1,6 @@
 """The server's own secrets, made at first start and readable by their owner only: owner token and card keys."""
 
+import hmac
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,11 @@ class Secrets:
 
     def __repr__(self) -> str:
         return "Secrets(...)"
+
+    @property
+    def audit_key(self) -> bytes:
+        """The key under which the access log writes members down."""
+        return hmac.digest(self.card_hash_key, b"tacet audit", "sha256")
 
 
 def load_secrets(data: Path) -> Secrets:

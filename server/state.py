@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from broker_config.heartbeats import Heartbeats
 from broker_config.site import Site
+from server.audit.service import Audit
 from server.catalog import Catalog
 from server.checkout.service import CheckoutService
 from server.clock import ClockNs
@@ -45,6 +46,7 @@ class ServerState:
     identities: Identities
     db: Database
     ledger: Ledger
+    audit: Audit
     feed: Feed
     fleet: Fleet
     link: Link

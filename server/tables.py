@@ -204,4 +204,21 @@ class PairedDisplayRow(Base):
     paired_ns: Mapped[int]
 
 
+class AuditRow(Base):
+    """One access or change: see `server.audit`.  The database refuses to alter or delete a row."""
+
+    __tablename__ = "audit"
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at_ns: Mapped[int]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[str]
+    action: Mapped[str]
+    object_kind: Mapped[str]
+    object_id: Mapped[str]
+    outcome: Mapped[str]
+    detail: Mapped[str]
+    previous: Mapped[bytes]
+    hash: Mapped[bytes]
+
+
 Index("event_seq", EventRow.gateway, EventRow.generation, EventRow.seq, unique=True)

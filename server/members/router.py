@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Header, Request, Response
 
 from broker_config.site import AgentId
+from server.audit.service import EVERYBODY, Actor
 from server.errors import Unprocessable
 from server.members.schemas import ConsentChange, ImportReport, MemberView
 from server.state import Owner, State
@@ -37,5 +38,7 @@ async def get_table(agent: str, state: State, authorization: str | None = Header
     """The agent's member table, for the agent itself."""
     state.identities.check_basic(authorization, AgentId(agent))
     version, data = await state.member_tables.table(AgentId(agent))
+    async with state.ledger.transaction() as work:
+        await state.audit.record(work, Actor("agent", agent), "read", EVERYBODY, detail=f"table {version}")
     headers = {"ETag": f'"{version}"', "Cache-Control": "no-store"}
     return Response(data, media_type="application/octet-stream", headers=headers)

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from sqlalchemy import select
 
+from server.audit.service import EVERYBODY, OWNER, SERVER, Actor, Audit, Thing
 from server.clock import ClockNs
 from server.db import Database
 from server.errors import NotFound
@@ -29,13 +30,14 @@ class MemberService:
         vault: store.CardVault,
         tables: MemberTables,
         visits: VisitService,
+        audit: Audit,
         own_goods: tuple[str, ...],
         clock_ns: ClockNs,
     ) -> None:
         self._ledger, self._db, self._vault, self._tables = ledger, db, vault, tables
-        self._visits, self._own_goods, self._clock_ns = visits, own_goods, clock_ns
+        self._visits, self._audit, self._own_goods, self._clock_ns = visits, audit, own_goods, clock_ns
 
-    async def import_csv(self, text: str) -> ImportReport:
+    async def import_csv(self, text: str, actor: Actor = OWNER) -> ImportReport:
         """Take members in; a card that is known updates its member.
 
         A few at a time, so that events and withdrawals get their turn between; where it is interrupted, import it again.
@@ -57,14 +59,17 @@ class MemberService:
                     else:
                         changed |= await self._update(work, member, record, bad)
                         updated += 1
+                await self._audit.record(work, actor, "import", EVERYBODY, detail=f"rows {start + 1} on")
         if changed:
             async with self._ledger.transaction() as work:
                 await self._tables.renew(work)
         rows = [BadRow(row=error.row, why=error.why) for error in sorted(bad, key=lambda error: error.row)]
         return ImportReport(imported=imported, updated=updated, bad_rows=rows)
 
-    async def list_members(self) -> list[MemberView]:
+    async def list_members(self, actor: Actor = OWNER) -> list[MemberView]:
         """Every member, by alias."""
+        async with self._ledger.transaction() as work:
+            await self._audit.record(work, actor, "read", EVERYBODY)
         async with self._db.session() as session:
             consents = await store.latest_consents(session)
             preferences = {row.member: row for row in await session.scalars(select(PreferenceRow))}
@@ -86,7 +91,7 @@ class MemberService:
             for row in members
         ]
 
-    async def set_consent(self, member: str, change: ConsentChange) -> None:
+    async def set_consent(self, member: str, change: ConsentChange, actor: Actor = OWNER) -> None:
         """Grant or withdraw one purpose.
 
         Raises:
@@ -96,7 +101,7 @@ class MemberService:
             if await work.session.get(MemberRow, member) is None:
                 raise NotFound(f"there is no member {member!r}")
             if (change.purpose in await store.granted(work.session, member)) != change.granted:
-                await self._record(work, member, change.purpose, change.granted, "owner")
+                await self._record(work, member, change.purpose, change.granted, actor)
                 await self._tables.renew(work)
 
     def _add(self, work: Work, record: MemberRecord) -> None:
@@ -132,7 +137,7 @@ class MemberService:
                 why = f"{purpose} was withdrawn and stays so; to grant it again: tacet members consent {member} grant {purpose}"
                 bad.append(RowError(record.row, why))
                 continue
-            await self._record(work, member, purpose, wanted, "import")
+            await self._record(work, member, purpose, wanted, SERVER)
             changed = True
         return changed
 
@@ -140,7 +145,10 @@ class MemberService:
         row = await work.session.get(MemberRow, member)
         return row.created_ns if row is not None else self._clock_ns()
 
-    async def _record(self, work: Work, member: str, purpose: str, granted: bool, source: str) -> None:
+    async def _record(self, work: Work, member: str, purpose: str, granted: bool, actor: Actor) -> None:
+        source = "import" if actor is SERVER else actor.kind
+        word = "grant" if granted else "withdraw"
+        await self._audit.record(work, actor, word, Thing("member", member), detail=f"{purpose}, by {source}")
         work.session.add(
             ConsentRow(member=member, purpose=purpose, granted=granted, at_ns=self._clock_ns(), source=source)
         )
