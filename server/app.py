@@ -7,6 +7,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from server import health, metrics, summary
+from server.access.gate import Gate
+from server.access.table import check_table
 from server.checkout import router as checkout
 from server.clock import ClockNs, utc_clock
 from server.config import ServerConfig
@@ -45,6 +47,9 @@ def create_app(config: ServerConfig, *, clock_ns: ClockNs | None = None) -> Fast
             yield
 
     app = FastAPI(title="Tacet", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    routes = [route for router in ROUTERS for route in router.routes]
+    check_table(routes)
+    app.add_middleware(Gate, routes=routes)
     app.add_middleware(RequestGuard)
     app.add_exception_handler(ServerError, answer_error)
     app.add_exception_handler(404, answer_missing)

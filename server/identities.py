@@ -57,16 +57,22 @@ class Identities:
             Unauthenticated: nobody, or a wrong user or password.
             Refused: another agent.
         """
+        if self.agent_of(authorization) != agent:
+            raise Refused("an agent may fetch its own table only")
+
+    def agent_of(self, authorization: str | None) -> AgentId:
+        """The agent that HTTP Basic names.
+
+        Raises:
+            Unauthenticated: nobody, or a wrong user or password.
+        """
         user, password = _basic(authorization)
         for known in self._site.agents:
             credential = self.agent(known)
             if credential is None or credential.user != user:
                 continue
-            if not hmac.compare_digest(credential.password.encode(), password.encode()):
-                break
-            if known != agent:
-                raise Refused("an agent may fetch its own table only")
-            return
+            if hmac.compare_digest(credential.password.encode(), password.encode()):
+                return known
         raise Unauthenticated("show the agent's user and password")
 
 

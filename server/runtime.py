@@ -11,6 +11,8 @@ from sqlalchemy.exc import DatabaseError
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats
 from broker_config.site import DisplayId, Site, load_site
+from server.access.service import Access
+from server.access.sessions import Sessions
 from server.audit.service import Audit
 from server.catalog import load_catalog
 from server.checkout.service import CheckoutService
@@ -136,6 +138,7 @@ def _assemble(
         secrets=keys,
         identities=identities,
         db=db,
+        access=Access(db, keys, identities, Sessions(db, clock_ns)),
         ledger=ledger,
         audit=audit,
         feed=feed,

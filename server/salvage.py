@@ -21,7 +21,7 @@ from server.tables import Base
 
 log = logging.getLogger(__name__)
 CORRUPT = ".corrupt-"
-NOT_TAKEN_OVER = ("generation", "member_handle", "member_table", "epoch")
+NOT_TAKEN_OVER = ("generation", "member_handle", "member_table", "epoch", "session", "staff_link")
 MAX_QUERIES = 4_000  # for one table
 NS_PER_MINUTE = 60_000_000_000
 Row = tuple[object, ...]

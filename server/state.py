@@ -1,6 +1,5 @@
 """All that a request can reach, typed; routers ask for what they need as `Annotated[...]` dependencies."""
 
-import hmac
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,6 +8,8 @@ from starlette.requests import HTTPConnection
 
 from broker_config.heartbeats import Heartbeats
 from broker_config.site import Site
+from server.access.principal import require
+from server.access.service import Access
 from server.audit.service import Audit
 from server.catalog import Catalog
 from server.checkout.service import CheckoutService
@@ -19,7 +20,6 @@ from server.db import Database
 from server.decisions.service import DecisionService
 from server.displays.pairing import PairingService
 from server.displays.proxy import MqttProxy
-from server.errors import Unauthenticated
 from server.feed import Feed
 from server.fleet import Fleet
 from server.identities import Identities
@@ -45,6 +45,7 @@ class ServerState:
     secrets: Secrets
     identities: Identities
     db: Database
+    access: Access
     ledger: Ledger
     audit: Audit
     feed: Feed
@@ -83,16 +84,5 @@ async def server_state(connection: HTTPConnection) -> ServerState:
 State = Annotated[ServerState, Depends(server_state)]
 
 
-async def require_owner(connection: HTTPConnection, state: State) -> None:
-    """Let the owner's bearer token through.
-
-    Raises:
-        Unauthenticated: none, or another.
-    """
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), state.secrets.owner_token.encode()):
-        raise Unauthenticated("show the owner token: Authorization: Bearer …")
-
-
-Owner = Depends(require_owner)
+Owner = require("owner")
 """For `dependencies=[Owner]` on a route or router."""

@@ -221,4 +221,38 @@ class AuditRow(Base):
     hash: Mapped[bytes]
 
 
+class StaffRow(Base):
+    """An account of somebody who works here.  `password` None: its set-up link has not been used yet."""
+
+    __tablename__ = "staff"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str]
+    password: Mapped[str | None]
+    created_ns: Mapped[int]
+
+
+class StaffLinkRow(Base):
+    """A one-time link: the SHA-256 of its secret, and what it is for (`password`, `sign-in`)."""
+
+    __tablename__ = "staff_link"
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    staff: Mapped[str] = mapped_column(ForeignKey("staff.name", ondelete="CASCADE"), index=True)
+    purpose: Mapped[str]
+    expires_ns: Mapped[int]
+
+
+class SessionRow(Base):
+    """A signed-in browser: the SHA-256 of its cookie's value.  `kind`: `staff` or `member`; `principal`: which one."""
+
+    __tablename__ = "session"
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    principal: Mapped[str]
+    created_ns: Mapped[int]
+    seen_ns: Mapped[int]
+    expires_ns: Mapped[int]
+    idle_ns: Mapped[int]
+
+
+Index("session_principal", SessionRow.kind, SessionRow.principal)
 Index("event_seq", EventRow.gateway, EventRow.generation, EventRow.seq, unique=True)

@@ -131,7 +131,7 @@ async def test_an_agent_gets_its_own_table_and_nobody_elses(api, store):
             owner(state),
         )
     ]
-    assert statuses == [401, 401, 401, 401, 401, 403, 401]
+    assert statuses == [401, 401, 401, 401, 401, 403, 403]
 
 
 async def test_two_agents_know_a_card_under_different_hashes_and_handles(api, store):
