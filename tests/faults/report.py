@@ -1,5 +1,7 @@
 """What every fault's run reports: one line of the table, by the conservation law."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -91,6 +93,12 @@ class NotRun(msgspec.Struct, frozen=True, kw_only=True):
     fault: str
     why: str
     status: str = "not run"
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value that so many per cent of all do not exceed; 0 of none."""
+    ordered = sorted(values) or [0.0]
+    return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 CAUGHT = "control: fails, as it must"

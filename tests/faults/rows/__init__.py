@@ -25,5 +25,6 @@ all rows together within 5 minutes on 2 cores, so a few seconds for yours; the f
 """
 
 MODULES = (
+    "kills",
     "power",
 )  # fmt: skip

@@ -1,0 +1,174 @@
+"""A process of the edge for the rig to kill: the real outbox and the real uplink, with a generator in place of readers."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker_config.messages import EdgeAck, EdgeStats
+from edge.clock import Clock
+from edge.config import EdgeConfig, load_config
+from edge.events import Announcer
+from edge.health import Health
+from edge.outbox import Outbox, PendingEvent
+from edge.outbox_rows import Row
+from edge.presence_model import Transition
+from edge.uplink import Uplink
+from edge.uplink_handlers import Handlers
+from edge.visits import VisitChange
+from tests.faults.truth import TruthWriter
+
+GOODS = "3034257bf400cb00000000{:02x}"
+POOL = 60  # articles that come and go, so that what the server has to remember stays small
+MEMBER_EVERY = 10
+MB = 1 << 20
+STATS = EdgeStats(
+    reads=1, reads_per_s=0, present_items=0, present_visits=0, strays=0, bad_frames=0, dropped_reads=0,
+    events=0, outbox=0, dropped_events=0, members_version=0, member_lease_s=0,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePlan:
+    """What one life of the edge does.
+
+    Args:
+        config: its `edge.toml`.
+        truth: where it says what it promised.
+        per_s: events a second, in bursts of one to `burst`; 0 for a life that only sends what is there.
+        count: events in all; None for as long as it lives.
+        handles: members who come and go, one in `MEMBER_EVERY` events.
+        connects: whether it sends at all.
+        fill: so many events at once before it connects: a backlog.
+    """
+
+    config: Path
+    truth: Path
+    seed: int = 0
+    per_s: float = 200.0
+    burst: int = 8
+    count: int | None = None
+    handles: tuple[bytes, ...] = ()
+    connects: bool = True
+    fill: int = 0
+
+
+def live_at_the_edge(plan: EdgePlan) -> None:
+    """The process's whole life; ends on SIGTERM with everything kept, or by kill -9."""
+    asyncio.run(_live(plan))
+
+
+async def _live(plan: EdgePlan) -> None:
+    truth = TruthWriter(plan.truth)
+    truth.note("born")
+    config, clock = load_config(plan.config), Clock()
+    config.data.mkdir(mode=0o700, exist_ok=True)
+    outbox = Outbox(
+        config.data / "outbox.sqlite", config.agent, quota_bytes=config.outbox.quota_mb * MB, clock_ns=clock
+    )
+    async with outbox:
+        events = Events(config, clock, random.Random(f"edge life {plan.seed}"), plan.handles)
+        uplink = Uplink(config, events.announcer, outbox, Health(clock), quiet_handlers(), clock)
+        tell_of(outbox, truth)
+        if plan.fill:
+            await _fill(outbox, events, plan.fill)
+            truth.note("filled", outbox.last_seq)
+        tasks = [asyncio.create_task(_generate(outbox, events, plan))]
+        if plan.connects:
+            tasks.append(asyncio.create_task(uplink.run()))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: [task.cancel() for task in tasks])
+        await asyncio.gather(*tasks, return_exceptions=False)
+
+
+def tell_of(outbox: Outbox, truth: TruthWriter) -> None:
+    """Have each report of a commit and each word of the server written down in the instant it is made."""
+    offer, acknowledge = outbox.on_commit, outbox.acknowledge
+
+    def committed(rows: Sequence[Row]) -> None:
+        truth.promised(outbox.generation, ((row.seq, row.payload) for row in rows))
+        if offer is not None:
+            offer(rows)
+
+    async def acknowledged(ack: EdgeAck) -> bool:
+        ours = await acknowledge(ack)
+        if ours:
+            truth.note("a", outbox.acked_upto)
+        return ours
+
+    outbox.on_commit = committed
+    outbox.acknowledge = acknowledged  # type: ignore[method-assign]
+
+
+async def _fill(outbox: Outbox, events: "Events", count: int) -> None:
+    while count > 0:
+        outbox.append([events.next() for _ in range(min(count, 2000))])
+        await outbox.flush()
+        count -= 2000
+
+
+async def _generate(outbox: Outbox, events: "Events", plan: EdgePlan) -> None:
+    """Bursts at random instants, `per_s` events a second on average."""
+    loop, made = asyncio.get_running_loop(), 0
+    due_s = loop.time()
+    while plan.per_s and (plan.count is None or made < plan.count):
+        size = events.rng.randint(1, plan.burst)
+        if plan.count is not None:
+            size = min(size, plan.count - made)
+        outbox.append([events.next() for _ in range(size)])
+        made += size
+        due_s += events.rng.expovariate(plan.per_s / size)
+        await asyncio.sleep(max(0.0, due_s - loop.time()))
+    await asyncio.Event().wait()
+
+
+class Events:
+    """What happens in a store, without the store: goods come and go, members come and leave."""
+
+    def __init__(self, config: EdgeConfig, clock: Clock, rng: random.Random, handles: Sequence[bytes]) -> None:
+        zones = tuple(zone.id for zone in config.site.zones if zone.agent == config.agent)
+        assert config.credential.seal_key is not None
+        seal_key = bytes.fromhex(config.credential.seal_key)
+        self.announcer = Announcer(config.site.id, config.agent, zones, seal_key, clock, simulated=True)
+        self.rng, self._zones, self._clock, self._handles = rng, zones, clock, handles
+        self._number = 0
+        self._inside: tuple[bytes, str, int] | None = None
+
+    def next(self) -> PendingEvent:
+        """The next event."""
+        self._number += 1
+        if self._handles and self._number % MEMBER_EVERY == 0:
+            return self.announcer.visit(self._visit())
+        kind = "departed" if self._number // POOL % 2 else "arrived"
+        return self.announcer.item(self._transition(kind, bytes.fromhex(GOODS.format(self._number % POOL))))
+
+    def _visit(self) -> VisitChange:
+        if self._inside is None:
+            token = f"{self.rng.getrandbits(128):032x}"
+            self._inside = self.rng.choice(self._handles), token, self.rng.randrange(len(self._zones))
+            handle, token, zone = self._inside
+            return VisitChange("entered", token, handle, zone, 0.0, None, self._transition("arrived", b"", zone))
+        handle, token, zone = self._inside
+        self._inside = None
+        return VisitChange("left", token, handle, zone, 1.0, "timeout", self._transition("departed", b"", zone))
+
+    def _transition(self, kind: str, epc: bytes, zone: int | None = None) -> Transition:
+        now_ns = self._clock()
+        return Transition(
+            kind=kind, person=not epc, epc=epc, handle=None, zone=self._number % len(self._zones) if zone is None else zone,
+            from_zone=None, t_ns=now_ns, detected_t_ns=now_ns, last_read_ns=now_ns, reads=3, rssi_dbm=-55.0,
+            margin_db=None, reason="timeout" if kind == "departed" else None,
+        )  # fmt: skip
+
+
+def quiet_handlers() -> Handlers:
+    """An agent with nothing but an outbox."""
+    return Handlers(
+        command=lambda *_: None,
+        members_offered=lambda _: None,
+        visits_ended=lambda _: None,
+        settled=lambda _: None,
+        link_lost=lambda: None,
+        stats=lambda: STATS,
+    )

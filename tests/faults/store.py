@@ -1,0 +1,156 @@
+"""A store of real processes for the rows that kill them: broker, server and edge, and what must be true of them at the end."""
+
+import shutil
+import sqlite3
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from broker_config.access import Access
+from broker_config.member_table import RECORD_BYTES, unpack_members
+from tests.faults.edge_life import EdgePlan, live_at_the_edge
+from tests.faults.mosquitto import Mosquitto, mosquitto, store_config
+from tests.faults.nursery import Life, life, until
+from tests.faults.report import Outcome
+from tests.faults.server_life import live_as_server
+from tests.faults.truth import TruthReader
+from tests.server.harness import write_store
+from tests.support.brokers import free_port
+
+AGENT = "gw-1"
+STARTED_S = 60.0
+
+
+@dataclass
+class Store:
+    """One store's folder, ports and truth.
+
+    Args:
+        handles: of its members.
+        truth, server_truth: what the agent and the server said of themselves.
+    """
+
+    folder: Path
+    broker: Mosquitto
+    server_port: int
+    handles: tuple[bytes, ...] = ()
+    truth: TruthReader = field(init=False)
+    server_truth: TruthReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.truth = TruthReader(self.folder / "truth.log")
+        self.server_truth = TruthReader(self.folder / "server-truth.log")
+
+    def server(self, kill_after: int | None = None) -> AbstractAsyncContextManager[Life]:
+        """The server's next life."""
+        arguments = (self.folder / "server.toml", self.server_truth.path, kill_after)
+        return life(live_as_server, *arguments, log=self.folder / "server.log")
+
+    def edge(self, **plan: object) -> AbstractAsyncContextManager[Life]:
+        """The agent's next life; `plan` is `EdgePlan`'s."""
+        whole = EdgePlan(self.folder / "edge.toml", self.truth.path, handles=self.handles, **plan)  # type: ignore[arg-type]
+        return life(live_at_the_edge, whole, log=self.folder / "edge.log")
+
+    def edge_connects_to(self, port: int) -> None:
+        """From the agent's next life on the broker is behind this port."""
+        path = self.folder / "edge.toml"
+        head, found, tail = path.read_text().partition("[broker]")
+        lines = [f"port = {port}" if line.startswith("port = ") else line for line in tail.splitlines()[:4]]
+        path.write_text(head + found + "\n".join([*lines, *tail.splitlines()[4:]]) + "\n")
+
+    async def ready(self, server: Life) -> None:
+        """Until this life of the server answers."""
+        self.server_truth.read()
+        before = sum(word == "ready" for word, _, _ in self.server_truth.notes)
+
+        def answers() -> bool:
+            return sum(word == "ready" for word, _, _ in self.server_truth.read().notes) > before
+
+        await until(answers, STARTED_S, lives=(server,))
+
+    async def import_members(self) -> None:
+        """Give the server its members and take their handles, as the agent would."""
+        token = (self.folder / "server" / "owner.token").read_text().strip()
+        access = Access(self.folder / "site.toml", self.folder / "identity")
+        address = f"http://127.0.0.1:{self.server_port}"
+        async with httpx.AsyncClient(base_url=address, headers={"authorization": f"Bearer {token}"}) as owner:
+            content = (self.folder / "members.csv").read_bytes()
+            (await owner.post("/api/members/import", content=content)).raise_for_status()
+        auth = (f"agent-{AGENT}", access.passwords[f"agent-{AGENT}"])
+        async with httpx.AsyncClient(base_url=address, auth=auth) as agent:
+            data = (await agent.get(f"/api/edge/{AGENT}/members")).raise_for_status().content
+        records = unpack_members(data).records
+        self.handles = tuple(records[i + 16 : i + 32] for i in range(0, len(records), RECORD_BYTES))
+        assert self.handles, "the store has no members"
+
+    def stored(self) -> dict[tuple[str, int], int]:
+        """The server's events by generation and seq, each with its payload's sum."""
+        with reading(self.folder / "server" / "tacet.db") as db:
+            rows = db.execute("SELECT generation, seq, payload FROM event WHERE gateway = ?", (AGENT,)).fetchall()
+        return {(generation, seq): zlib.crc32(payload) for generation, seq, payload in rows}
+
+    def decided_twice(self) -> int:
+        """Decisions of one rule on one event beyond the first."""
+        with reading(self.folder / "server" / "tacet.db") as db:
+            sql = "SELECT count(*), count(DISTINCT rule || json_extract(body, '$.event')) FROM decision"
+            decisions, distinct = db.execute(sql).fetchone()
+        return int(decisions) - int(distinct)
+
+    def in_outbox(self) -> tuple[str, set[int], set[int]]:
+        """The outbox file: its generation, the seqs of its rows, and those it declares as dropped."""
+        with reading(self.folder / "edge" / "outbox.sqlite") as db:
+            (generation,) = db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+            rows = {seq for c in "abc" for (seq,) in db.execute(f"SELECT seq FROM event_{c}")}
+            drops = {
+                seq for first, last in db.execute("SELECT first, last FROM dropped") for seq in range(first, last + 1)
+            }
+        return str(generation), rows, drops
+
+    async def settled(self, *lives: Life, within_s: float = 120.0) -> None:
+        """Until the server has acknowledged all that the edge has promised."""
+
+        def all_acknowledged() -> bool:
+            truth = self.truth.read()
+            return truth.upto >= truth.last_seq
+
+        await until(all_acknowledged, within_s, lives=lives)
+
+    def account(self, outcome: Outcome) -> Outcome:
+        """Hold what is stored, dropped and waiting to what was promised."""
+        promised, stored = self.truth.read().promised, self.stored()
+        generation, rows, drops = self.in_outbox()
+        outcome.generated = len(promised)
+        outcome.stored_once = sum(key in stored for key in promised)
+        left = [seq for own, seq in promised.keys() - stored.keys() if own == generation]
+        outcome.dropped = sum(seq in drops for seq in left)
+        outcome.in_outbox = sum(seq in rows for seq in left)
+        outcome.duplicates += self.decided_twice()
+        wrong = sum(stored[key] != check for key, (check, _) in promised.items() if key in stored)
+        outcome.expect(not wrong, f"{wrong} events stored with another content")
+        return outcome
+
+
+def reading(path: Path) -> "closing[sqlite3.Connection]":
+    """A database that another process may be writing to."""
+    return closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30))
+
+
+@asynccontextmanager
+async def store(folder: Path, *, defaults: bool = False) -> AsyncIterator[Store]:
+    """A store with its broker running; with `defaults` one that keeps nothing and queues little."""
+    folder.mkdir(parents=True, exist_ok=True)
+    broker_port, server_port = free_port(), free_port()
+    write_store(folder, broker_port=broker_port, server_port=server_port)
+    shutil.rmtree(folder / "identity")  # all of them anew, those of the displays too
+    access = Access(folder / "site.toml", folder / "identity")
+    config, user = store_config(folder / "broker", broker_port, access, defaults=defaults)
+    async with mosquitto(config, broker_port, user) as broker:
+        made = Store(folder, broker, server_port)
+        async with made.server() as server:
+            await made.ready(server)
+            await made.import_members()
+        yield made

@@ -1,0 +1,78 @@
+"""What a killed process had promised: a log that it writes line by line, and that the kernel keeps when it is gone."""
+
+import os
+import time
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class TruthWriter:
+    """In the process: a line as soon as something is known, and on the way to nobody's buffer."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def promised(self, generation: str, rows: Iterable[tuple[int, bytes]]) -> None:
+        """These events are on the disk: their numbers and what they say."""
+        now_ns = time.monotonic_ns()
+        lines = [f"p {generation} {seq} {zlib.crc32(payload)} {now_ns}\n" for seq, payload in rows]
+        os.write(self._file, "".join(lines).encode())
+
+    def note(self, word: str, *values: object) -> None:
+        """Anything else, with the instant."""
+        os.write(self._file, f"{word} {' '.join(map(str, values))} {time.monotonic_ns()}\n".encode())
+
+
+@dataclass(slots=True)
+class TruthReader:
+    """Outside: what has been written so far.
+
+    Args:
+        promised: by generation and seq: the payload's sum, and when it was promised.
+        acked: the server's words as they came: upto, and when.
+        notes: other lines: word, values, when.
+        first_s: of each life that promised anything: from its birth to its first promise.
+    """
+
+    path: Path
+    promised: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    acked: list[tuple[int, int]] = field(default_factory=list)
+    notes: list[tuple[str, list[str], int]] = field(default_factory=list)
+    first_s: list[float] = field(default_factory=list)
+    _at: int = 0
+    _born_ns: int | None = None
+
+    def read(self) -> "TruthReader":
+        """Take in what is new; itself."""
+        if not self.path.exists():
+            return self
+        with self.path.open("rb") as file:
+            file.seek(self._at)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._at += len(whole)
+        for line in whole.decode().splitlines():
+            word, *values, now_ns = line.split(" ")
+            if word == "p":
+                if self._born_ns is not None:
+                    self.first_s.append((int(now_ns) - self._born_ns) / 1e9)
+                    self._born_ns = None
+                self.promised[values[0], int(values[1])] = int(values[2]), int(now_ns)
+            elif word == "a":
+                self.acked.append((int(values[0]), int(now_ns)))
+            else:
+                self._born_ns = int(now_ns) if word == "born" else self._born_ns
+                self.notes.append((word, values, int(now_ns)))
+        return self
+
+    @property
+    def upto(self) -> int:
+        """How far the server said that it has everything."""
+        return max([0, *(upto for upto, _ in self.acked)])
+
+    @property
+    def last_seq(self) -> int:
+        """The newest number promised."""
+        return max([0, *(seq for _, seq in self.promised)])
