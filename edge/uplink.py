@@ -21,7 +21,9 @@ from broker_config.messages import (
     EdgeAck,
     EdgeDescription,
     EdgeDropped,
+    EdgeQuarantined,
     EdgeState,
+    HostState,
     MembersOffered,
     TransactionSettled,
     VisitEnded,
@@ -209,6 +211,8 @@ class Uplink:
                 self._handlers.visits_ended(data)
             case TransactionSettled():
                 self._handlers.settled(data)
+            case HostState() | EdgeQuarantined():
+                log.debug("%s", data)
             case _:
                 self._health.tally.bad_messages += 1
 

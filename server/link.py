@@ -3,17 +3,19 @@
 import asyncio
 import logging
 import random
+import secrets
 import socket
 import uuid
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import aiomqtt
 
 from broker_config.identity import Credential
-from broker_config.messages import Data, Envelope, encode
+from broker_config.messages import HOST_EVERY_S, Data, Envelope, HostState, encode
 from broker_config.site import Site
 from broker_config.topics import BY_NAME, filters_for, topic_for
 from server.clock import NS_PER_S, ClockNs, to_datetime
@@ -27,6 +29,7 @@ MAX_TOGETHER = 100
 TIMEOUT_S = 5.0
 KEEPALIVE_S = 15
 MAX_BACKOFF_S = 10.0
+GOODBYE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Link:
         self._outgoing: deque[Outgoing] = deque(maxlen=MAX_OUTGOING)
         self._in_flight: list[Outgoing] = []
         self._waiting = asyncio.Event()
+        self._session, self._since = "", to_datetime(clock_ns())
 
     def send(self, data: Data, *, subject: str | None = None, **levels: str) -> None:
         """Queue a message for its topic, with the quality, retention and expiry of its row in the topic table.
@@ -88,7 +92,15 @@ class Link:
 
     def _queue(self, data: Data, subject: str | None, levels: dict[str, str], delivered: asyncio.Event | None) -> None:
         row, now_ns = BY_NAME[data.topic], self._clock_ns()
-        now = to_datetime(now_ns)
+        topic, payload = self._message(data, now_ns, subject, levels)
+        expires_ns = now_ns + row.expiry_s * NS_PER_S if row.expiry_s else None
+        if len(self._outgoing) == MAX_OUTGOING:
+            self.expired_outgoing += 1
+        self._outgoing.append(Outgoing(topic, payload, row.qos, row.retained, expires_ns, delivered))
+        self._waiting.set()
+
+    def _message(self, data: Data, now_ns: int, subject: str | None, levels: dict[str, str]) -> tuple[str, bytes]:
+        row, now = BY_NAME[data.topic], to_datetime(now_ns)
         envelope = Envelope(
             specversion="1.0",
             id=uuid.uuid4().hex,
@@ -99,12 +111,12 @@ class Link:
             expires=now + timedelta(seconds=row.expiry_s) if row.expiry_s else None,
             data=data,
         )
-        topic = topic_for(data.topic, self._site.id, **levels)
-        expires_ns = now_ns + row.expiry_s * NS_PER_S if row.expiry_s else None
-        if len(self._outgoing) == MAX_OUTGOING:
-            self.expired_outgoing += 1
-        self._outgoing.append(Outgoing(topic, encode(envelope), row.qos, row.retained, expires_ns, delivered))
-        self._waiting.set()
+        return topic_for(data.topic, self._site.id, **levels), encode(envelope)
+
+    def _host(self, state: str) -> tuple[str, bytes]:
+        """What the server says of itself."""
+        said = HostState(state=state, session=self._session, since=self._since)
+        return self._message(said, self._clock_ns(), None, {})
 
     async def run(self) -> None:
         """Stay connected until cancelled, with back-off."""
@@ -118,6 +130,7 @@ class Link:
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self._receive(client), name="link receive")
                         tasks.create_task(self._publish(client), name="link publish")
+                        tasks.create_task(self._say_alive(client), name="link alive")
             except* aiomqtt.MqttError as trouble:
                 reason = str(trouble.exceptions[0])
                 log.warning("broker %s:%s lost: %s", self._broker.host, self._broker.port, reason)
@@ -128,6 +141,8 @@ class Link:
             delay_s = min(delay_s * 2, MAX_BACKOFF_S)
 
     def _client(self) -> aiomqtt.Client:
+        self._session, self._since = secrets.token_hex(8), to_datetime(self._clock_ns())
+        will_topic, will = self._host("lost")
         client = aiomqtt.Client(
             self._broker.host,
             self._broker.port,
@@ -138,6 +153,7 @@ class Link:
             clean_session=False,
             timeout=TIMEOUT_S,
             keepalive=KEEPALIVE_S,
+            will=aiomqtt.Will(will_topic, will, qos=1, retain=True),
             max_queued_incoming_messages=MAX_INCOMING,
             max_queued_outgoing_messages=MAX_OUTGOING,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
@@ -152,6 +168,22 @@ class Link:
         self._in_flight = []
         for tell in self.on_connect:
             tell()
+
+    async def _say_alive(self, client: aiomqtt.Client) -> None:
+        """Tell agents and screens that the server is there, again and again; and good-bye, when it stops in order."""
+        own = asyncio.current_task()
+        assert own is not None
+        try:
+            while not own.cancelling():  # a publish may have swallowed the cancellation, see `server.runtime.end`
+                topic, payload = self._host("ready")
+                await client.publish(topic, payload, qos=1, retain=True)
+                if not own.cancelling():
+                    await asyncio.sleep(HOST_EVERY_S)
+        finally:
+            topic, payload = self._host("disconnected")
+            client.timeout = GOODBYE_S
+            with suppress(aiomqtt.MqttError):
+                await client.publish(topic, payload, qos=1, retain=True)
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:

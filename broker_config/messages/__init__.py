@@ -12,6 +12,7 @@ from broker_config.messages.edge import (
     EdgeAck,
     EdgeDescription,
     EdgeDropped,
+    EdgeQuarantined,
     EdgeState,
     EdgeStats,
     MembersOffered,
@@ -19,7 +20,7 @@ from broker_config.messages.edge import (
     SensorReport,
 )
 from broker_config.messages.envelope import BY_TYPE, KINDS, MAX_PAYLOAD_BYTES, Envelope, decode, encode
-from broker_config.messages.server import Bad, DecisionMade, TransactionSettled, VisitEnded
+from broker_config.messages.server import HOST_EVERY_S, Bad, DecisionMade, HostState, TransactionSettled, VisitEnded
 from broker_config.messages.shelf import ShelfAnomaly, ShelfPick, ShelfPutback, ShelfState
 from broker_config.messages.zone import (
     ItemArrived,
@@ -35,6 +36,7 @@ from broker_config.messages.zone import (
 
 __all__ = [
     "BY_TYPE",
+    "HOST_EVERY_S",
     "KINDS",
     "MAX_PAYLOAD_BYTES",
     "MIN_GROUP",
@@ -52,10 +54,12 @@ __all__ = [
     "EdgeAck",
     "EdgeDescription",
     "EdgeDropped",
+    "EdgeQuarantined",
     "EdgeState",
     "EdgeStats",
     "Envelope",
     "Evidence",
+    "HostState",
     "Instant",
     "ItemArrived",
     "ItemDeparted",

@@ -59,7 +59,10 @@ class EdgeState(Data, frozen=True, kw_only=True):
 
     Args:
         state: `ready`, `alert` (some device is lost), `disconnected` (said good-bye) or `lost` (last will).
-        session: random per connection; a `lost` of an older session is ignored.
+        session: 16 hex digits, a number that only grows: the count of the agent's starts, then that of its connections in this
+            one.  A `lost` of another session than the newest is ignored.
+        generation: of this start: what happens from now on is numbered in it.
+        generations: those of which it still holds events; it wants to hear how far the server is with each.
         started: since when it knows who is where.  A restart from its snapshot keeps this time; one without begins anew, and
             what the agent had said before that no longer holds.
     """
@@ -71,6 +74,8 @@ class EdgeState(Data, frozen=True, kw_only=True):
     since: Instant
     devices: tuple[Device, ...] = ()
     started: Instant | None = None
+    generation: str | None = None
+    generations: tuple[str, ...] = ()
 
 
 class EdgeDescription(Data, frozen=True, kw_only=True):
@@ -112,13 +117,20 @@ class EdgeStats(Data, frozen=True, kw_only=True):
 
 
 class EdgeAck(Data, frozen=True, kw_only=True):
-    """The server has committed every seq of `generation` up to `upto`, but for `missing` ranges ([from, to], at most 100)."""
+    """How much of a generation the server has committed.
+
+    Args:
+        upto: every seq up to here.
+        missing: what it lacks between `upto` and `highest`: ranges [from, to], the lowest 100.
+        highest: whatever is above `upto`, not above this, and not in `missing` is committed, too.
+    """
 
     type_name = "tacet.edge.ack.v1"
     topic = "edge_ack"
     generation: str
     upto: int
     missing: tuple[tuple[int, int], ...] = ()
+    highest: int = 0
 
 
 class EdgeDropped(Data, frozen=True, kw_only=True):
@@ -138,3 +150,12 @@ class MembersOffered(Data, frozen=True, kw_only=True):
     type_name = "tacet.members.offered.v1"
     topic = "edge_members"
     version: int
+
+
+class EdgeQuarantined(Data, frozen=True, kw_only=True):
+    """Whether the server holds two agents for one: what both say is stored and has no effect, and both connect rarely."""
+
+    type_name = "tacet.edge.quarantined.v1"
+    topic = "edge_quarantine"
+    quarantined: bool
+    why: str = ""

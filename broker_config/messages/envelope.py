@@ -8,8 +8,16 @@ from broker_config.errors import MessageError
 from broker_config.messages.actuator import ActuatorCommand, ActuatorResult, ActuatorState
 from broker_config.messages.base import Data, Instant
 from broker_config.messages.display import BaseSet, DisplayState, MomentClear, MomentSet, MomentShown
-from broker_config.messages.edge import EdgeAck, EdgeDescription, EdgeDropped, EdgeState, EdgeStats, MembersOffered
-from broker_config.messages.server import Bad, DecisionMade, TransactionSettled, VisitEnded
+from broker_config.messages.edge import (
+    EdgeAck,
+    EdgeDescription,
+    EdgeDropped,
+    EdgeQuarantined,
+    EdgeState,
+    EdgeStats,
+    MembersOffered,
+)
+from broker_config.messages.server import Bad, DecisionMade, HostState, TransactionSettled, VisitEnded
 from broker_config.messages.shelf import ShelfAnomaly, ShelfPick, ShelfPutback, ShelfState
 from broker_config.messages.zone import (
     ItemArrived,
@@ -28,8 +36,9 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 KINDS: tuple[type[Data], ...] = (
     ItemArrived, ItemReturned, ItemMoved, ItemDeparted, VisitEntered, VisitLeft, VisitDwelled, ZoneCoverage, ZoneCount,
     ShelfState, ShelfPick, ShelfPutback, ShelfAnomaly,
-    EdgeState, EdgeDescription, EdgeStats, EdgeAck, EdgeDropped, MembersOffered, DisplayState, BaseSet, MomentSet, MomentClear,
-    MomentShown, ActuatorCommand, ActuatorResult, ActuatorState, DecisionMade, TransactionSettled, VisitEnded, Bad,
+    EdgeState, EdgeDescription, EdgeStats, EdgeAck, EdgeDropped, MembersOffered, EdgeQuarantined,
+    DisplayState, BaseSet, MomentSet, MomentClear, MomentShown, ActuatorCommand, ActuatorResult, ActuatorState,
+    DecisionMade, TransactionSettled, VisitEnded, Bad, HostState,
 )  # fmt: skip
 BY_TYPE = {kind.type_name: kind for kind in KINDS}
 

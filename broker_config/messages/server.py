@@ -2,6 +2,27 @@
 
 from broker_config.messages.base import Data, EpcHex, Instant
 
+HOST_EVERY_S = 3.0
+"""How often the server says that it is there."""
+
+
+class HostState(Data, frozen=True, kw_only=True):
+    """Birth, life and last will of the server; retained, and said again every `HOST_EVERY_S`.
+
+    Who hears none for longer than 10 s, or one whose envelope is older than that by a clock that can be trusted, is alone.
+
+    Args:
+        state: `ready`, `disconnected` (said good-bye) or `lost` (last will).
+        session: random per connection.
+        since: when that connection began.
+    """
+
+    type_name = "tacet.server.state.v1"
+    topic = "server_state"
+    state: str
+    session: str
+    since: Instant
+
 
 class DecisionMade(Data, frozen=True, kw_only=True):
     """The outcome of a rule, also when it is no.  `reason` is the gate that stopped it."""

@@ -242,7 +242,7 @@ def test_acl_prints_what_mosquitto_reads(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no credentials yet"):
         call("acl", "--config", config)
     call("add", "client", "watch", "--config", config)
-    read = ("zone/+/coverage", "zone/+/count", "decision/made", "bad/+")
+    read = ("zone/+/coverage", "zone/+/count", "server/$state", "decision/made", "bad/+")
     expected = "user client-watch\n" + "".join(f"topic read tacet/1/demo/{each}\n" for each in read)
     assert call("acl", "--config", config).endswith(expected)
 

@@ -15,10 +15,12 @@ from broker_config.messages import (
     EdgeAck,
     EdgeState,
     EdgeStats,
+    HostState,
     MembersOffered,
     MomentSet,
     decode,
 )
+from broker_config.site import load_site
 from server.clock import to_datetime
 from server.config import load_config
 from server.link import Link
@@ -165,3 +167,35 @@ async def test_what_waits_longer_than_it_is_worth_is_dropped_and_counted(edge, s
     assert state.link.expired_outgoing == 1
     assert len(kept) == waiting - 1
     assert not any("moment/set" in out.topic for out in kept)
+
+
+async def test_screens_know_whether_the_server_is_there(tmp_path):
+    async with running_broker(tmp_path) as broker, broker.client("display-d-door") as display:
+        write_store(tmp_path, broker_port=broker.port)
+        await display.subscribe("tacet/1/demo/server/$state", 1)
+        async with running(load_config(tmp_path / "server.toml"), Clock()):
+            born, message = await first(display, HostState)
+            assert (born.state, message.retain) == ("ready", False)
+            again, _ = await first(display, HostState)
+            assert again == born, "it says so again and again, in one session"
+        gone, _ = await first(display, HostState)
+        assert (gone.state, gone.session) == ("disconnected", born.session)
+
+
+async def test_a_server_that_dies_is_mourned_and_who_comes_later_hears_of_it(tmp_path):
+    async with running_broker(tmp_path) as broker, broker.client("display-d-door") as display:
+        await display.subscribe("tacet/1/demo/server/$state", 1)
+        write_store(tmp_path, broker_port=broker.port)
+        site = load_site(tmp_path / "site.toml")
+        link = Link(load_config(tmp_path / "server.toml").broker, broker.credential("server"), site, Clock())
+        running_link = asyncio.create_task(link.run())
+        born, _ = await first(display, HostState)
+        async with broker.client("server"):  # the same identity pushes it out, without a good-bye
+            lost, _ = await first(display, HostState)
+            assert (lost.state, lost.session) == ("lost", born.session)
+            running_link.cancel()
+            await asyncio.wait([running_link])
+        async with broker.client("display-d-shoes") as late:
+            await late.subscribe("tacet/1/demo/server/$state", 1)
+            heard, message = await first(late, HostState)
+            assert (heard.state in ("lost", "disconnected"), message.retain) == (True, True)
