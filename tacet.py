@@ -3,13 +3,16 @@
 import importlib
 import logging
 import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, Literal
 
 import structlog
 import typer
 
 from broker_config.errors import ConfigError
+from broker_config.log_redaction import RedactingFormatter, redact
 from readers.errors import ReaderError
 
 ROOT = Path(__file__).parent
@@ -50,11 +53,11 @@ def tacet(
 
 
 def set_up_logs(level: str) -> None:
-    """Logs go to stderr, a line each, formatted by structlog; the modules call stdlib `logging` only."""
+    """Logs go to stderr, a line each, formatted by structlog; the modules call stdlib `logging` only.  A bug's traceback likewise."""
     handler = logging.StreamHandler()
     colours = sys.stderr.isatty()
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        RedactingFormatter(
             foreign_pre_chain=[
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,
@@ -67,6 +70,12 @@ def set_up_logs(level: str) -> None:
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    sys.excepthook = write_redacted
+
+
+def write_redacted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A bug's traceback on stderr, with nothing in it that the logs would hide."""
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
 
 
 def find_command(arguments: list[str]) -> str | None:

@@ -40,7 +40,9 @@ class Database:
 async def open_database(path: Path) -> AsyncIterator[Database]:
     """The database at `path`, made or brought up to date first; for its owner's eyes only, as it knows the members."""
     _make_private(path)
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}", hide_parameters=True
+    )  # errors are logged; values are members
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     try:
         async with engine.begin() as connection:
