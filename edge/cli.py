@@ -41,7 +41,10 @@ def edge(
     if check:
         typer.echo(f"{config}: agent {checked.agent}, {len(checked.readers)} readers: good")
         return
+    from broker_config.own_user import keep_root_out
     from broker_config.service_notify import ServiceNotifier
     from edge.start import Teller, serve
+
+    keep_root_out(checked.data)
 
     serve(checked, Teller(typer.echo, sys.stderr.isatty(), ServiceNotifier.from_environment(os.environ)))

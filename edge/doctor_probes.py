@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from edge.actuators.printers import open_printer
-from edge.doctor_findings import Finding, answers, troubled
+from edge.doctor_findings import WRONG, Finding, answers, troubled, warned
 from edge.doctor_silence import examine_silence
 from readers.errors import ReaderError, ReaderTimeout
 from readers.port_names import lasting_name
@@ -60,13 +60,12 @@ async def examine_server(url: str) -> tuple[list[Finding], dict[str, Any] | None
         return [Finding(2, f"server {url}: does not answer ({error or type(error).__name__})", step)], None
     if not isinstance(status, dict) or "agents" not in status:
         return [Finding(2, f"server {url}: what answers there is no Tacet server", "check server in edge.toml")], None
+    alarm = warned(f"server {url}", status.get("alarm"), WRONG)
+    findings = [] if alarm is None else [alarm]
     if not ready:
-        return [
-            Finding(
-                2, f"server {url}: up, but without its broker or database", "see its log; check [broker] in server.toml"
-            )
-        ], status
-    return [Finding(0, f"server {url}: ready")], status
+        step = "see its log; check [broker] in server.toml, and the disk of its data folder"
+        return [*findings, Finding(2, f"server {url}: up, but without its broker or database", step)], status
+    return [*findings, Finding(0, f"server {url}: ready")], status
 
 
 def examine_port(device_id: str, port: Path) -> Finding | None:

@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,15 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import hotpath
+from edge.private_folder import CacheFolderError, refuse_strangers
 from hotpath._jit import describe_compiler
 
 MANIFEST = "manifest.json"
 LOCK = "lock"
 UNUSED_S = 30 * 86_400
-
-
-class CacheFolderError(ValueError):
-    """The folder for compiled kernels cannot be made, or is not ours alone."""
 
 
 class KeptKernels:
@@ -37,19 +33,15 @@ class KeptKernels:
             group: as `hotpath.warm.warm_up` takes it; each has a folder of its own.
 
         Raises:
-            CacheFolderError: it cannot be made, belongs to somebody else, or others can write to it.
+            CacheFolderError: it cannot be made, or somebody else can put files there: into it, or by moving a folder above.
         """
         self.own = folder / f"{_name_of_build(Path(hotpath.__file__).absolute().parent)}-{group}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.own.mkdir(mode=0o700, exist_ok=True)
-            found = [folder.stat(), self.own.stat()]
+            refuse_strangers(folder, self.own)
         except OSError as error:
             raise CacheFolderError(f"{folder}: cannot keep compiled kernels there: {error.strerror}") from error
-        if any(each.st_uid != os.getuid() or each.st_mode & 0o022 for each in found):
-            raise CacheFolderError(
-                f"{folder}: others may write to it, and we run what is in it; remove it, or chmod 700 it"
-            )
 
     def are_sound(self) -> bool:
         """Whether all kernels are there, each file as it was written."""

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats, Watchdog
+from broker_config.own_user import warn_of_root
 from broker_config.service_notify import ServiceNotifier
 from edge.agent import Agent
 from edge.clock import Clock
@@ -53,6 +54,7 @@ def serve(config: EdgeConfig, teller: Teller) -> None:
     def ready() -> None:
         teller.line(f"agent {config.agent}: ready in {time.monotonic() - started_s:.1f} s")
         teller.notifier.ready(f"agent {config.agent}: running")
+        warn_of_root()
 
     asyncio.run(run_agent(config, engine, ready, notifier=teller.notifier))
     teller.line(f"agent {config.agent}: stopped")

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 
 from server import health, metrics, summary
 from server.access.gate import Gate
@@ -52,6 +53,7 @@ def create_app(config: ServerConfig, *, clock_ns: ClockNs | None = None) -> Fast
     app.add_middleware(Gate, routes=routes)
     app.add_middleware(RequestGuard)
     app.add_exception_handler(ServerError, answer_error)
+    app.add_exception_handler(OperationalError, answer_unwritable)
     app.add_exception_handler(404, answer_missing)
     for router in ROUTERS:
         app.include_router(router)
@@ -64,3 +66,9 @@ async def answer_error(_request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, ServerError) else 500
     headers = {"WWW-Authenticate": "Bearer, Basic"} if status == 401 else None
     return JSONResponse({"error": str(error)}, status, headers)
+
+
+async def answer_unwritable(_request: Request, error: Exception) -> JSONResponse:
+    """A database that is full, read-only or busy: nothing was changed, and the caller may ask again."""
+    why = error.orig if isinstance(error, OperationalError) else error
+    return JSONResponse({"error": f"the database cannot be used ({why}); free some space on its disk"}, 503)

@@ -54,12 +54,15 @@ def run(context: typer.Context, config: Config = DEFAULT_CONFIG) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from broker_config.own_user import keep_root_out
     from broker_config.service_notify import ServiceNotifier
     from server.config import load_config
     from server.serving import serve
 
+    loaded = load_config(config)
+    keep_root_out(Path(loaded.data))
     with suppress(asyncio.CancelledError):  # told to end before it was up
-        asyncio.run(serve(load_config(config), typer.echo, ServiceNotifier.from_environment(os.environ)))
+        asyncio.run(serve(loaded, typer.echo, ServiceNotifier.from_environment(os.environ)))
 
 
 @server_app.command()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -17,10 +18,18 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "secure_delete=ON")
 
 
+WRITE_SOMETHING = text("UPDATE epoch SET epoch = epoch")
+
+
 class Database:
-    """Sessions on the one file.  Reads run beside each other; writes wait for their turn here, not in SQLite."""
+    """Sessions on the one file.  Reads run beside each other; writes wait for their turn here, not in SQLite.
+
+    Args:
+        trouble: why the last write did not reach the disk; empty once one has.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
+        self.trouble = ""
         self._engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
         self._writer = asyncio.Lock()
@@ -31,9 +40,24 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """One transaction: committed at the end of the block, rolled back where the block raises."""
-        async with self._writer, self._sessions.begin() as session:
-            yield session
+        """One transaction: committed at the end of the block, rolled back where the block raises.
+
+        After one that failed for want of space or of the right to write, the next writes something in any case: else a
+        transaction with nothing to say would pass for a disk that works.
+
+        Raises:
+            OperationalError: the disk is full, or read-only; it may pass.
+        """
+        async with self._writer:
+            try:
+                async with self._sessions.begin() as session:
+                    if self.trouble:
+                        await session.execute(WRITE_SOMETHING)
+                    yield session
+            except OperationalError as error:
+                self.trouble = str(error.orig)
+                raise
+            self.trouble = ""
 
 
 @asynccontextmanager

@@ -31,13 +31,15 @@ async def get_health() -> Health:
 
 @router.get("/readyz")
 async def get_ready(state: State, response: Response) -> Health:
-    """Database and broker are there; 503 where one is not."""
+    """Database and broker are there, and the last write reached the disk; 503 where not."""
     response.status_code = 503
     try:
         async with state.db.session() as session:
             await session.execute(text("SELECT 1"))
     except DBAPIError:
         return Health(status="database lost")
+    if state.db.trouble:
+        return Health(status=f"database cannot be written: {state.db.trouble}")
     if not state.link.connected:
         return Health(status="broker lost")
     response.status_code = 200

@@ -10,6 +10,7 @@ import uvicorn
 
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Watchdog
+from broker_config.own_user import warn_of_root
 from broker_config.service_notify import ServiceNotifier
 from server.app import create_app
 from server.clock import to_datetime
@@ -64,6 +65,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None], notifier: Serv
             server = QuietServer(_settings(app), lambda: notifier.ready(f"serving {config.origin}/"))
             stopper.ends(server, state)
             say(f"Tacet serves {config.origin}/ (Ctrl-C ends it)")
+            warn_of_root()
             watching = asyncio.create_task(Watchdog(state.heartbeats, notifier).run(), name="watchdog")
             await server.serve(sockets=[listener])
             watching.cancel()

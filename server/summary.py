@@ -120,8 +120,14 @@ def status(state: ServerState) -> Status:
         actuators=tuple(state.fleet.actuators.values()),
         shelves=tuple(state.fleet.shelves.values()),
         uptime_s=round((state.clock_ns() - state.started_ns) / NS_PER_S, 1),
-        alarm=alarm(state.config.database),
+        alarm=_alarm(state),
     )
+
+
+def _alarm(state: ServerState) -> str | None:
+    if state.db.trouble:
+        return f"the database cannot be written ({state.db.trouble}); free some space on its disk, agents keep their events"
+    return alarm(state.config.database)
 
 
 def _zones(state: ServerState) -> tuple[ZoneStatus, ...]:

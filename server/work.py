@@ -1,6 +1,7 @@
 """One transaction and what follows it: rows are written together, and only then do messages leave and pages hear of it."""
 
 import functools
+import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from datetime import datetime
 import aiosqlite
 from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from broker_config.messages import Data
@@ -110,7 +112,12 @@ async def _upsert(session: AsyncSession, table: Table, rows: list[Base]) -> None
     sql, columns = _upsert_statement(table, connection.dialect)
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, aiosqlite.Connection)
-    await driver.executemany(sql, [tuple(getattr(row, name) for name in columns) for row in rows])
+    try:
+        await driver.executemany(sql, [tuple(getattr(row, name) for name in columns) for row in rows])
+    except (
+        sqlite3.OperationalError
+    ) as error:  # as SQLAlchemy would have it: those who wait a full disk out look for that
+        raise OperationalError(sql, None, error) from error
 
 
 @functools.cache

@@ -73,6 +73,14 @@ def http(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
+async def test_what_the_server_warns_of_itself_is_wrong_with_the_servers_own_advice() -> None:
+    body = b'{"agents": [], "alarm": "a damaged database was set aside; import the members again"}'
+    async with answering(http(body)) as port:
+        findings, _ = await examine_server(f"http://127.0.0.1:{port}")
+    assert [(finding.level, finding.next_step) for finding in findings] == [(2, "import the members again"), (0, "")]
+    assert "a damaged database was set aside" in findings[0].what
+
+
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"null"])
 async def test_another_program_on_the_servers_port_is_said_not_a_crash(body: bytes) -> None:
     async with answering(http(body)) as port:
