@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from broker_config.errors import MessageError
 
 MAGIC = b"TACETMB1"
+ERASED_HEADER = "Tacet-Erased"
+"""In the answer that carries a table: the newest erasure, whose members are not in it and must not be in any file."""
 RECORD_BYTES = 32
 _HEAD = struct.Struct("<8sQqQ")
 HEAD_BYTES = _HEAD.size

@@ -15,6 +15,7 @@ from server.clock import ClockNs, utc_clock
 from server.config import ServerConfig
 from server.decisions import router as decisions
 from server.displays import router as displays
+from server.erasure import router as erasure
 from server.errors import ServerError
 from server.floor import router as floor
 from server.guard import RequestGuard
@@ -29,6 +30,7 @@ ROUTERS = (
     metrics.router,
     summary.router,
     members.router,
+    erasure.router,
     decisions.router,
     checkout.router,
     displays.router,

@@ -1,6 +1,7 @@
 """The database: one SQLite file, write-ahead log, every commit on the disk before it counts."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+TRUNCATE_WITHIN_S = 10.0
 MIGRATIONS = Path(__file__).parent / "migrations"
 # NORMAL would lose acknowledged rows in a power cut: the agent forgets what we acknowledge.
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "secure_delete=ON")
@@ -58,6 +60,26 @@ class Database:
                 self.trouble = str(error.orig)
                 raise
             self.trouble = ""
+
+    async def truncate_log(self) -> bool:
+        """Bring every page of the write-ahead log home and cut it off, so that nothing older is left in it; false where a
+        long read kept it."""
+        deadline_s = time.monotonic() + TRUNCATE_WITHIN_S
+        while True:
+            busy, _, _ = await self._outside_transaction("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not busy or time.monotonic() > deadline_s:
+                return not busy
+            await asyncio.sleep(0.05)
+
+    async def rewrite(self) -> None:
+        """Write the whole file anew, from its rows alone."""
+        await self._outside_transaction("VACUUM")
+
+    async def _outside_transaction(self, statement: str) -> tuple[int, ...]:
+        async with self._writer, self._engine.connect() as connection:
+            own = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            result = await own.exec_driver_sql(statement)
+            return tuple(result.one()) if result.returns_rows else ()
 
 
 @asynccontextmanager

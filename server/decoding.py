@@ -67,6 +67,7 @@ class MessageReader:
         self._site = site
         self._owners: dict[str, dict[str, str]] = {
             "edge": {agent: agent for agent in site.agents},
+            "privacy": {agent: agent for agent in site.agents},
             "zone": {zone.id: zone.agent for zone in site.zones},
             "shelf": {shelf.id: shelf.agent for shelf in site.shelves},
             "actuator": {actuator.id: actuator.agent for actuator in site.actuators},

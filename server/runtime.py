@@ -25,6 +25,9 @@ from server.decoding import MessageReader
 from server.displays.pairing import PairingService
 from server.displays.proxy import MqttProxy
 from server.displays.store import SqlPairedStore
+from server.erasure.journal import Journal
+from server.erasure.service import ErasureService
+from server.erasure.store import Marks as ErasureMarks
 from server.feed import Feed
 from server.fleet import Fleet
 from server.housekeeping import STUCK_S, keep_house
@@ -108,6 +111,7 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
             await state.commands.start_epoch(session)
         async with state.ledger.transaction():
             pass  # the services' first load
+        await state.erasure.reapply()  # before anything is heard, answered or matched
         state.link.on_connect += [state.send_base, state.marks.owe_all]
         yield state
 
@@ -129,7 +133,10 @@ def _assemble(
     decisions = DecisionService(site, Path(config.rules), commands, db, clock_ns)
     fleet = Fleet(site, feed)
     catalog = load_catalog(Path(config.catalog))
-    effects = Effects(marks, visits, items, decisions, commands, tables, telemetry, catalog)
+    buried = ErasureMarks(keys.erasure_key)
+    journal = Journal(Path(config.data))
+    erasure = ErasureService(ledger, db, config.database, journal, buried, tables, visits, audit, site, clock_ns)
+    effects = Effects(marks, visits, items, decisions, commands, tables, erasure, telemetry, catalog)
     for loader in (marks.load, visits.load, items.load, commands.load):
         ledger.loads(loader)
     return ServerState(
@@ -141,6 +148,7 @@ def _assemble(
         access=Access(db, keys, identities, Sessions(db, clock_ns)),
         ledger=ledger,
         audit=audit,
+        erasure=erasure,
         feed=feed,
         fleet=fleet,
         link=link,
@@ -150,7 +158,7 @@ def _assemble(
         commands=commands,
         visits=visits,
         items=items,
-        members=MemberService(ledger, db, vault, tables, visits, audit, site.own_goods, clock_ns),
+        members=MemberService(ledger, db, vault, tables, visits, audit, buried, site.own_goods, clock_ns),
         member_tables=tables,
         marks=marks,
         telemetry=telemetry,

@@ -62,6 +62,11 @@ def alarm(path: Path) -> str | None:
     return f"a damaged database was set aside as {aside[-1]}; import the members again, check the disk, then remove that file"
 
 
+def set_aside_of(path: Path) -> list[Path]:
+    """The files of damaged databases that were set aside, logs and all."""
+    return sorted(path.parent.glob(f"{path.name}{CORRUPT}*"))
+
+
 def is_sound(path: Path) -> bool:
     """Whether SQLite finds nothing wrong.
 

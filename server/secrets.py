@@ -31,6 +31,11 @@ class Secrets:
         return "Secrets(...)"
 
     @property
+    def erasure_key(self) -> bytes:
+        """The key of the hashes in tombstones."""
+        return hmac.digest(self.card_hash_key, b"tacet erasure", "sha256")
+
+    @property
     def audit_key(self) -> bytes:
         """The key under which the access log writes members down."""
         return hmac.digest(self.card_hash_key, b"tacet audit", "sha256")

@@ -20,6 +20,7 @@ from server.db import Database
 from server.decisions.service import DecisionService
 from server.displays.pairing import PairingService
 from server.displays.proxy import MqttProxy
+from server.erasure.service import ErasureService
 from server.feed import Feed
 from server.fleet import Fleet
 from server.identities import Identities
@@ -48,6 +49,7 @@ class ServerState:
     access: Access
     ledger: Ledger
     audit: Audit
+    erasure: ErasureService
     feed: Feed
     fleet: Fleet
     link: Link

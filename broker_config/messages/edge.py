@@ -144,6 +144,19 @@ class EdgeDropped(Data, frozen=True, kw_only=True):
     event_class: str
 
 
+class ErasureReceipt(Data, frozen=True, kw_only=True):
+    """An agent's files hold nothing any more of whoever was erased up to this version.
+
+    Args:
+        dropped: events that it gave up for it and the server had not acknowledged; declared as dropped, too.
+    """
+
+    type_name = "tacet.privacy.receipt.v1"
+    topic = "privacy_receipt"
+    version: int
+    dropped: int = 0
+
+
 class MembersOffered(Data, frozen=True, kw_only=True):
     """A new member table is ready to be fetched over HTTP."""
 

@@ -15,6 +15,7 @@ from broker_config.messages.edge import (
     EdgeQuarantined,
     EdgeState,
     EdgeStats,
+    ErasureReceipt,
     MembersOffered,
 )
 from broker_config.messages.server import Bad, DecisionMade, HostState, TransactionSettled, VisitEnded
@@ -36,7 +37,7 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 KINDS: tuple[type[Data], ...] = (
     ItemArrived, ItemReturned, ItemMoved, ItemDeparted, VisitEntered, VisitLeft, VisitDwelled, ZoneCoverage, ZoneCount,
     ShelfState, ShelfPick, ShelfPutback, ShelfAnomaly,
-    EdgeState, EdgeDescription, EdgeStats, EdgeAck, EdgeDropped, MembersOffered, EdgeQuarantined,
+    EdgeState, EdgeDescription, EdgeStats, EdgeAck, EdgeDropped, MembersOffered, EdgeQuarantined, ErasureReceipt,
     DisplayState, BaseSet, MomentSet, MomentClear, MomentShown, ActuatorCommand, ActuatorResult, ActuatorState,
     DecisionMade, TransactionSettled, VisitEnded, Bad, HostState,
 )  # fmt: skip

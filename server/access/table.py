@@ -83,6 +83,10 @@ ROUTES: dict[str, Rule] = {
     "GET /api/members": OWNER,
     "POST /api/members/import": IMPORT,
     "POST /api/members/{member}/consent": OWNER,
+    "POST /api/members/{member}/erase": OWNER,
+    "GET /api/privacy": OWNER,
+    # Whoever was erased cannot sign in any more: the random number of the request is the key to it.
+    "GET /api/privacy/{request}": OPEN,
     # Agents
     "GET /api/edge/{agent}/members": AGENT,
 }

@@ -18,6 +18,10 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "{place} was switched off. Reason: {why}.",
         "zh-Hant": "已關閉{place}，理由：{why}。",
     },
+    "forgotten": {
+        "en": "Whose this was, and what it took into account of that member, has been forgotten.",
+        "zh-Hant": "這是哪位會員、當時考慮了會員的哪些資料，都已遺忘。",
+    },
     "shadow": {
         "en": "Rehearsed only: every condition was met, but this rule is still on trial, so nothing happened on {place}.",
         "zh-Hant": "僅試行：所有條件都符合，但這條規則仍在試用，所以{place}沒有任何動作。",

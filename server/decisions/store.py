@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.clock import to_ns
+from server.decisions.explain import SENTENCES
 from server.decisions.model import DecisionRecord
-from server.tables import DecisionRow
+from server.tables import DecisionRow, VisitRow
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(DecisionRecord)
@@ -29,6 +30,22 @@ def to_row(record: DecisionRecord) -> DecisionRow:
 def to_record(row: DecisionRow) -> DecisionRecord:
     """The decision in a row."""
     return replace(_decoder.decode(row.body), visit=row.visit)
+
+
+async def forget_member(session: AsyncSession, member: str) -> None:
+    """Take out of a member's decisions whose they were and what was personal in them; that they were made, and how they came
+    out, stays.  Without it somebody's interests, caps and quiet hours would outlive the link by which they could be erased."""
+    theirs = select(VisitRow.id).where(VisitRow.member == member)
+    for row in await session.scalars(select(DecisionRow).where(DecisionRow.visit.in_(theirs))):
+        row.body, row.visit = _encode(without_member(_decoder.decode(row.body))), None
+    await session.flush()
+
+
+def without_member(record: DecisionRecord) -> DecisionRecord:
+    """The decision with nothing of the member in it."""
+    gates = tuple(replace(gate, facts={}) for gate in record.gates)
+    data = record.data | {"member": None, "shown": 0}
+    return replace(record, visit=None, data=data, gates=gates, say=SENTENCES["forgotten"])
 
 
 async def latest(session: AsyncSession, limit: int) -> list[DecisionRecord]:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Header, Request, Response
 
+from broker_config.member_table import ERASED_HEADER
 from broker_config.site import AgentId
 from server.audit.service import EVERYBODY, Actor
 from server.errors import Unprocessable
@@ -12,13 +13,13 @@ router = APIRouter(prefix="/api")
 
 
 @router.post("/members/import", dependencies=[Owner])
-async def import_members(request: Request, state: State) -> ImportReport:
-    """Take in a CSV file; bad rows are named, the rest imported."""
+async def import_members(request: Request, state: State, *, readmit: bool = False) -> ImportReport:
+    """Take in a CSV file; bad rows are named, the rest imported.  `readmit`: also cards whose member was erased."""
     try:
         text = (await request.body()).decode()
     except UnicodeDecodeError as error:
         raise Unprocessable(f"the file is not UTF-8: byte {error.start} cannot be read") from error
-    return await state.members.import_csv(text)
+    return await state.members.import_csv(text, readmit=readmit)
 
 
 @router.get("/members", dependencies=[Owner])
@@ -37,8 +38,8 @@ async def set_consent(member: str, change: ConsentChange, state: State) -> None:
 async def get_table(agent: str, state: State, authorization: str | None = Header(None)) -> Response:
     """The agent's member table, for the agent itself."""
     state.identities.check_basic(authorization, AgentId(agent))
-    version, data = await state.member_tables.table(AgentId(agent))
+    table = await state.member_tables.offered_table(AgentId(agent))
     async with state.ledger.transaction() as work:
-        await state.audit.record(work, Actor("agent", agent), "read", EVERYBODY, detail=f"table {version}")
-    headers = {"ETag": f'"{version}"', "Cache-Control": "no-store"}
-    return Response(data, media_type="application/octet-stream", headers=headers)
+        await state.audit.record(work, Actor("agent", agent), "read", EVERYBODY, detail=f"table {table.version}")
+    headers = {"ETag": f'"{table.version}"', "Cache-Control": "no-store", ERASED_HEADER: str(table.erased)}
+    return Response(table.data, media_type="application/octet-stream", headers=headers)

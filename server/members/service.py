@@ -7,6 +7,7 @@ from sqlalchemy import select
 from server.audit.service import EVERYBODY, OWNER, SERVER, Actor, Audit, Thing
 from server.clock import ClockNs
 from server.db import Database
+from server.erasure.store import Marks, is_erased_card, readmit_card
 from server.errors import NotFound
 from server.members import store
 from server.members.importer import PURPOSES, MemberRecord, RowError, parse_members
@@ -31,17 +32,21 @@ class MemberService:
         tables: MemberTables,
         visits: VisitService,
         audit: Audit,
+        marks: Marks,
         own_goods: tuple[str, ...],
         clock_ns: ClockNs,
     ) -> None:
         self._ledger, self._db, self._vault, self._tables = ledger, db, vault, tables
-        self._visits, self._audit, self._own_goods, self._clock_ns = visits, audit, own_goods, clock_ns
+        self._visits, self._audit, self._marks = visits, audit, marks
+        self._own_goods, self._clock_ns = own_goods, clock_ns
 
-    async def import_csv(self, text: str, actor: Actor = OWNER) -> ImportReport:
+    async def import_csv(self, text: str, actor: Actor = OWNER, *, readmit: bool = False) -> ImportReport:
         """Take members in; a card that is known updates its member.
 
         A few at a time, so that events and withdrawals get their turn between; where it is interrupted, import it again.
 
+        Args:
+            readmit: also take in cards whose member was erased: those people joined anew.
         Raises:
             Unprocessable: not our CSV at all.
         """
@@ -53,6 +58,8 @@ class MemberService:
                 for record in records[start : start + AT_ONCE]:
                     member = await store.find_card_owner(work.session, self._vault.find(record.card))
                     if member is None:
+                        if not await self._may_join(work, record, bad, readmit=readmit):
+                            continue
                         self._add(work, record)
                         imported += 1
                         changed = True
@@ -103,6 +110,17 @@ class MemberService:
             if (change.purpose in await store.granted(work.session, member)) != change.granted:
                 await self._record(work, member, change.purpose, change.granted, actor)
                 await self._tables.renew(work)
+
+    async def _may_join(self, work: Work, record: MemberRecord, bad: list[RowError], *, readmit: bool) -> bool:
+        """Not a card whose member was erased: the list may be older than the erasure."""
+        mark = self._marks.card(self._vault.find(record.card))
+        if not await is_erased_card(work.session, mark):
+            return True
+        if readmit:
+            await readmit_card(work.session, mark)
+        else:
+            bad.append(RowError(record.row, "the member with this card was erased; if they joined anew: --readmit"))
+        return readmit
 
     def _add(self, work: Work, record: MemberRecord) -> None:
         member, now_ns = store.new_member_id(), self._clock_ns()

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from broker_config.identity import siphash_2_4_128
 from broker_config.member_table import pack_members
@@ -15,12 +16,25 @@ from server.errors import NotFound
 from server.identities import Identities
 from server.link import Link
 from server.members.store import CardVault, handles_for, latest_consents
-from server.tables import CardRow, ConsentRow, MemberTableRow
+from server.tables import CardRow, ConsentRow, ErasureRow, MemberTableRow
 from server.work import Work
 
 log = logging.getLogger(__name__)
 
 LEASE_NS = 72 * 3600 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTable:
+    """A table for an agent.
+
+    Args:
+        erased: the newest erasure that it takes into account.
+    """
+
+    version: int
+    data: bytes
+    erased: int
 
 
 class MemberTables:
@@ -55,7 +69,12 @@ class MemberTables:
             self._link.send(MembersOffered(version=row.version), agent=agent)
 
     async def table(self, agent: AgentId) -> tuple[int, bytes]:
-        """Version and bytes of an agent's table: the cards of members who agreed to be recognised, and nobody else's.
+        """Version and bytes of an agent's table, as `offered_table` has them."""
+        table = await self.offered_table(agent)
+        return table.version, table.data
+
+    async def offered_table(self, agent: AgentId) -> OfferedTable:
+        """An agent's table: the cards of members who agreed to be recognised, and nobody else's.
 
         Raises:
             NotFound: the site has no such agent, or it has no credential yet.
@@ -67,9 +86,10 @@ class MemberTables:
             row = await session.get(MemberTableRow, agent)
             if row is None:
                 raise NotFound(f"there is no table for {agent!r} yet")
+            erased = await session.scalar(select(func.max(ErasureRow.version))) or 0
             built = self._built.get(agent)
             if built is not None and built[0] == row.version:
-                return built
+                return OfferedTable(*built, erased)
             consents = await latest_consents(session)
             agreed = {m for m, rows in consents.items() if "recognise" in rows and rows["recognise"].granted}
             handles = await handles_for(session, agent, sorted(agreed))
@@ -79,7 +99,7 @@ class MemberTables:
             self._pack, row.version, row.leased_from_ns + LEASE_NS, match_key, cards, handles
         )
         self._built[agent] = (row.version, data)
-        return row.version, data
+        return OfferedTable(row.version, data, erased)
 
     def _pack(
         self,
@@ -99,6 +119,7 @@ class MemberTables:
         row = await work.session.get(MemberTableRow, agent)
         # An agent may still hold a table of a database that was lost; it fetches only what has another number than its own.
         version = row.version + 1 if row is not None else self._clock_ns() // (60 * NS_PER_S)
+        self._built.pop(agent, None)  # somebody in it may have been erased
         await work.session.merge(MemberTableRow(agent=agent, version=version, leased_from_ns=self._clock_ns()))
         work.send(MembersOffered(version=version), agent=agent)
         log.info("member table %s of %s offered", version, agent)

@@ -11,11 +11,12 @@ from broker_config.messages import VisitDwelled, VisitEnded, VisitEntered, Visit
 from broker_config.site import AgentId, Site
 from server.clock import NS_PER_S, ClockNs, to_ns
 from server.commands.service import CommandService
+from server.decisions.store import forget_member
 from server.feed import Happening
 from server.identities import Identities
 from server.members import store
 from server.members.store import Profile
-from server.tables import DecisionRow, VisitRow, VisitTokenRow
+from server.tables import VisitRow, VisitTokenRow
 from server.visits.model import Place, Restarts, Visit
 from server.work import Work
 
@@ -150,8 +151,7 @@ class VisitService:
         visit = self._by_member.get(member)
         if visit is not None:
             self._end(work, visit, cause)
-        theirs = select(VisitRow.id).where(VisitRow.member == member)
-        await work.session.execute(update(DecisionRow).where(DecisionRow.visit.in_(theirs)).values(visit=None))
+        await forget_member(work.session, member)
         now_ns = self._clock_ns()
         still_open = VisitRow.member == member, VisitRow.closed_ns.is_(None)
         await work.session.execute(update(VisitRow).where(*still_open).values(closed_ns=now_ns, cause=cause))

@@ -1,0 +1,27 @@
+"""HTTP: erasing by the owner, and how an erasure stands for whoever holds its number."""
+
+from fastapi import APIRouter
+
+from server.audit.service import OWNER
+from server.erasure.schemas import ErasureAsked, ErasureStatus, PrivacyStatus
+from server.state import Owner, State
+
+router = APIRouter(prefix="/api")
+
+
+@router.post("/members/{member}/erase", dependencies=[Owner])
+async def erase_member(member: str, state: State) -> ErasureAsked:
+    """Erase a member everywhere.  When this returns, screens and the server itself are done; gateways follow."""
+    return ErasureAsked(request=await state.erasure.erase(member, OWNER))
+
+
+@router.get("/privacy", dependencies=[Owner])
+async def list_erasures(state: State) -> PrivacyStatus:
+    """All erasures, newest first."""
+    return PrivacyStatus(erasures=await state.erasure.statuses(), alarm=state.erasure.alarm)
+
+
+@router.get("/privacy/{request}")
+async def get_erasure(request: str, state: State) -> ErasureStatus:
+    """How one erasure stands.  The number is the key to it: who was erased cannot sign in any more."""
+    return await state.erasure.status(request)
