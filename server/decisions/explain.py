@@ -5,6 +5,10 @@ from server.decisions.engine import Verdict
 from server.decisions.gates import Context
 from server.decisions.rules import LANGUAGES, Rule
 
+FORGOTTEN: Text = {
+    "en": "Whose this was, and what it took into account of that member, has been forgotten.",
+    "zh-Hant": "這是哪位會員、當時考慮了會員的哪些資料，都已遺忘。",
+}
 SENTENCES: dict[str, dict[str, str]] = {
     "shown": {
         "en": "Shown on {place}: “{text}” Reason given: {why}.",
@@ -17,10 +21,6 @@ SENTENCES: dict[str, dict[str, str]] = {
     "acted.off": {
         "en": "{place} was switched off. Reason: {why}.",
         "zh-Hant": "已關閉{place}，理由：{why}。",
-    },
-    "forgotten": {
-        "en": "Whose this was, and what it took into account of that member, has been forgotten.",
-        "zh-Hant": "這是哪位會員、當時考慮了會員的哪些資料，都已遺忘。",
     },
     "shadow": {
         "en": "Rehearsed only: every condition was met, but this rule is still on trial, so nothing happened on {place}.",

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.clock import to_ns
-from server.decisions.explain import SENTENCES
+from server.decisions.explain import FORGOTTEN
 from server.decisions.model import DecisionRecord
 from server.tables import DecisionRow, VisitRow
 
@@ -45,7 +45,7 @@ def without_member(record: DecisionRecord) -> DecisionRecord:
     """The decision with nothing of the member in it."""
     gates = tuple(replace(gate, facts={}) for gate in record.gates)
     data = record.data | {"member": None, "shown": 0}
-    return replace(record, visit=None, data=data, gates=gates, say=SENTENCES["forgotten"])
+    return replace(record, visit=None, data=data, gates=gates, say=FORGOTTEN)
 
 
 async def latest(session: AsyncSession, limit: int) -> list[DecisionRecord]:
