@@ -18,7 +18,12 @@ from typing import Any
 
 from simulators.children import die_with_parent
 
-LIVES = ["__main__", "tests.faults.edge_life", "tests.faults.server_life", "tests.faults.raw_life"]
+LIVES = ["tests.faults.edge_life", "tests.faults.server_life", "tests.faults.raw_life"]
+CALLERS = [
+    "tacet",
+    "pytest",
+    "tests.faults.store",
+]  # each life runs its caller's main module anew, so what that imports, too
 ENDING_S = 10.0
 
 
@@ -84,7 +89,7 @@ async def life(target: Callable[..., None], *arguments: Any, log: Path) -> Async
         target: a module's own function, so that it can be named to the other process.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(LIVES)
+    context.set_forkserver_preload(LIVES + CALLERS)
     process = context.Process(target=_live, args=(target, arguments, log), daemon=True)
     process.start()
     started = Life(process, log)

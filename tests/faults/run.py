@@ -43,11 +43,13 @@ def _run(row: Row, inject: Inject, name: str, profile: Profile, *, control: bool
         done = asyncio.run(_bounded(inject, replace(profile, folder=Path(folder)), row.limit_s))
     if isinstance(done, str):
         return NotRun(numbers=row.numbers, fault=name, why=done)
-    return as_row(row.numbers, name, done, time.perf_counter() - began, control=control)
+    went_wrong = isinstance(done, Outcome)  # a control has to fail, but not like this
+    outcomes = [done] if isinstance(done, Outcome) else done
+    return as_row(row.numbers, name, outcomes, time.perf_counter() - began, control=control and not went_wrong)
 
 
-async def _bounded(inject: Inject, profile: Profile, limit_s: float) -> list[Outcome] | str:
-    """What an injection says of itself; the reason where it cannot run.  What it throws is a fault that was not borne."""
+async def _bounded(inject: Inject, profile: Profile, limit_s: float) -> list[Outcome] | Outcome | str:
+    """What an injection says of itself; the reason where it cannot run; one outcome where it throws or does not end."""
 
     async def injected() -> list[Outcome]:
         return await inject(profile)
@@ -57,12 +59,12 @@ async def _bounded(inject: Inject, profile: Profile, limit_s: float) -> list[Out
     if not done:
         running.cancel()
         await asyncio.wait([running], timeout=ENDING_S)
-        return [Outcome(profile.seed, broken=[f"not done within {limit_s:.0f} s"])]
+        return Outcome(profile.seed, broken=[f"not done within {limit_s:.0f} s"])
     error = running.exception()
     if isinstance(error, CANNOT_RUN):
         return str(error)
     if error is not None:
-        return [Outcome(profile.seed, broken=[_in_words(error)])]
+        return Outcome(profile.seed, broken=[_in_words(error)])
     return running.result()
 
 

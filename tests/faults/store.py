@@ -40,6 +40,7 @@ class Store:
     handles: tuple[bytes, ...] = ()
     truth: TruthReader = field(init=False)
     server_truth: TruthReader = field(init=False)
+    _ready_before: int = 0
 
     def __post_init__(self) -> None:
         self.truth = TruthReader(self.folder / "truth.log")
@@ -47,6 +48,7 @@ class Store:
 
     def server(self, kill_after: int | None = None) -> AbstractAsyncContextManager[Life]:
         """The server's next life."""
+        self._ready_before = self.server_truth.count("ready")
         arguments = (self.folder / "server.toml", self.server_truth.path, kill_after)
         return life(live_as_server, *arguments, log=self.folder / "server.log")
 
@@ -63,14 +65,8 @@ class Store:
         path.write_text(head + found + "\n".join([*lines, *tail.splitlines()[4:]]) + "\n")
 
     async def ready(self, server: Life) -> None:
-        """Until this life of the server answers."""
-        self.server_truth.read()
-        before = sum(word == "ready" for word, _, _ in self.server_truth.notes)
-
-        def answers() -> bool:
-            return sum(word == "ready" for word, _, _ in self.server_truth.read().notes) > before
-
-        await until(answers, STARTED_S, lives=(server,))
+        """Until this life of the server, the newest, answers."""
+        await until(lambda: self.server_truth.count("ready") > self._ready_before, STARTED_S, lives=(server,))
 
     async def import_members(self) -> None:
         """Give the server its members and take their handles, as the agent would."""

@@ -96,6 +96,7 @@ def test_a_row_that_throws_or_hangs_has_failed_and_the_next_one_runs() -> None:
     assert thrown.broken[0].startswith("ValueError: no such luck (test_matrix.py:")
     assert (hung.status, hung.broken) == ("failed", ["not done within 0 s"])
     assert (left.status, left.figures) == ("held", {"files": 1})
+    assert [line.status for line in lines_of(Row((1,), "x", leaves, throws))] == ["held", "failed"], "no proof either"
 
 
 def row_that(lost: Sequence[str]) -> Row:

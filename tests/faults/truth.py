@@ -33,6 +33,7 @@ class TruthReader:
         promised: by generation and seq: the payload's sum, and when it was promised.
         acked: the server's words as they came: upto, and when.
         notes: other lines: word, values, when.
+        born: how many lives have begun.
         first_s: of each life that promised anything: from its birth to its first promise.
     """
 
@@ -41,6 +42,7 @@ class TruthReader:
     acked: list[tuple[int, int]] = field(default_factory=list)
     notes: list[tuple[str, list[str], int]] = field(default_factory=list)
     first_s: list[float] = field(default_factory=list)
+    born: int = 0
     _at: int = 0
     _born_ns: int | None = None
 
@@ -62,10 +64,15 @@ class TruthReader:
                 self.promised[values[0], int(values[1])] = int(values[2]), int(now_ns)
             elif word == "a":
                 self.acked.append((int(values[0]), int(now_ns)))
+            elif word == "born":
+                self.born, self._born_ns = self.born + 1, int(now_ns)
             else:
-                self._born_ns = int(now_ns) if word == "born" else self._born_ns
                 self.notes.append((word, values, int(now_ns)))
         return self
+
+    def count(self, word: str) -> int:
+        """How often something was noted."""
+        return sum(each == word for each, _, _ in self.read().notes)
 
     @property
     def upto(self) -> int:

@@ -4,6 +4,8 @@ import asyncio
 import random
 import time
 
+from tests.faults import raw
+from tests.faults.nursery import until
 from tests.faults.report import Outcome, percentile
 from tests.faults.row import Profile, Row
 from tests.faults.store import Store, store
@@ -13,17 +15,13 @@ MAX_COMMITS = 6
 
 
 async def kill_the_edge(profile: Profile) -> list[Outcome]:
-    """Outbox and uplink in one process that is killed 0 to 300 ms after its start, on one and the same file."""
+    """Outbox and uplink in one process, killed 0 to 300 ms after its start or after its first commit, on one and the same file."""
     seeds = profile.seeds(50, 1000)
     outcome = Outcome(profile.seed, injected=len(seeds))
     async with store(profile.folder / "store") as shop, shop.server() as server:
         await shop.ready(server)
         for seed in seeds:
-            rng = random.Random(f"kill edge {seed}")
-            async with shop.edge(seed=seed, per_s=rng.choice((50, 400, 2000))) as edge:
-                await asyncio.sleep(rng.uniform(0, MAX_LIFE_S))
-                edge.kill()
-                await edge.gone()
+            await _live_and_die(shop, random.Random(f"kill edge {seed}"), seed)
             server.check()
             _whole_file(shop, outcome)
         async with shop.edge(seed=-1, per_s=0) as edge:
@@ -32,6 +30,29 @@ async def kill_the_edge(profile: Profile) -> list[Outcome]:
         outcome.recovery_s = percentile(waits_s, 95)
         outcome.extra |= {"lives_that_wrote": len(waits_s), "to_first_commit_max_s": max(waits_s)}
         return [shop.account(outcome)]
+
+
+async def _live_and_die(shop: Store, rng: random.Random, seed: int) -> None:
+    lives, writes = shop.truth.read().born, len(shop.truth.first_s)
+    from_commit = rng.random() < 0.5
+    async with shop.edge(seed=seed, per_s=rng.choice((50, 400, 2000))) as edge:
+        if from_commit:
+            await until(lambda: len(shop.truth.read().first_s) > writes, lives=(edge,))
+        else:
+            await until(lambda: shop.truth.read().born > lives, lives=(edge,))
+        await asyncio.sleep(rng.uniform(0, MAX_LIFE_S))
+        edge.kill()
+        await edge.gone()
+
+
+async def raw_publisher_killed(profile: Profile) -> list[Outcome]:
+    """The same script."""
+    return [await raw.publisher_killed(profile.folder / "raw", profile.times(50, 1000), profile.seed)]
+
+
+async def raw_subscriber_killed(profile: Profile) -> list[Outcome]:
+    """The same script."""
+    return [await raw.subscriber_killed(profile.folder / "raw", profile.times(25, 500), profile.seed)]
 
 
 def _whole_file(shop: Store, outcome: Outcome) -> None:
@@ -56,7 +77,7 @@ async def kill_the_server(profile: Profile) -> list[Outcome]:
                 await server.gone(60.0)
                 waits_s.append(_first_commit_s(shop, began_s))
                 edge.check()
-        killed = sum(word == "killed" for word, _, _ in shop.server_truth.read().notes)
+        killed = shop.server_truth.count("killed")
         outcome.expect(killed == len(seeds), f"only {killed} of {len(seeds)} died at the hook: {server.last_words}")
         outcome.recovery_s = percentile(waits_s, 95)
         edge.kill()
@@ -72,7 +93,8 @@ def _first_commit_s(shop: Store, began_s: float) -> float:
     return min((at for at in commits if at >= began_s), default=began_s) - began_s
 
 
+RAW = "raw MQTT QoS 1"
 ROWS = (
-    Row((22,), "agent killed in the middle of a write", kill_the_edge, limit_s=1200),
-    Row((36,), "server killed between commit and acknowledgement", kill_the_server, limit_s=1200),
+    Row((22,), "agent killed while it writes", kill_the_edge, raw_publisher_killed, RAW, limit_s=1200),
+    Row((36,), "server killed before its acknowledgement", kill_the_server, raw_subscriber_killed, RAW, limit_s=1200),
 )
