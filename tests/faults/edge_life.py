@@ -3,7 +3,9 @@
 import asyncio
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,25 +63,43 @@ def live_at_the_edge(plan: EdgePlan) -> None:
 
 
 async def _live(plan: EdgePlan) -> None:
+    loop, running = asyncio.get_running_loop(), asyncio.create_task(gateway(plan))
+    loop.add_signal_handler(signal.SIGTERM, running.cancel)
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def gateway(plan: EdgePlan) -> None:
+    """One gateway until it is cancelled; then everything is kept."""
     truth = TruthWriter(plan.truth)
     truth.note("born")
     config, clock = load_config(plan.config), Clock()
     config.data.mkdir(mode=0o700, exist_ok=True)
-    outbox = Outbox(
-        config.data / "outbox.sqlite", config.agent, quota_bytes=config.outbox.quota_mb * MB, clock_ns=clock
-    )
-    async with outbox:
+    path, quota_bytes = config.data / "outbox.sqlite", config.outbox.quota_mb * MB
+    async with Outbox(path, config.agent, quota_bytes=quota_bytes, clock_ns=clock) as outbox:
         events = Events(config, clock, random.Random(f"edge life {plan.seed}"), plan.handles)
-        uplink = Uplink(config, events.announcer, outbox, Health(clock), quiet_handlers(), clock)
+        handlers = quiet_handlers(lambda: truth.note("lost"))
+        uplink = Uplink(config, events.announcer, outbox, Health(clock), handlers, clock)
         tell_of(outbox, truth)
-        if plan.fill:
-            await _fill(outbox, events, plan.fill)
-            truth.note("filled", outbox.last_seq)
-        tasks = [asyncio.create_task(_generate(outbox, events, plan))]
-        if plan.connects:
-            tasks.append(asyncio.create_task(uplink.run()))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: [task.cancel() for task in tasks])
-        await asyncio.gather(*tasks, return_exceptions=False)
+        await _fill(outbox, events, plan.fill)
+        truth.note("filled", outbox.last_seq)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_generate(outbox, events, plan))
+            if plan.connects:
+                tasks.create_task(uplink.run())
+
+
+def live_as_herd(plans: Sequence[EdgePlan]) -> None:
+    """Many gateways in one process, each with an outbox, an uplink and a connection of its own."""
+    asyncio.run(_live_together(plans))
+
+
+async def _live_together(plans: Sequence[EdgePlan]) -> None:
+    # Each connects in a thread of the loop's; the usual six of them would queue what is to come at once.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(len(plans)))
+    async with asyncio.TaskGroup() as tasks:
+        for plan in plans:
+            tasks.create_task(gateway(plan))
 
 
 def tell_of(outbox: Outbox, truth: TruthWriter) -> None:
@@ -162,13 +182,13 @@ class Events:
         )  # fmt: skip
 
 
-def quiet_handlers() -> Handlers:
+def quiet_handlers(link_lost: Callable[[], None] = lambda: None) -> Handlers:
     """An agent with nothing but an outbox."""
     return Handlers(
         command=lambda *_: None,
         members_offered=lambda _: None,
         visits_ended=lambda _: None,
         settled=lambda _: None,
-        link_lost=lambda: None,
+        link_lost=link_lost,
         stats=lambda: STATS,
     )

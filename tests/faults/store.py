@@ -2,8 +2,7 @@
 
 import shutil
 import sqlite3
-import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.faults.mosquitto import Mosquitto, mosquitto, store_config
 from tests.faults.nursery import Life, life, until
 from tests.faults.report import Outcome
 from tests.faults.server_life import live_as_server
-from tests.faults.truth import TruthReader
+from tests.faults.truth import TruthReader, sum_of
 from tests.server.harness import write_store
 from tests.support.brokers import free_port
 
@@ -86,8 +85,14 @@ class Store:
     def stored(self) -> dict[tuple[str, int], int]:
         """The server's events by generation and seq, each with its payload's sum."""
         with reading(self.folder / "server" / "tacet.db") as db:
-            rows = db.execute("SELECT generation, seq, payload FROM event WHERE gateway = ?", (AGENT,)).fetchall()
-        return {(generation, seq): zlib.crc32(payload) for generation, seq, payload in rows}
+            rows = db.execute("SELECT generation, seq, payload FROM event").fetchall()
+        return {(generation, seq): sum_of(payload) for generation, seq, payload in rows}
+
+    def ages_s(self, above: int = 0) -> list[float]:
+        """How old each event beyond that number was when it came to the server."""
+        with reading(self.folder / "server" / "tacet.db") as db:
+            rows = db.execute("SELECT received_ns - at_ns FROM event WHERE seq > ?", (above,)).fetchall()
+        return [age_ns / 1e9 for (age_ns,) in rows]
 
     def decided_twice(self) -> int:
         """Decisions of one rule on one event beyond the first."""
@@ -117,13 +122,18 @@ class Store:
 
     def account(self, outcome: Outcome) -> Outcome:
         """Hold what is stored, dropped and waiting to what was promised."""
-        promised, stored = self.truth.read().promised, self.stored()
+        self.account_stored(outcome, self.truth.read().promised)
         generation, rows, drops = self.in_outbox()
-        outcome.generated = len(promised)
-        outcome.stored_once = sum(key in stored for key in promised)
-        left = [seq for own, seq in promised.keys() - stored.keys() if own == generation]
+        left = [seq for own, seq in self.truth.promised.keys() - self.stored().keys() if own == generation]
         outcome.dropped = sum(seq in drops for seq in left)
         outcome.in_outbox = sum(seq in rows for seq in left)
+        return outcome
+
+    def account_stored(self, outcome: Outcome, promised: Mapping[tuple[str, int], tuple[int, int]]) -> Outcome:
+        """The same where all must be stored by now."""
+        stored = self.stored()
+        outcome.generated = len(promised)
+        outcome.stored_once = sum(key in stored for key in promised)
         outcome.duplicates += self.decided_twice()
         wrong = sum(stored[key] != check for key, (check, _) in promised.items() if key in stored)
         outcome.expect(not wrong, f"{wrong} events stored with another content")
@@ -136,12 +146,19 @@ def reading(path: Path) -> "closing[sqlite3.Connection]":
 
 
 @asynccontextmanager
-async def store(folder: Path, *, defaults: bool = False) -> AsyncIterator[Store]:
-    """A store with its broker running; with `defaults` one that keeps nothing and queues little."""
+async def store(
+    folder: Path, *, defaults: bool = False, prepare: Callable[[Path], None] = lambda _: None
+) -> AsyncIterator[Store]:
+    """A store with its broker running; with `defaults` one that keeps nothing and queues little.
+
+    Args:
+        prepare: changes the store's files before anybody reads them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     broker_port, server_port = free_port(), free_port()
     write_store(folder, broker_port=broker_port, server_port=server_port)
     shutil.rmtree(folder / "identity")  # all of them anew, those of the displays too
+    prepare(folder)
     access = Access(folder / "site.toml", folder / "identity")
     config, user = store_config(folder / "broker", broker_port, access, defaults=defaults)
     async with mosquitto(config, broker_port, user) as broker:

@@ -27,5 +27,6 @@ all rows together within 5 minutes on 2 cores, so a few seconds for yours; the f
 MODULES = (
     "broker",
     "kills",
+    "network",
     "power",
 )  # fmt: skip
