@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from edge.outbox_rows import Row
+from edge.runs import FAR, Range, Word, index_of
 
 IN_FLIGHT = 200  # published, not yet acknowledged by the broker
 MAX_LIVE = 1000  # live events sent or waiting, not acknowledged by the server: beyond it they join the backlog
@@ -29,6 +30,7 @@ class Delivery:
         self._sent_live: set[int] = set()  # those of them that did not come from the backlog
         self._cursor = 0
         self._acked_upto = 0
+        self._held: tuple[Range, ...] = ()  # above that
         self._progress_s = 0.0
         self._patience_s = PATIENCE_S
 
@@ -77,7 +79,11 @@ class Delivery:
         """
         if after != self._cursor or not self.connected:
             return []
-        due = [row for row in rows if row.seq > self._acked_upto and row.seq not in self._sent_at_s]
+        due = [
+            row
+            for row in rows
+            if row.seq > self._acked_upto and row.seq not in self._sent_at_s and index_of(row.seq, self._held) is None
+        ]
         for row in due:
             self._sent_at_s[row.seq] = now_s
         if rows:
@@ -85,24 +91,26 @@ class Delivery:
         self.backlog_due = len(rows) == asked
         return due
 
-    def acknowledged(self, upto: int, missing: Sequence[tuple[int, int]], now_s: float) -> None:
-        """The server's word: it has everything up to `upto`, and lacks `missing` of what is above."""
-        if upto != self._acked_upto:
-            self._progress_s, self._patience_s = now_s, PATIENCE_S
-        fell_back = upto < self._acked_upto
-        self._acked_upto = upto
+    def acknowledged(self, word: Word, now_s: float) -> None:
+        """The server's word: it has everything up to `upto` and what it holds above, and lacks what is missing."""
+        fell_back = word.upto < self._acked_upto
+        moved = word.upto != self._acked_upto
+        self._acked_upto, self._held = word.upto, word.held
         if fell_back:
             self._start_over(now_s)
             return
-        self._forget_each([seq for seq in self._sent_at_s if seq <= upto])
+        stored = [seq for seq in self._sent_at_s if seq <= word.upto or index_of(seq, word.held) is not None]
+        if moved or stored:
+            self._progress_s, self._patience_s = now_s, PATIENCE_S
+        self._forget_each(stored)
         gone = [
             seq
             for seq, sent_s in self._sent_at_s.items()
-            if now_s - sent_s >= RESEND_MISSING_S and any(first <= seq <= last for first, last in missing)
+            if now_s - sent_s >= RESEND_MISSING_S and index_of(seq, word.missing) is not None
         ]
         self._forget_each(gone)
-        if gone:
-            self.resent += len(gone)
+        self.resent += len(gone)
+        if gone or self._has_passed(word.missing):
             self._rewind()
 
     def check_overdue(self, now_s: float) -> bool:
@@ -113,6 +121,17 @@ class Delivery:
         self._patience_s = min(self._patience_s * 2, MAX_PATIENCE_S)
         self._start_over(now_s)
         return True
+
+    def _has_passed(self, missing: Sequence[Range]) -> bool:
+        """Whether something is missing that nobody is about to send: the server held it once, and has lost it."""
+        limit = self._cursor if self.backlog_due else FAR
+        under_way = [0] * len(missing)
+        for seq in self._sent_at_s:
+            index = index_of(seq, missing)
+            if index is not None and seq <= limit:
+                under_way[index] += 1
+        spans = zip(missing, under_way, strict=True)
+        return any(min(last, limit) - first + 1 > sent for (first, last), sent in spans)
 
     def _start_over(self, now_s: float) -> None:
         self._forget_sent()

@@ -149,7 +149,7 @@ class Keeper:
             return KeptPresence(
                 site=config.site.id,
                 agent=config.agent,
-                generation=self._outbox.generation,
+                generation=self._outbox.file_id,
                 seq=seq,
                 started_ns=self.started_ns,
                 taken_ns=taken_ns,
@@ -181,7 +181,7 @@ class Keeper:
             kept,
             site=self._config.site.id,
             agent=self._config.agent,
-            generation=self._outbox.generation,
+            generation=self._outbox.file_id,
             last_seq=self._outbox.last_seq,
             now_ns=self._clock_ns(),
             max_age_s=self._config.snapshot.max_age_s,

@@ -21,6 +21,7 @@ from broker_config.messages import EdgeAck
 from edge.outbox_rows import DropRange, EventClass, Row, as_ranges, join_ranges
 from edge.outbox_salvage import LostRange
 from edge.outbox_store import OutboxStore
+from edge.runs import Place, Word
 from readers.model import ClockNs
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ STUCK_S = 60.0  # a busy SD card may take half a minute over one commit, and a n
 
 @dataclass(frozen=True, slots=True)
 class EventId:
-    """Which event of which file: `gateway.generation.seq` as text."""
+    """Which event of which run: `gateway.generation.seq` as text; this seq counts from the run's start."""
 
     gateway: str
     generation: str
@@ -96,7 +97,8 @@ class Outbox:
         except (sqlite3.OperationalError, OSError) as error:
             self._thread.shutdown()
             raise ConfigError(f"{self._path}: {error}; is another agent running on the same data folder?") from error
-        self.generation = self._store.generation
+        self.file_id = self._store.generation
+        self.starts, self._runs = await self._call(self._store.begin_run)
         self._next_seq = max(self._store.last_seq, self._store.acked_upto) + 1
         return self
 
@@ -107,6 +109,16 @@ class Outbox:
         await self.flush()
         await self._call(self._store.close)
         self._thread.shutdown()
+
+    @property
+    def generation(self) -> str:
+        """What happens from now on is numbered in it."""
+        return self._runs.current.generation
+
+    @property
+    def generations(self) -> tuple[str, ...]:
+        """Those of which there may still be events, the newest last."""
+        return self._runs.generations
 
     @property
     def last_seq(self) -> int:
@@ -132,8 +144,9 @@ class Outbox:
         """Give events their seqs and hand them, with the state they change, to one transaction; returns before its commit."""
         seqs = list(range(self._next_seq, self._next_seq + len(events)))
         self._next_seq += len(events)
+        run = self._runs.current
         for seq, event in zip(seqs, events, strict=True):
-            payload = event.payload(EventId(self._gateway, self.generation, seq))
+            payload = event.payload(EventId(self._gateway, run.generation, seq - run.base))
             self._rows.append(Row(seq, event.event_class, event.topic, payload))
         self._state.update(state or {})
         if self._started == self._finished:
@@ -178,25 +191,20 @@ class Outbox:
         """What was last committed under `key`."""
         return await self._call(lambda: self._store.state(key))
 
-    async def acknowledge(self, ack: EdgeAck) -> bool:
-        """Take in the server's word; False when it speaks of another file.
+    def places(self, first: int, last: int) -> list[Place]:
+        """The ids of a range of seqs."""
+        return self._runs.places(first, last)
 
-        `missing` ranges at or below `upto` are not held by the server, so the contiguous part ends before them.
-        """
-        upto = max(
-            0, min([ack.upto, *(first - 1 for first, _ in ack.missing)])
-        )  # below, the file would count as damaged
-        if ack.generation != self.generation:
+    async def acknowledge(self, ack: EdgeAck) -> Word | None:
+        """Take in the server's word; all that it has said so far in this file's seqs, None when it speaks of another file."""
+        word = self._runs.take(ack, self.last_seq)
+        if word is None:
+            upto = min([ack.upto, *(first - 1 for first, _ in ack.missing)])
             await self._note(lambda: self._store.acknowledge_salvaged(ack.generation, upto))
-            return False
-        if upto > self.last_seq:
-            # This file is older than the one the server knows (a disk restored): its seqs up to there are taken.
-            log.error("the server holds event %s, this outbox ends at %s: going on above it", upto, self.last_seq)
-            self._next_seq = upto + 1
-        if upto != self._store.acked_upto:
-            now_ns = self._clock_ns()
+        elif word.upto != self._store.acked_upto:
+            upto, now_ns = word.upto, self._clock_ns()
             await self._note(lambda: self._store.acknowledge(upto, now_ns))
-        return True
+        return word
 
     async def run(self) -> None:
         """Purge old rows now and then; ends only when the disk fails.

@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS event_c
     (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, crc INTEGER);
 CREATE TABLE IF NOT EXISTS dropped (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, class TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS dropped_last ON dropped (last);
+CREATE TABLE IF NOT EXISTS run (base INTEGER PRIMARY KEY, generation TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS ack_mark (at_ns INTEGER PRIMARY KEY, upto INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS salvaged
     (number INTEGER PRIMARY KEY, topic TEXT, payload BLOB, crc INTEGER, generation TEXT, seq INTEGER);
@@ -134,6 +135,7 @@ def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connec
             ("last_seq", "0"),
             ("acked_upto", "0"),
             ("dropped_events", "0"),
+            ("starts", "0"),
         ):
             db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
         _check_meta(db)
@@ -155,7 +157,7 @@ def _check_meta(db: sqlite3.Connection) -> None:
         sqlite3.DatabaseError: it is damaged.
     """
     meta = {key: str(value) for key, value in db.execute("SELECT key, value FROM meta")}
-    numbers = [meta.get(key, "") for key in ("last_seq", "acked_upto", "dropped_events")]
+    numbers = [meta.get(key, "") for key in ("last_seq", "acked_upto", "dropped_events", "starts")]
     newest = [db.execute(f"SELECT max(seq) FROM {table}").fetchone()[0] or 0 for table in EVENT_TABLES]  # noqa: S608 - ours
     is_sound = GENERATION.fullmatch(meta.get("generation", "")) and all(n.isdecimal() for n in numbers)
     if not is_sound or int(numbers[0]) < max(newest):

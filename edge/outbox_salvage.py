@@ -153,15 +153,24 @@ def _lost(found: Iterable[SalvagedEvent], last: dict[str, int]) -> Iterable[Lost
 
 
 def _read_tables(path: Path) -> tuple[dict[str, int], tuple[tuple[str, bytes], ...]]:
-    """The last number of the file's own generation, and its states, as far as they are readable."""
+    """The last number of each of the file's runs, and its states, as far as they are readable."""
     meta: dict[str, str] = {}
+    runs: list[tuple[int, str]] = []
     state: list[tuple[str, bytes]] = []
     with suppress(sqlite3.Error), closing(sqlite3.connect(path, isolation_level=None)) as db:
         meta.update((str(key), str(value)) for key, value in db.execute("SELECT key, value FROM meta"))
         for key, value, kept_sum in db.execute("SELECT key, value, crc FROM state"):
             if isinstance(key, str) and isinstance(value, bytes) and state_sum(key, value) == kept_sum:
                 state.append((key, value))
-    generation, last = meta.get("generation", ""), meta.get("last_seq", "")
-    if not GENERATION.fullmatch(generation) or not SEQ.fullmatch(last):
-        return {}, tuple(state)
-    return {generation: int(last)}, tuple(state)
+        runs += db.execute("SELECT base, generation FROM run ORDER BY base")
+    return _last_numbers(meta, runs), tuple(state)
+
+
+def _last_numbers(meta: dict[str, str], runs: list[tuple[int, str]]) -> dict[str, int]:
+    """By generation; none where the file's account of itself cannot be right."""
+    runs, last = runs or [(0, meta.get("generation", ""))], meta.get("last_seq", "")
+    is_sound = all(isinstance(base, int) and GENERATION.fullmatch(str(each)) for base, each in runs)
+    if not is_sound or not SEQ.fullmatch(last):
+        return {}
+    ends = [*(base for base, _ in runs[1:]), int(last)]
+    return {each: end - base for (base, each), end in zip(runs, ends, strict=True) if end > base}

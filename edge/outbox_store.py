@@ -6,6 +6,7 @@ Nothing here is asynchronous; `edge.outbox` calls it from its one thread.
 """
 
 import logging
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 from edge.outbox_file import PAGE_BYTES, SET_STATE, open_outbox
 from edge.outbox_rows import DropRange, EventClass, Row, as_ranges
 from edge.outbox_salvage import LostRange, quarantined, row_sum, state_sum
+from edge.runs import Run, Runs
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,24 @@ class OutboxStore:
         self.last_seq = int(self._meta("last_seq"))
         self.acked_upto = int(self._meta("acked_upto"))
         self.dropped_events = int(self._meta("dropped_events"))
+        self._unsaved_runs: list[Run] = []
+
+    def begin_run(self) -> tuple[int, Runs]:
+        """Let what comes from now on bear a generation of its own; how many starts there have been, and all runs.
+
+        Also where the last run has no event: another copy of this file may be about to use it.  A run reaches the disk with
+        its first event, so that a full disk hinders no start.
+        """
+        runs = [Run(*row) for row in self._db.execute("SELECT base, generation FROM run ORDER BY base")]
+        starts, base = int(self._meta("starts")) + 1, max(self.last_seq, self.acked_upto)
+        if not runs:
+            runs = self._unsaved_runs = [Run(0, self.generation)]
+        if starts > 1 or base > 0:
+            self._unsaved_runs = [*self._unsaved_runs, Run(base, secrets.token_hex(8))]
+            runs = [*(run for run in runs if run.base < base), self._unsaved_runs[-1]]
+        with suppress(sqlite3.OperationalError):
+            self._set("starts", starts)
+        return starts, Runs(runs, self.acked_upto)
 
     def commit(self, rows: Sequence[Row], state: Mapping[str, bytes], drops: Iterable[DropRange] = ()) -> list[Row]:
         """Store rows, state and drops in one transaction; the rows that found room come back, the others are declared.
@@ -63,12 +83,14 @@ class OutboxStore:
                 stored = {row.seq for row in kept}
                 self._declare([*drops, *as_ranges(row for row in rows if row.seq not in stored)])
                 self._db.executemany(SET_STATE, [(k, v, state_sum(k, v)) for k, v in state.items()])
+                runs = [(run.base, run.generation) for run in self._unsaved_runs]
+                self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", runs)
                 self._set("last_seq", last_seq)
                 self._set("acked_upto", self.acked_upto)
         except sqlite3.Error:
             self.dropped_events = before
             raise
-        self.last_seq = last_seq
+        self.last_seq, self._unsaved_runs = last_seq, []
         return kept
 
     def rows_after(self, seq: int, limit: int) -> list[Row]:
@@ -148,6 +170,8 @@ class OutboxStore:
                 self._db.execute(_DELETE_UPTO[event_class], (min(upto, self.acked_upto),))
             self._db.execute("DELETE FROM dropped WHERE last <= ?", (min(upto, self.acked_upto),))
             self._db.execute("DELETE FROM ack_mark WHERE upto < ?", (upto,))
+            gone = "SELECT max(base) FROM run WHERE base <= ?"
+            self._db.execute(f"DELETE FROM run WHERE base < ({gone})", (min(upto, self.acked_upto),))  # noqa: S608 - ours
 
     def close(self) -> None:
         """Write the last acknowledgement, where there is room for it, and close the file."""

@@ -5,7 +5,6 @@ Nothing durable waits in the MQTT library: a lost connection loses nothing, sinc
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -47,6 +46,7 @@ STATS_EVERY_S = 5.0
 CHECK_EVERY_S = 0.5
 GOODBYE_S = 1.0
 STUCK_S = 90.0  # longer than each packet of a connection may take, and the outbox on a busy disk
+MAX_GENERATIONS = 100  # told at birth, the newest
 BACKLOG_ROWS, BACKLOG_EVERY_S = 50, 0.025  # 2 000 events/s at most, so that live ones pass
 
 
@@ -79,6 +79,7 @@ class Uplink:
         self._states: dict[str, bytes] = {}  # retained messages by topic, the newest of each
         self._unsent: dict[str, None] = {}  # their topics, in the order of change
         self._session = self._trouble = ""
+        self._connections = 0
         self._wake_live, self._wake_backlog, self._wake_states = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._declared: list[DropRange] = []
         outbox.on_commit = self._committed
@@ -109,7 +110,8 @@ class Uplink:
     async def _stay(self, backoff: Backoff) -> None:
         """One connection, from its first packet to its loss."""
         address = f"{self._config.broker.host}:{self._config.broker.port}"
-        self._session = secrets.token_hex(8)
+        self._connections += 1
+        self._session = f"{self._outbox.starts:08x}{self._connections:08x}"
         try:
             async with self._connect() as client:
                 log.info("broker %s: connected", address)
@@ -176,8 +178,15 @@ class Uplink:
         self.show(self._state(self._health.state), self._config.agent, agent=self._config.agent)
 
     def _state(self, state: str) -> EdgeState:
-        since, devices = to_datetime(self._clock_ns()), self._health.devices
-        return EdgeState(state=state, session=self._session, since=since, devices=devices, started=self.started_at)
+        return EdgeState(
+            state=state,
+            session=self._session,
+            since=to_datetime(self._clock_ns()),
+            devices=self._health.devices,
+            started=self.started_at,
+            generation=self._outbox.generation,
+            generations=self._outbox.generations[-MAX_GENERATIONS:],
+        )
 
     async def _say_goodbye(self, client: aiomqtt.Client) -> None:
         """Leave `disconnected` behind; a broker that does not answer must not hold up the stop."""
@@ -200,9 +209,7 @@ class Uplink:
     async def _take(self, data: Data, level: str) -> None:
         match data:
             case EdgeAck():
-                if await self._outbox.acknowledge(data):
-                    self.delivery.acknowledged(self._outbox.acked_upto, data.missing, self._now_s())
-                    self._wake_backlog.set()
+                await self.acknowledge(data)
             case ActuatorCommand():
                 self._handlers.command(level, data)
             case MembersOffered():
@@ -215,6 +222,13 @@ class Uplink:
                 log.debug("%s", data)
             case _:
                 self._health.tally.bad_messages += 1
+
+    async def acknowledge(self, ack: EdgeAck) -> None:
+        """The server's word after a commit, by whichever way it came."""
+        word = await self._outbox.acknowledge(ack)
+        if word is not None:
+            self.delivery.acknowledged(word, self._now_s())
+            self._wake_backlog.set()
 
     def _committed(self, rows: Sequence[Row]) -> None:
         self.delivery.committed(rows, self._now_s())
@@ -291,11 +305,12 @@ class Uplink:
 
     async def _declare(self, client: aiomqtt.Client, drops: list[DropRange]) -> None:
         for drop in drops:
-            data = EdgeDropped(
-                generation=self._outbox.generation, first=drop.first, last=drop.last, event_class=drop.event_class
-            )
-            await self._say_dropped(client, data)
-            self._heartbeat.beat()  # there may be thousands, each with its answer
+            for place in self._outbox.places(drop.first, drop.last):
+                data = EdgeDropped(
+                    generation=place.generation, first=place.first, last=place.last, event_class=drop.event_class
+                )
+                await self._say_dropped(client, data)
+                self._heartbeat.beat()  # there may be thousands, each with its answer
         self._declared = drops
 
     async def _say_dropped(self, client: aiomqtt.Client, dropped: EdgeDropped) -> None:

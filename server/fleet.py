@@ -28,6 +28,7 @@ class AgentView:
     state: str = "unknown"
     since: datetime | None = None
     session: str = ""
+    generations: tuple[str, ...] = ()
     software: str = ""
     devices: tuple[Device, ...] = ()
     stats: EdgeStats | None = None
@@ -107,7 +108,10 @@ class Fleet:
         if said.state == "lost" and before.session and said.session != before.session:
             return False  # the last will of a connection that a newer one has replaced
         devices = said.devices or before.devices
-        self.agents[agent] = replace(before, state=said.state, since=said.since, session=said.session, devices=devices)
+        generations = said.generations or before.generations
+        self.agents[agent] = replace(
+            before, state=said.state, since=said.since, session=said.session, devices=devices, generations=generations
+        )
         if said.state != before.state:
             self._feed.publish(Happening("agent", said.state, said.since, agent))
         return said.state in RUNNING and said.session != before.session

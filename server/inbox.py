@@ -133,13 +133,17 @@ class Inbox:
                     touched.update(await self._set_aside(work, incoming, str(error)))
         self._on.marks.committed(touched)
         self.counters.batches += 1
-        births = set()
+        births: dict[AgentId, EdgeState] = {}
         for heard in heard_all:
             self._on.telemetry.take(heard)
-            if self._fleet.hear(heard.envelope.data, heard.level, heard.envelope.time):
-                births.add(AgentId(heard.level))
-        for agent in births:
-            self._on.marks.owe_all()
+            data = heard.envelope.data
+            if self._fleet.hear(data, heard.level, heard.envelope.time) and isinstance(data, EdgeState):
+                births[AgentId(heard.level)] = data
+        for agent, born in births.items():
+            if born.generations:
+                self._on.marks.owe(agent, born.generations)
+            else:  # an agent of an earlier release
+                self._on.marks.owe_all(agent)
             await self._on.tables.offer(agent)
 
     async def _take(self, work: Work, heard: Heard, touched: set[Key]) -> bool:

@@ -1,7 +1,7 @@
 """How far each outbox generation has come in, and the acknowledgements that say so."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from broker_config.messages import EdgeAck
 from broker_config.site import AgentId
-from server.decoding import EventRef
+from server.decoding import GENERATION, EventRef
 from server.link import Link
 from server.seqset import SeqSet
 from server.tables import GenerationRow
@@ -77,10 +77,22 @@ class Marks:
             self._acks[key] = _ack(key, self._marks[key])
             self._owe(key)
 
-    def owe_all(self) -> None:
-        """The broker or an agent has been away: say again how far everything is."""
+    def owe(self, agent: AgentId, generations: Sequence[str]) -> None:
+        """An agent wants to hear how far these of its generations are: of one that is not known, that nothing is here.
+
+        It sends what it still holds of that again: a database restored from a backup fills up.
+        """
+        for generation in generations:
+            if GENERATION.fullmatch(generation):
+                key = agent, generation
+                self._acks.setdefault(key, EdgeAck(generation=generation, upto=0))
+                self._owe(key)
+
+    def owe_all(self, agent: AgentId | None = None) -> None:
+        """Say again how far everything is, to one agent or to all: they or the broker have been away."""
         for key in self._acks:
-            self._owe(key)
+            if agent in (None, key[0]):
+                self._owe(key)
 
     async def run(self) -> None:
         """Send what is due, at once when idle, at most every `ACK_PAUSE_S` while busy."""
@@ -111,4 +123,6 @@ class Marks:
 
 
 def _ack(key: Key, mark: Mark) -> EdgeAck:
-    return EdgeAck(generation=key[1], upto=mark.seqs.upto, missing=mark.seqs.missing(MAX_MISSING))
+    missing = mark.seqs.missing(MAX_MISSING + 1)
+    highest = mark.seqs.highest if len(missing) <= MAX_MISSING else missing[-1][0] - 1
+    return EdgeAck(generation=key[1], upto=mark.seqs.upto, missing=missing[:MAX_MISSING], highest=highest)

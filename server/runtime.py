@@ -112,7 +112,7 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
         async with state.ledger.transaction():
             pass  # the services' first load
         await state.erasure.reapply()  # before anything is heard, answered or matched
-        state.link.on_connect += [state.send_base, state.marks.owe_all]
+        state.link.on_connect += [state.send_base, state.owe_acks]
         yield state
 
 

@@ -76,6 +76,14 @@ class ServerState:
         for base in self.commands.base_sets(self.decisions.rules):
             self.link.send(base, display=base.display)
 
+    def owe_acks(self) -> None:
+        """Tell every agent how far we are with what it may still hold."""
+        for view in self.fleet.agents.values():
+            if view.generations:
+                self.marks.owe(view.agent, view.generations)
+            else:
+                self.marks.owe_all(view.agent)
+
 
 async def server_state(connection: HTTPConnection) -> ServerState:
     """The state behind a request or a WebSocket."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from edge.delivery import MAX_BACKLOG, MAX_LIVE, MAX_PATIENCE_S, PATIENCE_S, RESEND_MISSING_S, Delivery
 from edge.outbox_rows import Row
+from edge.runs import Word
 
 
 def rows(first: int, last: int) -> list[Row]:
@@ -53,9 +54,10 @@ def test_a_gap_the_server_names_is_sent_again_once_it_cannot_be_under_way() -> N
     backlog(delivery, [], 0)
     delivery.committed(rows(1, 9), 0)
     live(delivery)
-    delivery.acknowledged(2, [(3, 4), (7, 7)], RESEND_MISSING_S / 2)
+    word = Word(2, ((5, 6), (8, 9)), ((3, 4), (7, 7)))
+    delivery.acknowledged(word, RESEND_MISSING_S / 2)
     assert backlog(delivery, rows(1, 9), 0.5) == []
-    delivery.acknowledged(2, [(3, 4), (7, 7)], RESEND_MISSING_S)
+    delivery.acknowledged(word, RESEND_MISSING_S)
     assert backlog(delivery, rows(1, 9), 1) == [3, 4, 7]
     assert delivery.resent == 3
 
@@ -89,14 +91,14 @@ def test_all_acknowledged_is_never_overdue() -> None:
     delivery.link_up(0, 0)
     delivery.committed(rows(1, 3), 0)
     live(delivery)
-    delivery.acknowledged(3, [], 1)
+    delivery.acknowledged(Word(3), 1)
     assert not delivery.check_overdue(1e9)
 
 
 def test_a_server_that_lost_data_gets_it_again() -> None:
     delivery = Delivery()
     delivery.link_up(9, 0)
-    delivery.acknowledged(4, [], 1)
+    delivery.acknowledged(Word(4), 1)
     assert backlog(delivery, rows(1, 9), 1) == [5, 6, 7, 8, 9]
 
 
@@ -119,7 +121,7 @@ def test_a_live_event_does_not_wait_behind_a_backlog_that_the_server_is_slow_to_
         backlog(delivery, stored, turn)
         delivery.committed(rows(9000 + turn, 9000 + turn), turn)
         assert live(delivery) == [9000 + turn]
-        delivery.acknowledged(100 * turn, [], turn)
+        delivery.acknowledged(Word(100 * turn), turn)
 
 
 def test_what_was_too_much_to_be_live_is_sent_though_more_keeps_coming() -> None:
@@ -143,9 +145,12 @@ def test_rows_fetched_before_the_cursor_was_put_back_are_not_skipped_over() -> N
     delivery.link_up(0, 0)
     fetched = rows(1, 50)
     delivery.take_backlog(0, fetched, 50, 0)
-    delivery.acknowledged(0, [(1, 2)], RESEND_MISSING_S)
+    delivery.acknowledged(Word(0, ((3, 50),), ((1, 2),)), RESEND_MISSING_S)
     assert delivery.take_backlog(50, rows(51, 60), 50, 1) == []
     assert backlog(delivery, rows(1, 60), 1) == [1, 2, *range(51, 61)]
+
+
+LISTED = 5
 
 
 @dataclass
@@ -160,12 +165,19 @@ class Server:
         while self.upto + 1 in self.seen:
             self.upto += 1
 
-    def missing(self) -> list[tuple[int, int]]:
-        gaps: list[tuple[int, int]] = []
-        for seq in range(self.upto + 1, max(self.seen, default=0)):
-            if seq not in self.seen:
-                gaps.append((gaps.pop()[0] if gaps and gaps[-1][1] == seq - 1 else seq, seq))
-        return gaps[:100]
+    def word(self) -> Word:
+        """What it holds above `upto`, and what it lacks in between; the lowest gaps only."""
+        held: list[tuple[int, int]] = []
+        for seq in sorted(each for each in self.seen if each > self.upto):
+            held.append((held.pop()[0] if held and held[-1][1] == seq - 1 else seq, seq))
+        lows = [self.upto, *(last for _, last in held)]
+        missing = [(low + 1, first - 1) for low, (first, _) in zip(lows, held, strict=False)]
+        return Word(self.upto, tuple(held[:LISTED]), tuple(missing[:LISTED]))
+
+    def restore(self, seen: set[int]) -> None:
+        """It is given back what it held a while ago."""
+        self.seen, self.upto = seen & self.seen, 0
+        self.take([])
 
 
 @settings(max_examples=60, deadline=None)
@@ -186,11 +198,34 @@ def test_whatever_is_lost_on_the_way_everything_arrives_in_the_end(seed: int, lo
         delivery.check_overdue(now_s)
         sent = live(delivery) + backlog(delivery, stored, now_s, chunk=7)
         server.take([seq for seq in sent if chance.random() >= loss])
+        if chance.random() < 0.02:
+            server.restore(set(chance.sample(sorted(server.seen), len(server.seen) // 2)))
         if chance.random() >= ack_loss:
-            delivery.acknowledged(server.upto, server.missing(), now_s)
+            delivery.acknowledged(server.word(), now_s)
     for _ in range(40):
         now_s += MAX_PATIENCE_S
         delivery.check_overdue(now_s)
         server.take(live(delivery) + backlog(delivery, stored, now_s, chunk=7))
-        delivery.acknowledged(server.upto, server.missing(), now_s)
+        delivery.acknowledged(server.word(), now_s)
     assert server.upto == len(stored)
+
+
+def test_live_events_go_out_at_once_though_a_long_backlog_is_under_way() -> None:
+    delivery, stored = Delivery(), rows(1, 10 * MAX_LIVE)
+    delivery.link_up(0, 0)
+    taken: list[int] = []
+    for turn in range(1, 3 * MAX_LIVE):
+        taken += backlog(delivery, stored, turn)[:1]
+        seq = len(stored) + turn
+        delivery.committed(rows(seq, seq), turn)
+        assert live(delivery) == [seq], "it became backlog itself"
+        delivery.acknowledged(Word(turn, ((len(stored) + 1, seq),), ((turn + 1, len(stored)),)), turn)
+
+
+def test_what_the_server_holds_above_a_gap_is_not_sent_again_with_the_backlog() -> None:
+    delivery = Delivery()
+    delivery.link_up(0, 0)
+    delivery.committed(rows(101, 103), 0)
+    live(delivery)
+    delivery.acknowledged(Word(0, ((101, 103),), ((1, 100),)), 0.1)
+    assert backlog(delivery, rows(1, 103), 0.2) == list(range(1, 101))

@@ -1,6 +1,7 @@
 """The outbox on the loop: seqs at once, commits in groups, acknowledgements of this file only."""
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,9 +91,9 @@ async def test_flush_covers_what_is_handed_over_while_a_commit_runs(tmp_path: Pa
 async def test_all_is_there_after_a_reopen(tmp_path: Path, clock: ManualClock) -> None:
     async with make(tmp_path, clock) as outbox:
         outbox.append([event(), event()])
-        generation = outbox.generation
+        file_id = outbox.file_id
     async with make(tmp_path, clock) as outbox:
-        assert (outbox.generation, outbox.last_seq, outbox.waiting) == (generation, 2, 2)
+        assert (outbox.file_id, outbox.last_seq, outbox.waiting) == (file_id, 2, 2)
         assert outbox.append([event()]) == [3]
 
 
@@ -112,9 +113,9 @@ async def test_no_acknowledgement_makes_a_sound_file_look_damaged(tmp_path: Path
         await outbox.flush()
         assert await outbox.acknowledge(ack(outbox, 4))
         assert await outbox.acknowledge(ack(outbox, -1))
-        generation = outbox.generation
+        file_id = outbox.file_id
     async with make(tmp_path, clock) as outbox:
-        assert (outbox.generation, outbox.acked_upto, outbox.alarm) == (generation, 0, None)
+        assert (outbox.file_id, outbox.acked_upto, outbox.alarm) == (file_id, 0, None)
 
 
 async def test_an_acknowledgement_of_another_file_means_nothing(tmp_path: Path, clock: ManualClock) -> None:
@@ -125,13 +126,72 @@ async def test_an_acknowledgement_of_another_file_means_nothing(tmp_path: Path, 
         assert outbox.acked_upto == 0
 
 
-async def test_a_file_older_than_the_server_does_not_use_its_seqs_again(tmp_path: Path, clock: ManualClock) -> None:
+async def test_an_acknowledgement_of_more_than_there_is_covers_what_there_is(
+    tmp_path: Path, clock: ManualClock
+) -> None:
     async with make(tmp_path, clock) as outbox:
         outbox.append([event()])
+        await outbox.flush()
         await outbox.acknowledge(ack(outbox, 50))
-        assert outbox.append([event()]) == [51]
+        assert outbox.acked_upto == 1
+        assert outbox.append([event()]) == [2]
+        await outbox.flush()
     async with make(tmp_path, clock) as outbox:
-        assert (outbox.last_seq, outbox.acked_upto) == (51, 50)
+        assert (outbox.last_seq, outbox.acked_upto, outbox.waiting) == (2, 1, 1)
+
+
+async def test_two_copies_of_a_disk_never_give_one_id_to_two_events(tmp_path: Path, clock: ManualClock) -> None:
+    copies = [tmp_path / "one", tmp_path / "two"]
+    copies[0].mkdir()
+    async with make(copies[0], clock) as outbox:
+        outbox.append([event(), event()])
+    shutil.copytree(*copies)
+    ids: list[str] = []
+    for folder in copies:
+        async with make(folder, clock) as outbox:
+            outbox.append([event()])
+            await outbox.flush()
+            ids += [row.payload.decode().split()[0] for row in await outbox.rows_after(0, 9)]
+            assert outbox.generations == (outbox.file_id, outbox.generation)
+    assert ids[:2] == ids[3:5], "what they held in common is the same"
+    assert (len(set(ids)), ids[2].endswith(".1"), ids[5].endswith(".1")) == (4, True, True)
+
+
+async def test_what_a_copy_has_said_does_not_acknowledge_our_own(tmp_path: Path, clock: ManualClock) -> None:
+    """The disk was copied while the agent ran; the first goes on in the run that the copy ended."""
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event(), event()])
+        first = outbox.generation
+    async with make(tmp_path, clock) as copy:
+        copy.append([event(), event()])
+        await copy.flush()
+        await copy.acknowledge(EdgeAck(generation=first, upto=900))
+        assert copy.acked_upto == 2
+        await copy.acknowledge(EdgeAck(generation=copy.generation, upto=1))
+        assert copy.acked_upto == 3
+
+
+async def test_a_start_that_saw_nothing_leaves_no_run_behind(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event()])
+    for _ in range(5):
+        async with make(tmp_path, clock) as outbox:
+            assert len(outbox.generations) == 2
+    assert outbox.starts == 6
+
+
+async def test_the_runs_of_events_long_acknowledged_are_forgotten(tmp_path: Path, clock: ManualClock) -> None:
+    for _ in range(3):
+        async with make(tmp_path, clock) as outbox:
+            outbox.append([event()])
+            await outbox.flush()
+            for generation in outbox.generations:
+                await outbox.acknowledge(EdgeAck(generation=generation, upto=1))
+            assert outbox.waiting == 0
+            clock.forward_s(49 * 3600)
+            await outbox._note(lambda: outbox._store.purge(clock()))
+    async with make(tmp_path, clock) as outbox:
+        assert len(outbox.generations) == 2
 
 
 async def test_what_the_disk_refuses_is_declared_and_the_state_kept_for_later(

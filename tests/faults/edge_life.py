@@ -17,6 +17,7 @@ from edge.health import Health
 from edge.outbox import Outbox, PendingEvent
 from edge.outbox_rows import Row
 from edge.presence_model import Transition
+from edge.runs import Word
 from edge.uplink import Uplink
 from edge.uplink_handlers import Handlers
 from edge.visits import VisitChange
@@ -81,6 +82,7 @@ async def gateway(plan: EdgePlan) -> None:
         handlers = quiet_handlers(lambda: truth.note("lost"))
         uplink = Uplink(config, events.announcer, outbox, Health(clock), handlers, clock)
         tell_of(outbox, truth)
+        truth.note("file", outbox.file_id)
         await _fill(outbox, events, plan.fill)
         truth.note("filled", outbox.last_seq)
         async with asyncio.TaskGroup() as tasks:
@@ -107,15 +109,16 @@ def tell_of(outbox: Outbox, truth: TruthWriter) -> None:
     offer, acknowledge = outbox.on_commit, outbox.acknowledge
 
     def committed(rows: Sequence[Row]) -> None:
-        truth.promised(outbox.generation, ((row.seq, row.payload) for row in rows))
+        places = ((outbox.places(row.seq, row.seq)[0], row) for row in rows)
+        truth.promised((place.generation, place.first, row.seq, row.payload) for place, row in places)
         if offer is not None:
             offer(rows)
 
-    async def acknowledged(ack: EdgeAck) -> bool:
-        ours = await acknowledge(ack)
-        if ours:
-            truth.note("a", outbox.acked_upto)
-        return ours
+    async def acknowledged(ack: EdgeAck) -> Word | None:
+        word = await acknowledge(ack)
+        if word is not None:
+            truth.note("a", word.upto)
+        return word
 
     outbox.on_commit = committed
     outbox.acknowledge = acknowledged  # type: ignore[method-assign]

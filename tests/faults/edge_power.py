@@ -40,7 +40,7 @@ class Truth:
         acked: how far the server said that it holds everything.
     """
 
-    generation: str = ""
+    file_id: str = ""
     handed: dict[int, bytes] = field(default_factory=dict)
     promised: list[tuple[int, int]] = field(default_factory=list)
     received: list[tuple[int, Row]] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Truth:
     def at(self, position: int) -> "Truth":
         """As it was at a cut, with all of it now in the past."""
         return Truth(
-            self.generation,
+            self.file_id,
             dict(self.handed),
             [(0, seq) for place, seq in self.promised if place <= position],
             [(0, row) for place, row in self.received if place <= position],
@@ -83,12 +83,13 @@ class Life:
     rng: random.Random
     synchronous: str
     clock: ManualClock = field(default_factory=ManualClock)
+    base: int = 0
 
     async def open(self) -> Outbox:
         """The outbox, with each report of a commit noted in the instant it is made."""
         outbox = Outbox(self.folder / FILE, "gw-1", quota_bytes=QUOTA_BYTES, clock_ns=self.clock)
         await outbox.__aenter__()
-        self.truth.generation = outbox.generation
+        self.truth.file_id, self.base = outbox.file_id, outbox.last_seq
         store, commit = outbox._store, outbox._store.commit
         store._db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         if self.synchronous != "FULL":
@@ -127,7 +128,8 @@ class Life:
             upto += 1
         if self.rng.random() < 0.8:
             self.truth.acked.append((self.tape.position, upto))
-            await outbox.acknowledge(EdgeAck(generation=outbox.generation, upto=upto))
+            for place in outbox.places(1, upto):
+                await outbox.acknowledge(EdgeAck(generation=place.generation, upto=place.last))
 
     async def live(self, steps: int) -> None:
         """Anything that writes, in any order."""
@@ -151,7 +153,7 @@ class Life:
 
         def payload(event_id: EventId) -> bytes:
             data = str(event_id).encode() + self.rng.randbytes(size)
-            self.truth.handed[event_id.seq] = data
+            self.truth.handed[self.base + event_id.seq] = data
             return data
 
         return PendingEvent("t", event_class, payload)
@@ -199,15 +201,15 @@ async def _cut(seed: int, tape: Tape, truth: Truth, synchronous: str) -> Outcome
 async def _look(life: Life, outcome: Outcome) -> None:
     """Hold what the outbox has to what is known; then send all of it, and some more."""
     truth, said = life.truth, max([0, *(upto for _, upto in life.truth.acked)])
-    promised, generation = {seq for _, seq in truth.promised}, truth.generation
+    promised, file_id = {seq for _, seq in truth.promised}, truth.file_id
     began = time.perf_counter()
     outbox = await life.open()
     outcome.recovery_s = time.perf_counter() - began
     rows = {row.seq: row.payload for row in await outbox.rows_after(0, 1_000_000)}
     drops = _seqs(await outbox.drops()) | truth.dropped
     _check(life, outbox, rows, drops, outcome)
-    if promised and outbox.generation != generation:
-        outcome.broken.append("another generation")
+    if promised and outbox.file_id != file_id:
+        outcome.broken.append("another file")
     if outbox.acked_upto > said:
         outcome.broken.append("an acknowledgement that was never given")
     if (await outbox.state("last") or b"0") != str(outbox._store.last_seq).encode():

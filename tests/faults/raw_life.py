@@ -47,7 +47,8 @@ def live_as_publisher(plan: RawPlan) -> None:
 
     def acknowledged(_client: object, _data: object, mid: int, *_: object) -> None:
         if mid in seqs:
-            truth.promised("raw", [(seqs.pop(mid), b"")])
+            number = seqs.pop(mid)
+            truth.promised([("raw", number, number, b"")])
         else:
             early.add(mid)
 
@@ -59,7 +60,7 @@ def live_as_publisher(plan: RawPlan) -> None:
     while plan.count is None or seq < plan.first + plan.count:
         message = client.publish(TOPIC, str(seq), qos=1)
         if plan.promise_at_hand_over or message.mid in early:
-            truth.promised("raw", [(seq, b"")])
+            truth.promised([("raw", seq, seq, b"")])
         else:
             seqs[message.mid] = seq
         seq += 1
@@ -81,7 +82,8 @@ def live_as_subscriber(plan: RawPlan) -> None:
     def stored(_client: object, _data: object, message: mqtt.MQTTMessage) -> None:
         nonlocal came
         came += 1
-        truth.promised("raw", [(int(message.payload), b"")])
+        number = int(message.payload)
+        truth.promised([("raw", number, number, b"")])
         truth.note("stored", int(message.payload))
         if came == plan.kill_after:
             os.kill(os.getpid(), signal.SIGKILL)

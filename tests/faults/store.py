@@ -83,7 +83,7 @@ class Store:
         assert self.handles, "the store has no members"
 
     def stored(self) -> dict[tuple[str, int], int]:
-        """The server's events by generation and seq, each with its payload's sum."""
+        """The server's events by generation and number, each with its payload's sum."""
         with reading(self.folder / "server" / "tacet.db") as db:
             rows = db.execute("SELECT generation, seq, payload FROM event").fetchall()
         return {(generation, seq): sum_of(payload) for generation, seq, payload in rows}
@@ -102,14 +102,14 @@ class Store:
         return int(decisions) - int(distinct)
 
     def in_outbox(self) -> tuple[str, set[int], set[int]]:
-        """The outbox file: its generation, the seqs of its rows, and those it declares as dropped."""
+        """The outbox file: its own id, the seqs of its rows, and those it declares as dropped."""
         with reading(self.folder / "edge" / "outbox.sqlite") as db:
-            (generation,) = db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+            (file_id,) = db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
             rows = {seq for c in "abc" for (seq,) in db.execute(f"SELECT seq FROM event_{c}")}
             drops = {
                 seq for first, last in db.execute("SELECT first, last FROM dropped") for seq in range(first, last + 1)
             }
-        return str(generation), rows, drops
+        return str(file_id), rows, drops
 
     async def settled(self, *lives: Life, within_s: float = 120.0) -> None:
         """Until the server has acknowledged all that the edge has promised."""
@@ -123,8 +123,8 @@ class Store:
     def account(self, outcome: Outcome) -> Outcome:
         """Hold what is stored, dropped and waiting to what was promised."""
         self.account_stored(outcome, self.truth.read().promised)
-        generation, rows, drops = self.in_outbox()
-        left = [seq for own, seq in self.truth.promised.keys() - self.stored().keys() if own == generation]
+        _, rows, drops = self.in_outbox()
+        left = [self.truth.seqs[key] for key in self.truth.promised.keys() - self.stored().keys()]
         outcome.dropped = sum(seq in drops for seq in left)
         outcome.in_outbox = sum(seq in rows for seq in left)
         return outcome

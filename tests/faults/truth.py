@@ -22,10 +22,10 @@ class TruthWriter:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def promised(self, generation: str, rows: Iterable[tuple[int, bytes]]) -> None:
-        """These events are on the disk: their numbers and what they say."""
+    def promised(self, rows: Iterable[tuple[str, int, int, bytes]]) -> None:
+        """These events are on the disk: generation and number of their ids, their place in the file, and what they say."""
         now_ns = time.monotonic_ns()
-        lines = [f"p {generation} {seq} {sum_of(payload)} {now_ns}\n" for seq, payload in rows]
+        lines = [f"p {own} {number} {seq} {sum_of(payload)} {now_ns}\n" for own, number, seq, payload in rows]
         os.write(self._file, "".join(lines).encode())
 
     def note(self, word: str, *values: object) -> None:
@@ -38,7 +38,8 @@ class TruthReader:
     """Outside: what has been written so far.
 
     Args:
-        promised: by generation and seq: the payload's sum, and when it was promised.
+        promised: by generation and number: the payload's sum, and when it was promised.
+        seqs: of each, its place in the file.
         acked: the server's words as they came: upto, and when.
         notes: other lines: word, values, when.
         born: how many lives have begun.
@@ -47,6 +48,7 @@ class TruthReader:
 
     path: Path
     promised: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    seqs: dict[tuple[str, int], int] = field(default_factory=dict)
     acked: list[tuple[int, int]] = field(default_factory=list)
     notes: list[tuple[str, list[str], int]] = field(default_factory=list)
     first_s: list[float] = field(default_factory=list)
@@ -69,7 +71,8 @@ class TruthReader:
                 if self._born_ns is not None:
                     self.first_s.append((int(now_ns) - self._born_ns) / 1e9)
                     self._born_ns = None
-                self.promised[values[0], int(values[1])] = int(values[2]), int(now_ns)
+                self.promised[values[0], int(values[1])] = int(values[3]), int(now_ns)
+                self.seqs[values[0], int(values[1])] = int(values[2])
             elif word == "a":
                 self.acked.append((int(values[0]), int(now_ns)))
             elif word == "born":
@@ -89,5 +92,5 @@ class TruthReader:
 
     @property
     def last_seq(self) -> int:
-        """The newest number promised."""
-        return max([0, *(seq for _, seq in self.promised)])
+        """The newest place promised."""
+        return max([0, *self.seqs.values()])

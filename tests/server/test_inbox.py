@@ -351,3 +351,35 @@ async def test_items_are_where_their_latest_event_says_whatever_order_they_come_
     )
     await edge.deliver(edge.event(gone, zone="till"))
     assert state.items.counts() == {}
+
+
+async def test_a_generation_nobody_knows_is_asked_for_when_its_agent_is_born(edge, state):
+    """The database was restored from a backup that is older than the generation."""
+    born = EdgeState(
+        state="ready", session="s1", since=datetime.fromtimestamp(edge.clock.now_ns / 1e9, UTC), generation="b" * 16,
+        generations=("a" * 16, "b" * 16, "no generation"),
+    )  # fmt: skip
+    await edge.deliver(edge.said(born, agent="gw-1"))
+    assert [(ack.generation[0], ack.upto) for ack in await acks(state)] == [("a", 0), ("b", 0)]
+
+
+async def test_an_agent_hears_only_of_the_generations_that_it_may_still_hold(edge, state):
+    await edge.deliver(arrived(edge, 1))
+    await acks(state)
+    born = EdgeState(
+        state="ready", session="s1", since=datetime.fromtimestamp(edge.clock.now_ns / 1e9, UTC), generation="b" * 16,
+        generations=("b" * 16,),
+    )  # fmt: skip
+    await edge.deliver(edge.said(born, agent="gw-1"))
+    assert [ack.generation[0] for ack in await acks(state)] == ["b"]
+    state.owe_acks()
+    assert [ack.generation[0] for ack in await acks(state)] == ["b"]
+
+
+async def test_what_is_held_above_a_gap_is_told(edge, state):
+    await edge.deliver(arrived(edge, 1), arrived(edge, 3), arrived(edge, 4))
+    assert [(ack.upto, ack.missing, ack.highest) for ack in await acks(state)] == [(1, ((2, 2),), 4)]
+    for seq in range(6, 400, 2):
+        await edge.deliver(arrived(edge, seq))
+    (ack,) = await acks(state)
+    assert (len(ack.missing), ack.missing[-1], ack.highest) == (100, (201, 201), 202), "nothing is claimed beyond"

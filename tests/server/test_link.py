@@ -24,7 +24,7 @@ from broker_config.site import load_site
 from server.clock import to_datetime
 from server.config import load_config
 from server.link import Link
-from server.runtime import running
+from server.runtime import end, running
 from server.state import ServerState
 from tests.server.harness import RIVER, Clock, Edge, token, write_store
 from tests.support.brokers import running_broker
@@ -193,8 +193,7 @@ async def test_a_server_that_dies_is_mourned_and_who_comes_later_hears_of_it(tmp
         async with broker.client("server"):  # the same identity pushes it out, without a good-bye
             lost, _ = await first(display, HostState)
             assert (lost.state, lost.session) == ("lost", born.session)
-            running_link.cancel()
-            await asyncio.wait([running_link])
+            await end(running_link)
         async with broker.client("display-d-shoes") as late:
             await late.subscribe("tacet/1/demo/server/$state", 1)
             heard, message = await first(late, HostState)

@@ -60,10 +60,11 @@ def _whole_file(shop: Store, outcome: Outcome) -> None:
     truth = shop.truth.read()
     if not truth.promised:
         return
-    generation, rows, drops = shop.in_outbox()
-    missing = {seq for own, seq in truth.promised if own == generation and seq > truth.upto} - rows - drops
+    file_id, rows, drops = shop.in_outbox()
+    missing = {seq for seq in truth.seqs.values() if seq > truth.upto} - rows - drops
     outcome.expect(not missing, f"{len(missing)} promised events not in the file")
-    outcome.expect({own for own, _ in truth.promised} == {generation}, "another generation")
+    files = {values[0] for word, values, _ in truth.notes if word == "file"}
+    outcome.expect(files == {file_id}, "another file")
 
 
 async def kill_the_server(profile: Profile) -> list[Outcome]:
