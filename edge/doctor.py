@@ -73,7 +73,7 @@ async def examine(config: EdgeConfig) -> list[Finding]:
     configured = f"agent {config.agent}: " + ", ".join(f"{len(getattr(config, kind))} {kind}" for kind in kinds)
     findings = [Finding(0, f"{configured}, site {config.site.id!r}")]
     findings.append(await examine_broker(config.broker.host, config.broker.port))
-    server, status = await examine_server(config.server)
+    server, status = await examine_server(config.server, config.credential)
     agent = running_agent(config.agent, status)
     findings += [*server, *examine_port_names(config)]
     if agent is None:

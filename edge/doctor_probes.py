@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from broker_config.identity import Credential
 from edge.actuators.printers import open_printer
 from edge.doctor_findings import WRONG, Finding, answers, troubled, warned
 from edge.doctor_silence import examine_silence
@@ -49,12 +50,17 @@ async def examine_broker(host: str, port: int) -> Finding:
     return Finding(0, f"{place}: answers, and refuses strangers")
 
 
-async def examine_server(url: str) -> tuple[list[Finding], dict[str, Any] | None]:
+async def examine_server(url: str, credential: Credential | None = None) -> tuple[list[Finding], dict[str, Any] | None]:
     """Whether the server is up and has its broker; its own view of the store, None when it does not answer."""
     try:
         async with httpx.AsyncClient(base_url=url, timeout=PROBE_S, trust_env=False) as http:
             ready = (await http.get("/readyz")).is_success
-            status: dict[str, Any] = (await http.get("/api/status")).raise_for_status().json()
+            own = None if credential is None else httpx.BasicAuth(credential.user, credential.password)
+            answer = await http.get("/api/status", auth=own)
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                step = "has the agent its own credential? tacet broker add agent …; the server reads the same identity folder"
+                return [Finding(2, f"server {url}: does not know this agent's password", step)], None
+            status: dict[str, Any] = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
         step = "start it: tacet server --config server.toml"
         return [Finding(2, f"server {url}: does not answer ({error or type(error).__name__})", step)], None

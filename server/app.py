@@ -3,13 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
 
 from server import health, metrics, summary
+from server.access import api as staff_api
+from server.access import pages as access_pages
+from server.access import staff_pages
 from server.access.gate import Gate
 from server.access.table import check_table
+from server.answers import ErrorBody, answer_error, answer_http, answer_invalid, answer_unwritable
 from server.checkout import router as checkout
 from server.clock import ClockNs, utc_clock
 from server.config import ServerConfig
@@ -22,7 +27,6 @@ from server.guard import RequestGuard
 from server.members import router as members
 from server.runtime import running
 from server.web import router as pages
-from server.web.missing import answer_missing
 from server.web.static_files import static_files
 
 ROUTERS = (
@@ -35,6 +39,9 @@ ROUTERS = (
     checkout.router,
     displays.router,
     floor.router,
+    access_pages.router,
+    staff_pages.router,
+    staff_api.router,
     pages.router,
 )
 
@@ -49,28 +56,23 @@ def create_app(config: ServerConfig, *, clock_ns: ClockNs | None = None) -> Fast
             app.state.tacet = state
             yield
 
-    app = FastAPI(title="Tacet", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Tacet",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        responses={"4XX": {"model": ErrorBody, "description": "Refused: says why"}},
+    )
     routes = [route for router in ROUTERS for route in router.routes]
     check_table(routes)
     app.add_middleware(Gate, routes=routes)
-    app.add_middleware(RequestGuard)
+    app.add_middleware(RequestGuard, config=config)
     app.add_exception_handler(ServerError, answer_error)
     app.add_exception_handler(OperationalError, answer_unwritable)
-    app.add_exception_handler(404, answer_missing)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_exception_handler(HTTPException, answer_http)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", static_files())
     return app
-
-
-async def answer_error(_request: Request, error: Exception) -> JSONResponse:
-    """A ServerError as its status and one line."""
-    status = error.status_code if isinstance(error, ServerError) else 500
-    headers = {"WWW-Authenticate": "Bearer, Basic"} if status == 401 else None
-    return JSONResponse({"error": str(error)}, status, headers)
-
-
-async def answer_unwritable(_request: Request, error: Exception) -> JSONResponse:
-    """A database that is full, read-only or busy: nothing was changed, and the caller may ask again."""
-    why = error.orig if isinstance(error, OperationalError) else error
-    return JSONResponse({"error": f"the database cannot be used ({why}); free some space on its disk"}, 503)

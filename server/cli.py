@@ -11,8 +11,11 @@ from urllib.parse import quote
 import typer
 
 from broker_config.errors import ConfigError
+from server.staff_cli import setup_link, staff_app
 
 server_app = typer.Typer()
+server_app.add_typer(staff_app, name="staff")
+server_app.command("setup-link")(setup_link)
 members_app = typer.Typer(
     no_args_is_help=True,
     help="""Import members, show and change their consent.  The server must be running.
@@ -47,6 +50,10 @@ def run(context: typer.Context, config: Config = DEFAULT_CONFIG) -> None:
     Examples:
 
         tacet server --config server.toml
+
+        tacet server setup-link --config server.toml
+
+        tacet server staff add ming --role staff --config server.toml
 
         tacet server pair K7QF3M --config server.toml
 

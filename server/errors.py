@@ -2,9 +2,17 @@
 
 
 class ServerError(Exception):
-    """Root; carries the status that `server.app` answers with."""
+    """Root; carries the status that `server.app` answers with.
+
+    Args:
+        code: names the reason for pages, which say it in the reader's language.
+    """
 
     status_code = 500
+
+    def __init__(self, why: str, *, code: str = "") -> None:
+        super().__init__(why)
+        self.code = code
 
 
 class NotFound(ServerError):
@@ -44,6 +52,22 @@ class Unavailable(ServerError):
 
 
 class TooMany(ServerError):
-    """Asked too often; again in a minute."""
+    """Asked too often; again after `retry_after_s`."""
 
     status_code = 429
+
+    def __init__(self, why: str, *, retry_after_s: float = 60.0) -> None:
+        super().__init__(why, code="too_many")
+        self.retry_after_s = retry_after_s
+
+
+class TooSlow(ServerError):
+    """The body did not come in time."""
+
+    status_code = 408
+
+
+class TooLarge(ServerError):
+    """The body is larger than this call takes."""
+
+    status_code = 413

@@ -1,12 +1,13 @@
-"""What every request is held to before any route sees it: a loopback Host, a bounded body; and the headers of every answer."""
+"""What every request is held to before anything else sees it: under which name and how it came; and the headers of every answer."""
+
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.config import is_loopback
+from server.config import ServerConfig, is_loopback
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
 SECURITY_HEADERS = {
     # `connect-src 'self'` covers fetch, server-sent events and, in today's browsers, the WebSocket of the same origin.
     "Content-Security-Policy": (
@@ -15,65 +16,70 @@ SECURITY_HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Not `no-referrer`: with that a browser hides the Origin of our own forms, by which they are known.
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), interest-cohort=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
-
-
-class BodyTooLarge(Exception):
-    """The body is larger than any of our calls needs."""
+OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class RequestGuard:
-    """ASGI middleware.  The Host check is what keeps a foreign page that rebinds its name to 127.0.0.1 out."""
+    """ASGI middleware.  The Host check is what keeps a foreign page out that rebinds its own name to our address.
 
-    def __init__(self, app: ASGIApp) -> None:
+    This machine's own programs may use a loopback name; everybody else the one name of `address`, and TLS where it says so.
+    """
+
+    def __init__(self, app: ASGIApp, config: ServerConfig) -> None:
         self._app = app
+        public = urlsplit(config.origin)
+        self._name, self._needs_tls = (public.hostname or "").lower(), public.scheme == "https"
+        self._own_host = config.host.lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a sound request on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        if not is_loopback(host_of(headers.get("host", ""))):
-            await self._refuse(scope, receive, send, 421, "this server answers to loopback names only")
-        elif int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
-            await self._refuse(scope, receive, send, 413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+        elif (why := self._objection(scope)) is None:
+            await self._app(scope, receive, _with_headers(scope, send))
         elif scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-        else:
-            await self._pass_on(scope, receive, send)
-
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        taken_bytes = 0
-
-        async def receive_bounded() -> Message:
-            nonlocal taken_bytes
-            message = await receive()
-            taken_bytes += len(message.get("body", b""))
-            if taken_bytes > MAX_BODY_BYTES:
-                raise BodyTooLarge
-            return message
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        try:
-            await self._app(scope, receive_bounded, send_with_headers)
-        except BodyTooLarge:
-            await self._refuse(scope, receive, send, 413, f"the body is larger than {MAX_BODY_BYTES} bytes")
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
-        if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": why})
-            return
-        await JSONResponse({"error": why}, status)(scope, receive, send)
+        else:
+            await JSONResponse({"error": why}, 421)(scope, receive, _with_headers(scope, send))
+
+    def _objection(self, scope: Scope) -> str | None:
+        """Why it may not come this way; None where it may."""
+        name = host_of(Headers(scope=scope).get("host", "")).lower()
+        if _is_here(scope) and (is_loopback(name) or name == self._own_host):
+            return None
+        if name != self._name:
+            return f"this server answers to {self._name} only"
+        if self._needs_tls and scope["scheme"] not in ("https", "wss"):
+            return f"ask by https://{self._name}"
+        return None
+
+
+def _is_here(scope: Scope) -> bool:
+    """Whether the other end is this machine.  Behind a proxy `client` is whom the proxy speaks for."""
+    client, server = scope.get("client"), scope.get("server")
+    if client is None:
+        return False
+    return is_loopback(client[0]) or (server is not None and client[0] == server[0])
+
+
+def _with_headers(scope: Scope, send: Send) -> Send:
+    extra = SECURITY_HEADERS | (OVER_TLS if scope["scheme"] in ("https", "wss") else {})
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in extra.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers
 
 
 def host_of(header: str) -> str:

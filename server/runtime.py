@@ -11,8 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats
 from broker_config.site import DisplayId, Site, load_site
-from server.access.service import Access
-from server.access.sessions import Sessions
+from server.access.start import make_access
 from server.audit.service import Audit
 from server.catalog import load_catalog
 from server.checkout.service import CheckoutService
@@ -109,6 +108,7 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
         state = _assemble(config, site, db, telemetry, clock_ns, CardVault(secrets))
         async with db.write() as session:
             await state.commands.start_epoch(session)
+        state.access.first_link = await state.access.staff.prepare()
         async with state.ledger.transaction():
             pass  # the services' first load
         await state.erasure.reapply()  # before anything is heard, answered or matched
@@ -145,7 +145,7 @@ def _assemble(
         secrets=keys,
         identities=identities,
         db=db,
-        access=Access(db, keys, identities, Sessions(db, clock_ns)),
+        access=make_access(config, site, keys, identities, db, clock_ns),
         ledger=ledger,
         audit=audit,
         erasure=erasure,

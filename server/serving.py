@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -12,13 +13,17 @@ from broker_config.errors import ConfigError
 from broker_config.heartbeats import Watchdog
 from broker_config.own_user import warn_of_root
 from broker_config.service_notify import ServiceNotifier
+from server.access.links import enter_link
 from server.app import create_app
 from server.clock import to_datetime
 from server.config import ServerConfig
+from server.slow_clients import patient_protocol
 from server.state import ServerState
+from server.tls import follow_renewals, open_tls
 
 GRACE_S = 3
 MAX_WS_BYTES = 128 * 1024
+MAX_HEAD_BYTES = 16 * 1024
 
 
 class QuietServer(uvicorn.Server):
@@ -55,6 +60,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None], notifier: Serv
         ConfigError: the port is taken, or a file is missing or wrong.
     """
     stopper = _Stopper(notifier)
+    context = None if config.tls is None else open_tls(config.tls)
     listener = take_port(config.host, config.port)
     app = create_app(config)
     notifier.opening(config.database)
@@ -62,13 +68,17 @@ async def serve(config: ServerConfig, say: Callable[[str], None], notifier: Serv
         # The lifespan runs here and not in uvicorn, which would go on serving after a failed background task.
         async with app.router.lifespan_context(app):
             state: ServerState = app.state.tacet
-            server = QuietServer(_settings(app), lambda: notifier.ready(f"serving {config.origin}/"))
+            server = QuietServer(_settings(app, config, context), lambda: notifier.ready(f"serving {config.origin}/"))
             stopper.ends(server, state)
             say(f"Tacet serves {config.origin}/ (Ctrl-C ends it)")
             warn_of_root()
-            watching = asyncio.create_task(Watchdog(state.heartbeats, notifier).run(), name="watchdog")
+            await _invite_owner(state, say)
+            beside = [asyncio.create_task(Watchdog(state.heartbeats, notifier).run(), name="watchdog")]
+            if config.tls is not None and context is not None:
+                beside.append(asyncio.create_task(follow_renewals(context, config.tls), name="certificate"))
             await server.serve(sockets=[listener])
-            watching.cancel()
+            for task in beside:
+                task.cancel()
 
 
 def take_port(host: str, port: int) -> socket.socket:
@@ -91,10 +101,21 @@ def take_port(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _settings(app: object) -> uvicorn.Config:
-    return uvicorn.Config(
+async def _invite_owner(state: ServerState, say: Callable[[str], None]) -> None:
+    """At the very first start, the link by which the owner sets a password; it is nowhere else."""
+    if state.access.first_link is not None:
+        link = enter_link(state.config, state.access.first_link)
+        say(f"To sign in, set the owner's password (works once, for 24 hours): {link}")
+    elif await state.access.staff.lacks_owner():
+        say("Nobody can sign in yet; for a link that sets the owner's password: tacet server setup-link")
+
+
+def _settings(app: object, config: ServerConfig, context: ssl.SSLContext | None) -> uvicorn.Config:
+    settings = uvicorn.Config(
         app,  # type: ignore[arg-type]  # an ASGI application; uvicorn spells the type its own way
         loop="asyncio",
+        http=patient_protocol(),
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws="websockets-sansio",
         ws_max_size=MAX_WS_BYTES,
         ws_per_message_deflate=False,
@@ -103,9 +124,13 @@ def _settings(app: object) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(config.trusted_proxy),
+        forwarded_allow_ips=config.trusted_proxy or None,
         timeout_graceful_shutdown=GRACE_S,
     )
+    settings.load()
+    settings.ssl = context  # uvicorn would make one of its own, which cannot be told of a renewal
+    return settings
 
 
 class _Stopper:

@@ -254,7 +254,8 @@ class StaffRow(Base):
     """An account of somebody who works here.  `password` None: its set-up link has not been used yet."""
 
     __tablename__ = "staff"
-    name: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str]
     password: Mapped[str | None]
     created_ns: Mapped[int]
@@ -265,7 +266,7 @@ class StaffLinkRow(Base):
 
     __tablename__ = "staff_link"
     id: Mapped[bytes] = mapped_column(primary_key=True)
-    staff: Mapped[str] = mapped_column(ForeignKey("staff.name", ondelete="CASCADE"), index=True)
+    staff: Mapped[str] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
     purpose: Mapped[str]
     expires_ns: Mapped[int]
 

@@ -113,6 +113,7 @@ class Demo:
         await self._until("server", client.is_ready)
         if self._stop.is_set():
             return
+        self._picture.addresses["floor"] = await client.sign_in_link("")
         await client.import_members((folder / "members.csv").read_bytes())
         await stack.enter_async_context(background(client.approve_pairings()))
         displays = [word for display in DISPLAYS for word in ("--display", display)]
@@ -148,6 +149,7 @@ class Demo:
             self._picture.summary = await client.summary()
             self._picture.status = await client.status()
             self._picture.decisions = await client.decisions(5)
+            self._picture.addresses["floor"] = await client.sign_in_link(self._picture.addresses["floor"])
             self._screen.refresh()
             try:
                 await asyncio.wait_for(self._stop.wait(), min(REFRESH_S, max(0.0, end_s - time.monotonic())))
@@ -182,7 +184,7 @@ class Demo:
 
     def _addresses(self) -> dict[str, str]:
         url = self._state.server_url
-        pages = {"floor": f"{url}/", "shoe screen": f"{url}/display/d-shoes", "door screen": f"{url}/display/d-door"}
+        pages = {"floor": "", "shoe screen": f"{url}/display/d-shoes", "door screen": f"{url}/display/d-door"}
         return {**pages, "state and logs": str(self._state.folder)}
 
 

@@ -46,7 +46,7 @@ class DemoClient:
 
     async def decisions(self, limit: int) -> list[Json]:
         """The newest decisions, newest first."""
-        answer = await self._http.get("/api/decisions", params={"limit": limit})
+        answer = await self._http.get("/api/decisions", params={"limit": limit}, headers=self._owner())
         answer.raise_for_status()
         decisions: list[Json] = answer.json()
         return decisions
@@ -61,6 +61,19 @@ class DemoClient:
         report: Json = answer.json()
         return report
 
+    async def sign_in_link(self, known: str) -> str:
+        """An address that opens the floor page, signed in; it works once, so a used one is replaced.
+
+        Args:
+            known: the link there is; empty: none yet.
+        """
+        if known and (await self._http.get(known)).is_success:
+            return known
+        answer = await self._http.post("/api/staff/owner/link", json={"purpose": "sign-in"}, headers=self._owner())
+        answer.raise_for_status()
+        link: str = answer.json()["link"]
+        return link
+
     async def approve_pairings(self) -> None:
         """Approve every screen that asks, for as long as the demo runs: here the owner and the shopper are one person."""
         while True:
@@ -71,7 +84,7 @@ class DemoClient:
             await asyncio.sleep(POLL_S)
 
     async def _get(self, path: str) -> Json:
-        answer = await self._http.get(path)
+        answer = await self._http.get(path, headers=self._owner())
         answer.raise_for_status()
         body: Json = answer.json()
         return body

@@ -16,7 +16,7 @@ PLAIN_LINE_S = 10.0
 
 @dataclass(slots=True)
 class Picture:
-    """What is known now; filled by the demo, drawn here."""
+    """What is known now; filled by the demo, drawn here.  An address that is not known yet is empty."""
 
     addresses: dict[str, str]
     steps: dict[str, str] = field(default_factory=dict)
@@ -41,8 +41,7 @@ class Screen:
         if self._live:
             self._live.start()
         elif not self._quiet:
-            for name, address in self._picture.addresses.items():
-                self._line(f"{name}: {address}")
+            self._plain()
         return self
 
     def __exit__(
@@ -59,11 +58,11 @@ class Screen:
             self._plain()
 
     def _plain(self) -> None:
-        """Each step of the start once, then the figures every ten seconds."""
-        for name, step in self._picture.steps.items():
-            if self._said.get(name) != step:
-                self._said[name] = step
-                self._line(f"{name}: {step}")
+        """Each address and each step of the start once, then the figures every ten seconds."""
+        for name, word in [*self._picture.addresses.items(), *self._picture.steps.items()]:
+            if word and self._said.get(name) != word:
+                self._said[name] = word
+                self._line(f"{name}: {word}")
         if self._picture.summary and time.monotonic() >= self._next_line_s:
             self._next_line_s = time.monotonic() + PLAIN_LINE_S
             self._line("  ".join(f"{title} {value}" for title, value in figures(self._picture).items()))
@@ -76,7 +75,9 @@ def draw(picture: Picture) -> Group:
     """The whole screen."""
     top = Table.grid(padding=(0, 2))
     for name, address in picture.addresses.items():
-        top.add_row(Text(name, style="dim"), Text(address, style="bold"))
+        top.add_row(
+            Text(name, style="dim"), Text(address or "as soon as the server is up", style="bold" if address else "dim")
+        )
     if not picture.summary:
         steps = Table.grid(padding=(0, 2))
         for name, step in picture.steps.items():

@@ -5,9 +5,10 @@ import hmac
 from starlette.requests import HTTPConnection
 
 from server.access import cookies
+from server.access.limits import Pace
 from server.access.principal import Principal
 from server.access.sessions import Sessions, form_token
-from server.db import Database
+from server.access.staff import StaffService
 from server.errors import Unauthenticated
 from server.identities import Identities
 from server.secrets import Secrets
@@ -16,9 +17,12 @@ from server.secrets import Secrets
 class Access:
     """Sign-in and what comes of it.  Built once, in `ServerState.access`."""
 
-    def __init__(self, db: Database, secrets: Secrets, identities: Identities, sessions: Sessions) -> None:
-        self.sessions = sessions
-        self._db, self._secrets, self._identities = db, secrets, identities
+    def __init__(
+        self, secrets: Secrets, identities: Identities, sessions: Sessions, staff: StaffService, pace: Pace
+    ) -> None:
+        self.sessions, self.staff, self.pace = sessions, staff, pace
+        self.first_link: str | None = None
+        self._secrets, self._identities = secrets, identities
 
     async def identify(self, connection: HTTPConnection, *, strictly: bool) -> Principal | None:
         """Who asks; None for a stranger.
@@ -53,4 +57,5 @@ class Access:
             return None
         if session.kind == "member":
             return Principal("member", session.principal, "member", session, form_token(secret))
-        return None
+        role = await self.staff.role_of(session.principal)
+        return None if role is None else Principal("staff", session.principal, role, session, form_token(secret))

@@ -3,14 +3,18 @@
 import base64
 import hashlib
 import hmac
+import logging
 import secrets
 
 from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy.exc import OperationalError
 
 from server.access.principal import Session, SessionKind
 from server.clock import NS_PER_S, ClockNs
 from server.db import Database
 from server.tables import SessionRow
+
+log = logging.getLogger(__name__)
 
 SECRET_BYTES = 32
 SEEN_EVERY_NS = 60 * NS_PER_S
@@ -76,9 +80,12 @@ class Sessions:
             await session.execute(query if but is None else query.where(SessionRow.id != but))
 
     async def _note_seen(self, key: bytes, now_ns: int) -> None:
-        async with self._db.write() as session:
-            if (row := await session.get(SessionRow, key)) is not None:
-                row.seen_ns = now_ns
+        try:
+            async with self._db.write() as session:
+                if (row := await session.get(SessionRow, key)) is not None:
+                    row.seen_ns = now_ns
+        except OperationalError as error:  # a full disk is no reason to sign the owner out
+            log.warning("a session's last use could not be noted: %s", error.orig)
 
 
 def hash_secret(secret: str) -> bytes:

@@ -53,7 +53,9 @@ OPEN_PAGE = Rule(None, page=True)
 OPEN_FORM = Rule(None, page=True, form=True)
 OWNER = _rule("owner")
 STORE = _rule("owner", "staff")
-FIGURES = _rule("owner", "staff", "partner")
+ACCOUNT_PAGE = _rule("owner", "staff", "partner", page=True)
+ACCOUNT_FORM = _rule("owner", "staff", "partner", page=True, form=True)
+OWNER_FORM = _rule("owner", page=True, form=True)
 IMPORT = _rule("owner", body_bytes=4 * KIB * KIB, within_s=300.0)
 STORE_PAGE = _rule("owner", "staff", page=True)
 AGENT = _rule("agent", within_s=300.0)
@@ -67,15 +69,33 @@ ROUTES: dict[str, Rule] = {
     "POST /api/displays/{display}/pairing": OPEN,
     "GET /api/displays/{display}/pairing": OPEN,
     "WEBSOCKET /mqtt": OPEN,
+    # Signing in and out
+    "GET /sign-in": OPEN_PAGE,
+    "POST /sign-in": OPEN_FORM,
+    "GET /enter/{secret}": OPEN_PAGE,
+    "POST /enter/{secret}": OPEN_FORM,
+    "POST /sign-out": _rule("owner", "staff", "partner", "member", page=True, form=True),
+    "GET /account": ACCOUNT_PAGE,
+    "POST /account/password": ACCOUNT_FORM,
+    "POST /account/others": ACCOUNT_FORM,
+    # Staff accounts
+    "GET /staff": _rule("owner", page=True),
+    "POST /staff": OWNER_FORM,
+    "POST /staff/{name}/link": OWNER_FORM,
+    "POST /staff/{name}/remove": OWNER_FORM,
+    "GET /api/staff": OWNER,
+    "POST /api/staff": OWNER,
+    "DELETE /api/staff/{name}": OWNER,
+    "POST /api/staff/{name}/link": OWNER,
     # The store's people
-    "GET /": OPEN_PAGE,
-    "GET /decisions/{decision}": OPEN_PAGE,
-    "GET /api/happenings": Rule(None, within_s=None),
-    "GET /api/status": OPEN,
-    "GET /api/summary": OPEN,
-    "GET /api/decisions": OPEN,
-    "GET /api/decisions/{decision}": OPEN,
-    "GET /metrics": OPEN,
+    "GET /": STORE_PAGE,
+    "GET /decisions/{decision}": STORE_PAGE,
+    "GET /api/happenings": _rule("owner", "staff", within_s=None),
+    "GET /api/status": _rule("owner", "staff", "agent"),
+    "GET /api/summary": STORE,
+    "GET /api/decisions": STORE,
+    "GET /api/decisions/{decision}": STORE,
+    "GET /metrics": STORE,
     "GET /api/pairings": OWNER,
     "POST /api/pairings/{code}/approve": OWNER,
     "POST /api/rules/reload": OWNER,

@@ -13,6 +13,12 @@ class Allowance:
     def spend(self, amount: float) -> bool:
         """Whether `amount` was still allowed; it is taken off either way, so a flood does not creep through."""
         now_ns = self._clock_ns()
-        self._left = min(self._burst, self._left + (now_ns - self._at_ns) / 1e9 * self._per_s) - amount
+        left = min(self._burst, self._left + (now_ns - self._at_ns) / 1e9 * self._per_s) - amount
+        self._left = max(-self._burst, left)  # whoever stops is let in again soon, however much it was
         self._at_ns = now_ns
         return self._left >= 0
+
+    @property
+    def left(self) -> float:
+        """What is left of it; below zero: how much too much was spent."""
+        return self._left

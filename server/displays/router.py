@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from broker_config.site import DisplayId
+from server.access.origin import own_origin
 from server.displays.mqtt_packets import PacketError
-from server.displays.origin import check_origin, is_own_origin
 from server.displays.pairing import cookie_name
 from server.displays.schemas import PairingAsked, PairingState, WaitingPairing
 from server.state import Owner, State
@@ -24,10 +24,12 @@ router = APIRouter()
 @router.post("/api/displays/{display}/pairing", response_model_exclude_none=True)
 async def ask_pairing(display: DisplayId, request: Request, response: Response, state: State) -> PairingAsked:
     """A code to show, unless this browser is the display already."""
-    check_origin(request.headers.get("origin"), request.headers.get("host", ""))
     asked = await state.pairing.ask(display, request.cookies.get(cookie_name(display)))
     if asked.secret is not None:
-        response.set_cookie(cookie_name(display), asked.secret, COOKIE_LIFE_S, httponly=True, samesite="strict")
+        is_secure = request.url.scheme == "https"
+        response.set_cookie(
+            cookie_name(display), asked.secret, COOKIE_LIFE_S, httponly=True, samesite="strict", secure=is_secure
+        )
     return PairingAsked(paired=asked.paired, code=asked.code)
 
 
@@ -36,6 +38,7 @@ async def get_pairing(display: DisplayId, request: Request, state: State) -> Pai
     """What the presented cookie is worth, and whether the display is shown somewhere."""
     secret = request.cookies.get(cookie_name(display))
     return PairingState(
+        site=state.site.id,
         paired=await state.pairing.is_paired(display, secret),
         code=state.pairing.code_of(display, secret),
         connected=state.proxy.is_connected(display),
@@ -58,9 +61,7 @@ async def approve_pairing(code: str, state: State) -> None:
 async def mqtt(websocket: WebSocket, state: State) -> None:
     """MQTT 3.1.1 for the browser of a paired display; refused before it is accepted where Origin or cookie are wrong."""
     counters, offered = state.proxy.counters, websocket.scope.get("subprotocols", [])
-    if SUBPROTOCOL not in offered or not is_own_origin(
-        websocket.headers.get("origin"), websocket.headers.get("host", "")
-    ):
+    if SUBPROTOCOL not in offered or websocket.headers.get("origin") != own_origin(websocket):
         counters.refused_origin += 1
         await websocket.close()
     elif not await state.pairing.any_paired(websocket.cookies):

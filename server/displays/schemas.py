@@ -13,8 +13,9 @@ class PairingAsked(BaseModel):
 
 
 class PairingState(BaseModel):
-    """`connected`: some browser holds this display's connection now."""
+    """`connected`: some browser holds this display's connection now; `site`: a level of every topic."""
 
+    site: str
     paired: bool
     code: str | None
     connected: bool

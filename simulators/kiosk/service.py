@@ -23,7 +23,7 @@ class Pairing(msgspec.Struct, frozen=True):
     connected: bool = False
 
 
-class _Status(msgspec.Struct, frozen=True):
+class _Site(msgspec.Struct, frozen=True):
     site: str
 
 
@@ -86,7 +86,7 @@ class Service:
 
     async def site(self) -> str:
         """The site's id, a level of every topic."""
-        return msgspec.json.decode(await self._get("/api/status"), type=_Status).site
+        return msgspec.json.decode(await self._get(f"/api/displays/{self._display}/pairing"), type=_Site).site
 
     async def sync_clock(self) -> None:
         """Estimate how far the server's clock is from ours.

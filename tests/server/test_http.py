@@ -11,15 +11,16 @@ from sqlalchemy.exc import OperationalError
 from broker_config.errors import ConfigError
 from broker_config.member_table import unpack_members
 from broker_config.messages import BaseSet, decode
+from server.access.table import ROUTES
 from server.app import create_app
 from server.config import load_config
 from server.db import Database
-from server.guard import MAX_BODY_BYTES
 from server.secrets import load_secrets
 from server.state import ServerState
 from tests.server.harness import RIVER, Clock, Edge, add_agent, token
 
 ORIGIN = "http://127.0.0.1:18080"
+MOST_BYTES = ROUTES["POST /api/members/import"].body_bytes
 WHY_NO_CARD = "card is not hex text; one that is no UHF card is written em4100:… or nfc:…"
 
 
@@ -159,10 +160,10 @@ async def test_a_body_beyond_the_limit_is_refused_declared_or_not(api):
     client, state = api
 
     async def chunks():
-        for _ in range(MAX_BODY_BYTES // 65536 + 2):
+        for _ in range(MOST_BYTES // 65536 + 2):
             yield b"x" * 65536
 
-    declared = await client.post("/api/members/import", headers=owner(state), content=b"x" * (MAX_BODY_BYTES + 1))
+    declared = await client.post("/api/members/import", headers=owner(state), content=b"x" * (MOST_BYTES + 1))
     streamed = await client.post("/api/members/import", headers=owner(state), content=chunks())
     assert [declared.status_code, streamed.status_code] == [413, 413]
 
@@ -177,9 +178,9 @@ async def test_every_answer_carries_the_security_headers(api):
 
 
 async def test_without_its_broker_it_is_alive_and_not_ready(api, clock):
-    client, _ = api
+    client, state = api
     assert (await client.get("/readyz")).status_code == 503
-    assert (await client.get("/api/status")).json()["broker"] == "lost"
+    assert (await client.get("/api/status", headers=owner(state))).json()["broker"] == "lost"
     assert (await client.get("/time")).json() == {"utc_ms": clock.now_ns / 1e6}
 
 
@@ -199,29 +200,29 @@ async def test_decisions_and_figures_are_answered_as_json(api, store, clock):
     await client.post("/api/members/import", headers=owner(state), content=(store / "members.csv").read_bytes())
     edge = Edge(state, clock)
     await edge.visit(RIVER, "door", token(1))
-    (listed,) = (await client.get("/api/decisions?limit=5")).json()
-    one = (await client.get(f"/api/decisions/{listed['decision']}")).json()
+    (listed,) = (await client.get("/api/decisions?limit=5", headers=owner(state))).json()
+    one = (await client.get(f"/api/decisions/{listed['decision']}", headers=owner(state))).json()
     assert one == listed
     assert (one["outcome"], one["gates"][0]["gate"], one["say"]["en"].startswith("Shown")) == ("shown", "purpose", True)
-    summary = (await client.get("/api/summary")).json()
+    summary = (await client.get("/api/summary", headers=owner(state))).json()
     assert (summary["events"], summary["decisions"], summary["events_lost"]) == (1, 1, 0)
-    status = (await client.get("/api/status")).json()
+    status = (await client.get("/api/status", headers=owner(state))).json()
     (door,) = [zone for zone in status["zones"] if zone["zone"] == "door"]
     assert (door["items"], door["visits"], door["people"], door["covered"]) == (0, 1, "<5", None)
-    metrics = (await client.get("/metrics")).text
+    metrics = (await client.get("/metrics", headers=owner(state))).text
     assert 'tacet_zone_visits{zone="door"} 1.0' in metrics
     assert token(1) not in metrics
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x"])
 async def test_a_limit_out_of_range_is_refused(api, query):
-    client, _ = api
-    assert (await client.get(f"/api/decisions?{query}")).status_code == 422
+    client, state = api
+    assert (await client.get(f"/api/decisions?{query}", headers=owner(state))).status_code == 422
 
 
 async def test_a_decision_that_is_not_there_is_not_found(api):
-    client, _ = api
-    assert (await client.get("/api/decisions/none")).status_code == 404
+    client, state = api
+    assert (await client.get("/api/decisions/none", headers=owner(state))).status_code == 404
 
 
 async def test_a_reload_says_what_is_wrong_and_sends_base_content_when_right(api, store):
@@ -284,7 +285,7 @@ def test_a_damaged_key_file_is_named(tmp_path):
 def test_an_address_that_others_can_reach_is_refused(store, host):
     path = store / "server.toml"
     path.write_text(path.read_text().replace('host = "127.0.0.1"', f'host = "{host}"', 1))
-    with pytest.raises(ConfigError, match="sign-in"):
+    with pytest.raises(ConfigError, match="unencrypted"):
         load_config(path)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -58,18 +59,24 @@ async def served(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process
         yield child, f"http://127.0.0.1:{port}", config
 
 
+def owner_of(folder: Path) -> dict[str, str]:
+    return {"Authorization": f"Bearer {(folder / 'server' / 'owner.token').read_text()}"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_cleanly_even_with_a_page_open(tmp_path, number):
     async with (
         served(tmp_path) as (child, url, _),
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(headers=owner_of(tmp_path)) as client,
         client.stream("GET", f"{url}/api/happenings") as page,
     ):
         assert page.status_code == 200
         os.kill(child.pid, number)
         async with asyncio.timeout(WAIT_S):
             out, err = await child.communicate()
-    assert out.decode() == f"Tacet serves {url}/ (Ctrl-C ends it)\n"
+    first, second = out.decode().splitlines()
+    assert first == f"Tacet serves {url}/ (Ctrl-C ends it)"
+    assert re.fullmatch(rf"To sign in, .*: {url}/enter/[\w-]{{43}}", second)
     assert child.returncode == 0
     assert "Traceback" not in err.decode()
 

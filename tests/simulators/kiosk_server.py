@@ -72,8 +72,6 @@ class KioskServer:
         known = f"tacet-display-d-door={self.secret}" in cookie
         if path == "/time":
             return 200, [], {"utc_ms": self.now() * 1000}
-        if path == "/api/status":
-            return 200, [], {"site": "demo", "agents": []}
         if path != "/api/displays/d-door/pairing":
             return 404, [], {"error": "no such display"}
         self.polls += 1
@@ -81,7 +79,12 @@ class KioskServer:
             return (
                 200,
                 [],
-                {"paired": known and self.paired, "code": self.code if known else None, "connected": self.connected},
+                {
+                    "site": "demo",
+                    "paired": known and self.paired,
+                    "code": self.code if known else None,
+                    "connected": self.connected,
+                },
             )
         if known and self.paired:
             return 200, [], {"paired": True}

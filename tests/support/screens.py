@@ -5,6 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import httpx
+
 from broker_config.messages import ActuatorState, Device, ItemArrived, ShelfPick, ShelfState
 from tests.server.web.conftest import DEMO, Store, running_store, until
 from tests.support.chromium import Browser, Page, chromium
@@ -30,6 +32,7 @@ async def main(folder: Path) -> None:
             chromium() as browser,
             fake_agent(store.broker, store.state.site) as agent,
         ):
+            await shoot_sign_in(browser, store, folder)
             await shoot_first_words(browser, store, folder)
             kiosk = await shoot_pairing(browser, store, folder)
             await fill(store, agent)
@@ -37,6 +40,36 @@ async def main(folder: Path) -> None:
             await shoot_kiosk(kiosk, agent, folder)
             await shoot_decisions(browser, store, folder)
             await shoot_trouble(browser, store, agent, folder)
+
+
+async def shoot_sign_in(browser: Browser, store: Store, folder: Path) -> None:
+    """The way in, as a stranger, a newcomer and the owner see it."""
+    for lang in ("en", "zh-Hant"):
+        page = await browser.open(f"{store.url}/sign-in?lang={lang}")
+        await shoot_door(page, folder, f"sign-in-{lang}")
+    async with store.owner_client() as owner:
+        made = (await owner.post("/api/staff", json={"name": "ming", "role": "staff"})).json()
+        page = await browser.open(store.url + httpx.URL(made["link"]).path + "?lang=en")
+        await shoot_door(page, folder, "enter")
+    await store.sign_in(browser)
+    for path in ("staff", "account"):
+        for lang in ("en", "zh-Hant"):
+            page = await browser.open(f"{store.url}/{path}?lang={lang}")
+            if path == "staff":
+                await page.evaluate("document.querySelector('.people form').requestSubmit()")
+                await page.wait_for("document.querySelector('.told')")
+            await shoot_door(page, folder, f"{path}-{lang}")
+
+
+async def shoot_door(page: Page, folder: Path, name: str) -> None:
+    """A page of forms on a desk, on a phone, and in the dark."""
+    await page.screenshot(folder / f"{name}.png")
+    await page.resize(390, 844)
+    await page.screenshot(folder / f"{name}-phone.png")
+    await page.prefer(prefers_color_scheme="dark")
+    await page.screenshot(folder / f"{name}-phone-dark.png")
+    assert page.console_errors == []
+    await page.close()
 
 
 async def shoot_first_words(browser: Browser, store: Store, folder: Path) -> None:
@@ -159,7 +192,7 @@ async def shoot_kiosk(kiosk: Page, agent: FakeAgent, folder: Path) -> None:
 
 
 async def shoot_decisions(browser: Browser, store: Store, folder: Path) -> None:
-    async with store.client() as client:
+    async with store.owner_client() as client:
         records = (await client.get("/api/decisions?limit=100")).json()
     for outcome in ("shown", "not_shown", "acted"):
         found = next((record for record in records if record["outcome"] == outcome), None)

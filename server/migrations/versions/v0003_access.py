@@ -13,11 +13,13 @@ def upgrade() -> None:
     """Make the tables."""
     op.create_table(
         "staff",
+        sa.Column("id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("password", sa.String(), nullable=True),
         sa.Column("created_ns", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
     )
     op.create_table(
         "staff_link",
@@ -25,7 +27,7 @@ def upgrade() -> None:
         sa.Column("staff", sa.String(), nullable=False),
         sa.Column("purpose", sa.String(), nullable=False),
         sa.Column("expires_ns", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["staff"], ["staff.name"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["staff"], ["staff.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_staff_link_staff", "staff_link", ["staff"])

@@ -16,6 +16,7 @@ from server.app import create_app
 from server.config import load_config
 from server.state import ServerState
 from tests.support.brokers import TestBroker, running_broker
+from tests.support.chromium import Browser
 
 DEMO = Path(__file__).parents[3] / "simulators" / "demo_store"
 START_S = 20.0
@@ -61,6 +62,17 @@ class Store:
 
     def client(self, **options: object) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, **options)  # type: ignore[arg-type]
+
+    def owner_client(self) -> httpx.AsyncClient:
+        return self.client(headers=self.owner())
+
+    async def sign_in(self, browser: Browser) -> None:
+        """Make a browser the owner's, by a link as the demo prints it."""
+        async with self.owner_client() as owner:
+            link = (await owner.post("/api/staff/owner/link", json={"purpose": "sign-in"})).json()["link"]
+        page = await browser.open(self.url + httpx.URL(link).path)
+        await page.wait_for("document.querySelector('.story')")
+        await page.close()
 
     def owner(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.state.secrets.owner_token}"}

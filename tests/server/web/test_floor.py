@@ -55,6 +55,7 @@ MARK = "document.querySelector('[data-zone=shoes] .uncovered').textContent"
 async def test_the_floor_through_its_states(store: Store) -> None:
     async with chromium() as browser, fake_agent(store.broker, store.state.site) as agent:
         await prepare(store, agent)
+        await store.sign_in(browser)
         page = await browser.open(store.url + "/?lang=en")
         await page.wait_for(state("empty"))
         assert await page.evaluate("document.querySelector('.state').textContent") == "No one is here yet"

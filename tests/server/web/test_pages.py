@@ -34,7 +34,7 @@ async def test_pages_render_in_both_languages_without_inline_code(store: Store) 
         ("/decisions/unknown", 404, "This decision is not kept", "這項決定沒有保存"),
         ("/nowhere", 404, "nothing at this address", "這個網址沒有內容"),
     )
-    async with store.client() as client:
+    async with store.owner_client() as client:
         for path, status, english, chinese in pages:
             for accept, language, word in (("en-GB,en;q=0.9", "en", english), ("zh-TW,en;q=0.1", "zh-Hant", chinese)):
                 answer = await client.get(path, headers={"Accept-Language": accept, "Accept": "text/html"})
@@ -51,8 +51,8 @@ async def test_pages_render_in_both_languages_without_inline_code(store: Store) 
 
 
 async def test_a_program_that_asks_for_nothing_gets_json(store: Store) -> None:
-    async with store.client() as client:
-        assert (await client.get("/nowhere")).json() == {"detail": "Not Found"}
+    async with store.owner_client() as client:
+        assert (await client.get("/nowhere")).json() == {"error": "Not Found"}
         assert (await client.get("/api/nowhere", headers={"Accept": "text/html"})).headers[
             "content-type"
         ] == "application/json"
@@ -60,7 +60,7 @@ async def test_a_program_that_asks_for_nothing_gets_json(store: Store) -> None:
 
 async def test_every_page_is_light(store: Store) -> None:
     """What goes over the wire, compressed, following every script that a page names or imports."""
-    async with store.client() as client:
+    async with store.owner_client() as client:
         for path in ("/", "/display/d-door"):
             html = await client.get(path)
             total, seen, waiting = len(html.content), set(), re.findall(r'(?:src|href)="(/static/[^"]+)"', html.text)
@@ -148,7 +148,7 @@ async def test_the_decision_page_names_the_stop_in_words_too(store: Store, monke
         return record(say={"en": "<b>bold</b>", "zh-Hant": "保持安靜。"})
 
     monkeypatch.setattr(store.state.decisions, "get", find)
-    async with store.client() as client:
+    async with store.owner_client() as client:
         answer = await client.get("/decisions/x?lang=en")
         assert answer.text.count("stopped here") == 1
         assert 'class="stopped"' in answer.text
@@ -159,7 +159,7 @@ async def test_the_decision_page_names_the_stop_in_words_too(store: Store, monke
 
 async def test_happenings_stream_until_the_client_leaves(store: Store) -> None:
     feed = store.state.feed
-    async with store.client() as client, client.stream("GET", "/api/happenings", timeout=10) as answer:
+    async with store.owner_client() as client, client.stream("GET", "/api/happenings", timeout=10) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.aiter_lines()
         assert (await anext(lines)).startswith(":")
@@ -188,7 +188,7 @@ async def test_followers_of_the_floor_are_bounded(store: Store) -> None:
     listening = [store.state.feed.listen() for _ in range(MAX_LISTENERS)]
     for one in listening:
         await one.__aenter__()
-    async with store.client() as client:
+    async with store.owner_client() as client:
         assert (await client.get("/api/happenings")).status_code == 429
     for one in listening:
         await one.__aexit__(None, None, None)

@@ -105,6 +105,7 @@ async def test_pairing_over_http(store: Store) -> None:
         code = asked.json()["code"]
         assert asked.json() == {"paired": False, "code": code}
         assert (await browser.get("/api/displays/d-door/pairing")).json() == {
+            "site": "demo",
             "paired": False,
             "code": code,
             "connected": False,

@@ -64,6 +64,7 @@ async def test_a_paired_browser_speaks_as_its_display(store: Store) -> None:
         assert store.state.proxy.is_connected("d-door")  # type: ignore[arg-type]
         async with store.client(headers={"Cookie": cookie}) as browser:
             assert (await browser.get("/api/displays/d-door/pairing")).json() == {
+                "site": "demo",
                 "paired": True,
                 "code": None,
                 "connected": True,

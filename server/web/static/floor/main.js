@@ -19,6 +19,7 @@ let soon = 0;
 
 async function get(path) {
   const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(WITHIN_MS) });
+  if (answer.status === 401) location.reload(); // signed out meanwhile: the page itself leads to where one signs in
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return answer.json();
 }
