@@ -63,6 +63,7 @@ def _channel(row: Topic) -> Json:
         "messages": {kind.type_name: {"$ref": f"#/components/messages/{kind.type_name}"} for kind in messages_on(row)},
         "x-retained": row.retained,
         "x-durable": row.durable,
+        "x-signed": row.signed,
         **expiry,
     }
 

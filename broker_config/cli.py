@@ -13,10 +13,11 @@ from broker_config.acl import render_acl_file, rights_of
 from broker_config.config import BrokerSettings, load_broker_settings
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats, Watchdog
-from broker_config.identity import make_credential, user_name, write_credential
+from broker_config.identity import make_credential, write_credential
 from broker_config.provision import load_credentials, make_private_folder
 from broker_config.service_notify import ServiceNotifier
 from broker_config.site import Site, is_level, load_site
+from broker_config.topics import user_name
 
 broker_app = typer.Typer()
 Config = Annotated[

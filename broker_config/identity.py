@@ -14,9 +14,10 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from broker_config.command_mac import KEY_BYTES
 from broker_config.errors import ConfigError, MessageError
 from broker_config.site import Strict, load_toml
-from broker_config.topics import Party
+from broker_config.topics import Party, user_name
 
 _MASK = (1 << 64) - 1
 HANDLE_BYTES = 16
@@ -30,6 +31,7 @@ class Credential(Strict, frozen=True):
         user: the MQTT user name and client id: `server`, `agent-gw-1`, `display-d-door`, `client-watch`.
         party, id: what it is, and its id in the site file.
         match_key, seal_key: agents only: hex of the 16-byte SipHash key and the 32-byte AES-GCM key.
+        command_key: agents and displays: hex of the 32-byte key with which the server's commands to it are signed.
     """
 
     user: str
@@ -38,11 +40,12 @@ class Credential(Strict, frozen=True):
     id: str
     match_key: str | None = None
     seal_key: str | None = None
+    command_key: str | None = None
 
-
-def user_name(party: Party, own_id: str) -> str:
-    """The MQTT user name of a client."""
-    return party if party == "server" else f"{party}-{own_id}"
+    @property
+    def takes_commands(self) -> bool:
+        """Whether the server commands it."""
+        return self.party in ("agent", "display")
 
 
 def make_credential(party: Party, own_id: str) -> Credential:
@@ -55,7 +58,13 @@ def make_credential(party: Party, own_id: str) -> Credential:
         id=own_id,
         match_key=secrets.token_hex(16) if agent else None,
         seal_key=secrets.token_hex(32) if agent else None,
+        command_key=secrets.token_hex(KEY_BYTES) if party in ("agent", "display") else None,
     )
+
+
+def with_command_key(credential: Credential) -> Credential:
+    """The credential of an earlier release, completed."""
+    return msgspec.structs.replace(credential, command_key=secrets.token_hex(KEY_BYTES))
 
 
 def write_credential(folder: Path, credential: Credential) -> Path:

@@ -4,9 +4,16 @@ import os
 from pathlib import Path
 
 from broker_config.errors import ConfigError
-from broker_config.identity import Credential, add_credential, load_credential, make_credential, user_name
+from broker_config.identity import (
+    Credential,
+    add_credential,
+    load_credential,
+    make_credential,
+    with_command_key,
+    write_credential,
+)
 from broker_config.site import Site, is_level
-from broker_config.topics import Party
+from broker_config.topics import Party, user_name
 
 
 def parties_of(site: Site) -> list[tuple[Party, str]]:
@@ -20,6 +27,8 @@ def parties_of(site: Site) -> list[tuple[Party, str]]:
 def ensure_credentials(site: Site, identity_dir: Path) -> list[Path]:
     """Make what is missing, touch nothing that is there or comes meanwhile; returns the files made.
 
+    A file of an earlier release is given its command key; what it has stays.
+
     Raises:
         ConfigError: the folder cannot be written, or others can look into it.
     """
@@ -27,7 +36,12 @@ def ensure_credentials(site: Site, identity_dir: Path) -> list[Path]:
     wanted = {f"{user_name(party, own_id)}.toml": (party, own_id) for party, own_id in parties_of(site)}
     there = {path.name for path in identity_dir.glob("*.toml")}
     made = [add_credential(identity_dir, make_credential(*wanted[name])) for name in wanted if name not in there]
-    return [path for path in made if path is not None]
+    completed = [
+        write_credential(identity_dir, with_command_key(credential))
+        for credential in load_credentials(identity_dir)
+        if credential.takes_commands and credential.command_key is None
+    ]
+    return completed + [path for path in made if path is not None]
 
 
 def make_private_folder(folder: Path) -> None:

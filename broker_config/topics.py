@@ -23,6 +23,7 @@ class Topic:
         subscribers: the parties that may subscribe; an agent or display only to its own.
         expiry_s: a receiver drops an older message; None: no expiry.
         durable: an event of the edge outbox, acknowledged by the server after its commit.
+        signed: an order; it carries a code (`broker_config.command_mac`), and is refused without.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Topic:
     retained: bool = False
     expiry_s: int | None = None
     durable: bool = False
+    signed: bool = False
 
 
 def _event(name: str, pattern: str, expiry_s: int | None) -> Topic:
@@ -45,8 +47,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic("edge_stats", "edge/{agent}/stats", "agent", ("server",), qos=0, expiry_s=60),
     Topic("edge_dropped", "edge/{agent}/dropped", "agent", ("server",)),
     Topic("edge_ack", "edge/{agent}/ack", "server", ("agent",), expiry_s=60),
-    Topic("edge_members", "edge/{agent}/cmd/members", "server", ("agent",), expiry_s=3600),
-    Topic("edge_quarantine", "edge/{agent}/cmd/quarantine", "server", ("agent",), expiry_s=3600),
+    Topic("edge_members", "edge/{agent}/cmd/members", "server", ("agent",), expiry_s=3600, signed=True),
+    Topic("edge_quarantine", "edge/{agent}/cmd/quarantine", "server", ("agent",), expiry_s=3600, signed=True),
     _event("item_arrived", "zone/{zone}/item/arrived", 300),
     _event("item_moved", "zone/{zone}/item/moved", 300),
     _event("item_departed", "zone/{zone}/item/departed", 300),
@@ -62,21 +64,26 @@ TOPICS: tuple[Topic, ...] = (
     _event("shelf_anomaly", "shelf/{shelf}/event/anomaly", 120),
     Topic("display_state", "display/{display}/$state", "display", ("server",), retained=True),
     Topic("display_description", "display/{display}/$description", "display", ("server",), retained=True),
-    Topic("display_base", "display/{display}/base/set", "server", ("display",), retained=True),
-    Topic("moment_set", "display/{display}/moment/set", "server", ("display",), expiry_s=15),
-    Topic("moment_clear", "display/{display}/moment/clear", "server", ("display",), expiry_s=60),
+    Topic("display_base", "display/{display}/base/set", "server", ("display",), retained=True, signed=True),
+    Topic("moment_set", "display/{display}/moment/set", "server", ("display",), expiry_s=15, signed=True),
+    Topic("moment_clear", "display/{display}/moment/clear", "server", ("display",), expiry_s=60, signed=True),
     Topic("display_shown", "display/{display}/shown", "display", ("server",)),
     Topic("actuator_state", "actuator/{actuator}/state", "agent", ("server",), retained=True),
-    Topic("actuator_cmd", "actuator/{actuator}/cmd", "server", ("agent",), expiry_s=5),
+    Topic("actuator_cmd", "actuator/{actuator}/cmd", "server", ("agent",), expiry_s=5, signed=True),
     Topic("actuator_result", "actuator/{actuator}/result", "agent", ("server",), expiry_s=60, durable=True),
     Topic("server_state", "server/$state", "server", ("agent", "display", "client"), retained=True),
-    Topic("txn_settled", "txn/settled", "server", ("agent",), expiry_s=86_400),
+    Topic("txn_settled", "txn/settled", "server", ("agent",), expiry_s=86_400, signed=True),
     Topic("decision_made", "decision/made", "server", ("client",), expiry_s=3600),
-    Topic("visit_ended", "privacy/visit-ended", "server", ("agent", "display"), expiry_s=86_400),
+    Topic("visit_ended", "privacy/visit-ended", "server", ("agent", "display"), expiry_s=86_400, signed=True),
     Topic("privacy_receipt", "privacy/receipt/{agent}", "agent", ("server",)),
     Topic("bad", "bad/{source}", "server", ("client",)),
 )
 BY_NAME = {topic.name: topic for topic in TOPICS}
+
+
+def user_name(party: Party, own_id: str) -> str:
+    """The MQTT user name of a client."""
+    return party if party == "server" else f"{party}-{own_id}"
 
 
 def topic_for(name: str, site: str, **levels: str) -> str:

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 import aiomqtt
 
+from broker_config.command_mac import NotAuthentic, open_command
 from broker_config.errors import MessageError
 from broker_config.identity import Credential
-from broker_config.messages import Data, decode
+from broker_config.messages import Data, Envelope, decode
 from broker_config.topics import parse_topic
 from edge.config_parts import BrokerAddress
 from edge.delivery import IN_FLIGHT
+from edge.health import Health
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,16 +62,39 @@ async def heeded(call: Awaitable[T]) -> T:
     return result
 
 
-def understand(message: aiomqtt.Message) -> tuple[Data, str]:
-    """The data of a message and the variable level of its topic.
+def hear(message: aiomqtt.Message, credential: Credential, health: Health) -> tuple[Envelope[Data], str] | None:
+    """As `understand`; None, and counted, where the message is not one to act on."""
+    try:
+        return understand(message, credential)
+    except NotAuthentic as error:
+        health.refuse_order(message.topic.value, str(error))
+    except MessageError as error:
+        health.tally.bad_messages += 1
+        log.warning("message on %s ignored: %s", message.topic, error)
+    return None
+
+
+def understand(message: aiomqtt.Message, credential: Credential) -> tuple[Envelope[Data], str]:
+    """The envelope of a message and the variable level of its topic.
 
     Raises:
-        MessageError: no message of ours, or one that does not belong on its topic.
+        NotAuthentic: an order that the server has not signed for us.
+        MessageError: no message of ours, or one that does not belong on its topic, or an order that a broker kept.
     """
     if not isinstance(message.payload, bytes):
         raise MessageError("no bytes")
-    envelope = decode(message.payload)
-    row = parse_topic(message.topic.value)
-    if row is None or row[0].name != envelope.data.topic:
+    found = parse_topic(message.topic.value)
+    if found is None:
+        raise MessageError("no topic of ours")
+    row, _, level = found
+    payload = message.payload
+    if row.signed:
+        payload = open_command(
+            message.topic.value, payload, credential.user, bytes.fromhex(credential.command_key or "")
+        )
+    if message.retain and not row.retained:
+        raise MessageError("an order of the past: it was retained, which the server never asks for")
+    envelope = decode(payload)
+    if row.name != envelope.data.topic:
         raise MessageError(f"{envelope.type} does not belong on this topic")
-    return envelope.data, row[2]
+    return envelope, level

@@ -232,6 +232,11 @@ def _credential(path: Path, credential_path: Path, agent: str) -> Credential:
         raise ConfigError(
             f"{credential_path}: lacks match_key or seal_key; make a new one: tacet broker add agent {agent}"
         )
+    if credential.command_key is None:
+        raise ConfigError(
+            f"{credential_path}: lacks command_key, which proves commands; start the broker once, which adds it to its own "
+            f"identity/{credential.user}.toml, and copy that file here"
+        )
     return credential
 
 

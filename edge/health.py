@@ -16,6 +16,11 @@ from readers.port_names import lasting_name
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
+ORDERS = "orders.signed"  # a name that no device can have
+FORGED = (
+    "orders came that the server has not signed for this agent; copy its credential from the broker's identity folder "
+    "anew, and if they go on, somebody else sends them"
+)
 MERE_C = 5.0
 """So much warmer or colder is no news by itself."""
 
@@ -27,6 +32,7 @@ class Tally:
     Args:
         unnamed: readers that have reported a tag on an antenna that nobody configured; `unknown_antenna` counts these reads.
         have_read: readers that have reported a tag at all.
+        forged_orders: messages that only the server may send and that it has not signed for this agent.
     """
 
     dropped_reads: int = 0
@@ -34,6 +40,7 @@ class Tally:
     unnamed: set[str] = field(default_factory=set)
     have_read: set[str] = field(default_factory=set)
     bad_messages: int = 0
+    forged_orders: int = 0
     events: int = 0
     link_losses: int = 0
 
@@ -77,6 +84,22 @@ class Health:
             return
         since = to_datetime(self._clock_ns())
         self._devices[part_id] = Device(id=part_id, kind=kind, state="ready", since=since, alarm=alarm)
+
+    def warn(self, part_id: str, kind: str, alarm: str | None) -> None:
+        """As `note`, while running: told where it is news; None takes the alarm back."""
+        before = self._devices.get(part_id)
+        if (before.alarm if before is not None else None) == alarm:
+            return
+        self._devices.pop(part_id, None)
+        self.note(part_id, kind, alarm)
+        self._tell()
+
+    def refuse_order(self, topic: str, why: str) -> None:
+        """Count an order that is not the server's, and raise the alarm: somebody tries, or a credential is out of date."""
+        self.tally.forged_orders += 1
+        if self.tally.forged_orders == 1:
+            log.warning("order on %s refused: %s; further ones are only counted", topic, why)
+        self.warn(ORDERS, "orders", FORGED)
 
     def ready(self, device_id: str, counters: ReaderHealth | None = None) -> None:
         """The device works; `counters` are its driver's own."""

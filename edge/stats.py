@@ -73,6 +73,7 @@ class Statistics:
             **{name: count for name, count in asdict(self._keeper.counters).items() if count},
             "silent_readers": len(self._coverage.silent),
             "bad_messages": tally.bad_messages,
+            "forged_orders": tally.forged_orders,
             "refused_member_tables": self._members.refused,
             "unknown_antenna": tally.unknown_antenna,
             "link_losses": tally.link_losses,

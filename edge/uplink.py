@@ -12,7 +12,6 @@ from importlib.metadata import version
 
 import aiomqtt
 
-from broker_config.errors import MessageError
 from broker_config.heartbeats import Heartbeats
 from broker_config.messages import (
     ActuatorCommand,
@@ -29,7 +28,7 @@ from broker_config.messages import (
 )
 from broker_config.topics import BY_NAME, filters_for
 from edge.backoff import Backoff
-from edge.broker_link import heeded, make_client, understand
+from edge.broker_link import hear, heeded, make_client
 from edge.clock import to_datetime
 from edge.config import EdgeConfig
 from edge.delivery import IN_FLIGHT, Delivery
@@ -198,13 +197,9 @@ class Uplink:
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            try:
-                data, level = understand(message)
-            except MessageError as error:
-                self._health.tally.bad_messages += 1
-                log.warning("message on %s ignored: %s", message.topic, error)
-                continue
-            await self._take(data, level)
+            heard = hear(message, self._config.credential, self._health)
+            if heard is not None:
+                await self._take(heard[0].data, heard[1])
 
     async def _take(self, data: Data, level: str) -> None:
         match data:

@@ -1,5 +1,6 @@
 """What agents, displays, actuators and shelves last said of themselves.  In memory: the broker retains it and tells it again."""
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from broker_config.messages import (
 from broker_config.site import ActuatorId, AgentId, DisplayId, ShelfId, Site, ZoneId
 from server.feed import Feed, Happening
 
+log = logging.getLogger(__name__)
 RUNNING = ("ready", "alert")
 
 
@@ -36,12 +38,13 @@ class AgentView:
 
 @dataclass(frozen=True, slots=True)
 class DisplayView:
-    """A display as last heard."""
+    """A display as last heard; `refused`: orders that came to it and were not ours."""
 
     display: DisplayId
     state: str = "unknown"
     since: datetime | None = None
     session: str = ""
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ class Fleet:
         before = self.displays[display]
         if said.state == "lost" and before.session and said.session != before.session:
             return
-        self.displays[display] = DisplayView(display, said.state, said.since, said.session)
+        self.displays[display] = DisplayView(display, said.state, said.since, said.session, said.refused)
         if said.state != before.state:
             self._feed.publish(Happening("display", said.state, said.since, display))
+        if said.refused > before.refused:
+            log.warning("display %s refused %d orders that this server had not signed for it", display, said.refused)

@@ -1,14 +1,19 @@
 """Is it alive, is it ready, and what time is it: for supervisors and for kiosks that set their clock by ours."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from server.clock import NS_PER_MS
+from broker_config.command_mac import sign_time
 from server.state import State
 
 router = APIRouter()
+NS_PER_US, US_PER_MS = 1_000, 1_000
+Who = Annotated[str | None, Query(pattern=r"^(agent|display)-[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=48)]
+Nonce = Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$")]
 
 
 class Health(BaseModel):
@@ -18,9 +23,11 @@ class Health(BaseModel):
 
 
 class Time(BaseModel):
-    """UTC milliseconds since 1970."""
+    """UTC since 1970, in milliseconds and microseconds; `mac` proves to the one who asked that it was we who said it."""
 
     utc_ms: float
+    utc_us: int
+    mac: str | None = None
 
 
 @router.get("/healthz")
@@ -47,6 +54,9 @@ async def get_ready(state: State, response: Response) -> Health:
 
 
 @router.get("/time")
-async def get_time(state: State) -> Time:
-    """The server's clock."""
-    return Time(utc_ms=state.clock_ns() / NS_PER_MS)
+async def get_time(state: State, who: Who = None, nonce: Nonce = None) -> Time:
+    """The server's clock.  Whoever gives its user name and a nonce gets the answer signed with its command key."""
+    utc_us = state.clock_ns() // NS_PER_US
+    key = None if who is None or nonce is None else state.command_keys.of(who)
+    mac = None if who is None or nonce is None or key is None else sign_time(who, nonce, utc_us, key)
+    return Time(utc_ms=utc_us / US_PER_MS, utc_us=utc_us, mac=mac)

@@ -6,8 +6,9 @@ import hmac
 from pathlib import Path
 
 from broker_config.errors import ConfigError
-from broker_config.identity import Credential, load_credential, user_name
+from broker_config.identity import Credential, load_credential
 from broker_config.site import AgentId, Site
+from broker_config.topics import user_name
 from server.errors import Refused, Unauthenticated
 
 

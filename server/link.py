@@ -19,6 +19,7 @@ from broker_config.messages import HOST_EVERY_S, Data, Envelope, HostState, enco
 from broker_config.site import Site
 from broker_config.topics import BY_NAME, filters_for, topic_for
 from server.clock import NS_PER_S, ClockNs, to_datetime
+from server.commands.keys import CommandKeys
 from server.config import BrokerAddress
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,11 @@ class Link:
         incoming: where messages go; when it is full the reader waits, and the agents' outboxes hold what is meant for it.
     """
 
-    def __init__(self, broker: BrokerAddress, credential: Credential, site: Site, clock_ns: ClockNs) -> None:
+    def __init__(
+        self, broker: BrokerAddress, credential: Credential, site: Site, keys: CommandKeys, clock_ns: ClockNs
+    ) -> None:
         self._broker, self._credential, self._site, self._clock_ns = broker, credential, site, clock_ns
+        self._keys = keys
         self.incoming: asyncio.Queue[Incoming] = asyncio.Queue(MAX_INCOMING)
         self.connected = False
         self.expired_outgoing = 0
@@ -111,7 +115,8 @@ class Link:
             expires=now + timedelta(seconds=row.expiry_s) if row.expiry_s else None,
             data=data,
         )
-        return topic_for(data.topic, self._site.id, **levels), encode(envelope)
+        topic, payload = topic_for(data.topic, self._site.id, **levels), encode(envelope)
+        return topic, self._keys.sign(row, levels, topic, payload) if row.signed else payload
 
     def _host(self, state: str) -> tuple[str, bytes]:
         """What the server says of itself."""

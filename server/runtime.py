@@ -16,6 +16,7 @@ from server.audit.service import Audit
 from server.catalog import load_catalog
 from server.checkout.service import CheckoutService
 from server.clock import ClockNs
+from server.commands.keys import CommandKeys
 from server.commands.service import CommandService
 from server.config import ServerConfig
 from server.db import Database, open_database
@@ -122,7 +123,8 @@ def _assemble(
     """Wire the services."""
     identities = Identities(Path(config.identity), site)
     feed = Feed()
-    link = Link(config.broker, identities.own(), site, clock_ns)
+    command_keys = CommandKeys(identities.folder, site)
+    link = Link(config.broker, identities.own(), site, command_keys, clock_ns)
     ledger = Ledger(db, link, feed, clock_ns)
     keys = load_secrets(Path(config.data))
     audit = Audit(keys.audit_key, db, clock_ns)
@@ -156,6 +158,7 @@ def _assemble(
         decisions=decisions,
         checkout=CheckoutService(link, site.own_goods, clock_ns),
         commands=commands,
+        command_keys=command_keys,
         visits=visits,
         items=items,
         members=MemberService(ledger, db, vault, tables, visits, audit, buried, site.own_goods, clock_ns),

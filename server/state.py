@@ -14,6 +14,7 @@ from server.audit.service import Audit
 from server.catalog import Catalog
 from server.checkout.service import CheckoutService
 from server.clock import ClockNs
+from server.commands.keys import CommandKeys
 from server.commands.service import CommandService
 from server.config import ServerConfig
 from server.db import Database
@@ -57,6 +58,7 @@ class ServerState:
     decisions: DecisionService
     checkout: CheckoutService
     commands: CommandService
+    command_keys: CommandKeys
     visits: VisitService
     items: ItemService
     members: MemberService

@@ -9,13 +9,18 @@ from broker_config.site import DisplayId, ScreenClass, Text
 
 
 class DisplayState(Data, frozen=True, kw_only=True):
-    """Birth, life and last will of a display; retained.  `state` is `ready`, `disconnected` or `lost`."""
+    """Birth, life and last will of a display; retained.  `state` is `ready`, `disconnected` or `lost`.
+
+    Args:
+        refused: messages that came on its topics and that the server had not signed for it, since it was started.
+    """
 
     type_name = "tacet.display.state.v1"
     topic = "display_state"
     state: str
     session: str
     since: Instant
+    refused: int = 0
 
 
 class BaseItem(msgspec.Struct, frozen=True, kw_only=True):

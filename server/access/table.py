@@ -68,6 +68,7 @@ ROUTES: dict[str, Rule] = {
     "GET /display/{display_id}": OPEN_PAGE,
     "POST /api/displays/{display}/pairing": OPEN,
     "GET /api/displays/{display}/pairing": OPEN,
+    "GET /api/displays/{display}/key": OPEN,
     "WEBSOCKET /mqtt": OPEN,
     # Signing in and out
     "GET /sign-in": OPEN_PAGE,

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from broker_config.errors import ConfigError
-from broker_config.identity import load_credential, user_name
+from broker_config.identity import load_credential
 from broker_config.messages import MAX_PAYLOAD_BYTES
 from broker_config.site import DisplayId
-from broker_config.topics import topic_for
+from broker_config.topics import topic_for, user_name
 from server.clock import ClockNs
 from server.displays.limits import Allowance
 from server.displays.mqtt_packets import DISCONNECT, Connect, PacketError, PacketSplitter, PacketTooLarge, parse_connect

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Request, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from broker_config.site import DisplayId
+from broker_config.topics import user_name
 from server.access.origin import own_origin
 from server.displays.mqtt_packets import PacketError
 from server.displays.pairing import cookie_name
-from server.displays.schemas import PairingAsked, PairingState, WaitingPairing
+from server.displays.schemas import DisplayKey, PairingAsked, PairingState, WaitingPairing
+from server.errors import NotFound, Refused
 from server.state import Owner, State
 
 COOKIE_LIFE_S = 365 * 24 * 3600
@@ -43,6 +45,19 @@ async def get_pairing(display: DisplayId, request: Request, state: State) -> Pai
         code=state.pairing.code_of(display, secret),
         connected=state.proxy.is_connected(display),
     )
+
+
+@router.get("/api/displays/{display}/key")
+async def get_key(display: DisplayId, request: Request, response: Response, state: State) -> DisplayKey:
+    """The key under which this display's orders are signed; for the browser that is the display."""
+    if not await state.pairing.is_paired(display, request.cookies.get(cookie_name(display))):
+        raise Refused("this browser is not paired as that display")
+    user = user_name("display", display)
+    key = state.command_keys.of(user)
+    if key is None:
+        raise NotFound("the display has no credential with a command key yet; start the broker, which makes it")
+    response.headers["Cache-Control"] = "no-store"
+    return DisplayKey(user=user, key=key.hex())
 
 
 @router.get("/api/pairings", dependencies=[Owner])

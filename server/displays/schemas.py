@@ -27,3 +27,10 @@ class WaitingPairing(BaseModel):
     code: str
     display: str
     asked_at: datetime
+
+
+class DisplayKey(BaseModel):
+    """What the display checks orders with: its user name, and the key in hex."""
+
+    user: str
+    key: str

@@ -21,13 +21,14 @@ from simulators.errors import SimulatorError
 from simulators.kiosk import wire
 from simulators.kiosk.memory import Memory
 from simulators.kiosk.service import Service
+from simulators.kiosk.trust import DisplayKey
 from simulators.kiosk.tunnel import Tunnel, tunnel
 
 PAIRING_POLL_S = 1.0
 STAND_BY_POLL_S = 3.0
 RETRY_S = 2.0
 CLOCK_SYNC_S = 60.0
-KEEPALIVE_S = 20
+KEEPALIVE_S = 4  # paho gives a line up that does not answer within as long again: dark within the ten seconds
 GOOD_BYE_S = 2.0
 MAX_RECEIPTS = 100
 
@@ -81,6 +82,7 @@ class Kiosk:
         self._root = ""
         self._last_news: News | None = None
         self._tunnel: Tunnel | None = None
+        self._key: DisplayKey | None = None
         self._receipts: deque[wire.MomentShown] = deque(maxlen=MAX_RECEIPTS)
         self._changed = asyncio.Event()
 
@@ -133,6 +135,7 @@ class Kiosk:
 
     async def _show(self) -> None:
         """Hold the connection and show what comes, until the link is lost."""
+        self._key = await self._service.key()
         await self._service.sync_clock()
         self._root = f"tacet/1/{await self._service.site()}"
         session = secrets.token_hex(8)
@@ -187,12 +190,17 @@ class Kiosk:
     async def _listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
             if isinstance(message.payload, bytes):
-                self._take(message.payload)
+                self._take(message.topic.value, message.payload)
         raise aiomqtt.MqttError("the connection ended")
 
-    def _take(self, payload: bytes) -> None:
+    def _take(self, topic: str, payload: bytes) -> None:
+        signed = None if self._key is None else self._key.opened(topic, payload)
+        if signed is None:
+            self._memory.refused += 1
+            self._say("trouble", "an order that the server did not sign for this display")
+            return
         try:
-            data = wire.decode(payload)
+            data = wire.decode(signed)
         except msgspec.DecodeError as error:
             self._say("trouble", f"a message that cannot be read: {error}")
             return

@@ -10,6 +10,7 @@ import msgspec
 
 from simulators.errors import SimulatorError
 from simulators.kiosk.cookies import Cookies
+from simulators.kiosk.trust import DisplayKey
 
 TIME_PROBES = 3
 ClockS = Callable[[], float]
@@ -28,7 +29,13 @@ class _Site(msgspec.Struct, frozen=True):
 
 
 class _Time(msgspec.Struct, frozen=True):
-    utc_ms: float
+    utc_us: int
+    mac: str | None = None
+
+
+class _Key(msgspec.Struct, frozen=True):
+    user: str
+    key: str
 
 
 class Service:
@@ -88,22 +95,33 @@ class Service:
         """The site's id, a level of every topic."""
         return msgspec.json.decode(await self._get(f"/api/displays/{self._display}/pairing"), type=_Site).site
 
+    async def key(self) -> DisplayKey:
+        """What the display checks orders with."""
+        told = msgspec.json.decode(await self._get(f"/api/displays/{self._display}/key"), type=_Key)
+        return DisplayKey(told.user, bytes.fromhex(told.key))
+
     async def sync_clock(self) -> None:
         """Estimate how far the server's clock is from ours.
 
         The server read its clock between question and answer, so each probe bounds the difference, and the bounds of all
         hold together.  Where they allow for no difference at all there is none to be told, as on one and the same machine.
+
+        Raises:
+            SimulatorError: an answer that the server did not sign.
         """
+        key = await self.key()
         lowest_s, highest_s = float("-inf"), float("inf")
         for _ in range(TIME_PROBES):
-            asked_s = self._clock_s()
-            heard = msgspec.json.decode(await self._get("/time"), type=_Time)
+            question, asked_s = key.question(), self._clock_s()
+            heard = msgspec.json.decode(await self._get("/time", question), type=_Time)
             answered_s = self._clock_s()
-            lowest_s = max(lowest_s, heard.utc_ms / 1000 - answered_s)
-            highest_s = min(highest_s, heard.utc_ms / 1000 - asked_s)
+            if not key.is_told(question, heard.utc_us, heard.mac):
+                raise SimulatorError(f"{self._http.base_url}: somebody else tells the time in the server's place")
+            lowest_s = max(lowest_s, heard.utc_us / 1e6 - answered_s)
+            highest_s = min(highest_s, heard.utc_us / 1e6 - asked_s)
         self._offset_s = 0.0 if lowest_s <= 0 <= highest_s else (lowest_s + highest_s) / 2
 
-    async def _get(self, path: str) -> bytes:
-        response = await self._http.get(path)
+    async def _get(self, path: str, parameters: dict[str, str] | None = None) -> bytes:
+        response = await self._http.get(path, params=parameters)
         response.raise_for_status()
         return response.content

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from broker_config.messages import (
 from broker_config.site import DisplayId
 from broker_config.topics import TOPICS, topic_for
 from tests.support.brokers import running_broker
+from tests.support.signing import signed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 DOOR = DisplayId("d-door")
@@ -44,6 +46,11 @@ def topic_table() -> str:
 def test_the_topic_table_is_the_codes() -> None:
     printed = PAGE.split("test_protocol_page.py -->\n")[1].split("<!-- end of topics -->")[0]
     assert printed == topic_table(), "put topic_table() into docs/protocol.md"
+
+
+def test_the_topics_named_as_signed_are_the_codes() -> None:
+    printed = PAGE.split("<!-- signed:")[1].split("-->\n")[1].split("<!-- end of signed -->")[0]
+    assert re.findall(r"`([^`]+)`", printed) == [row.pattern for row in TOPICS if row.signed]
 
 
 def test_the_envelope_shown_is_one() -> None:
@@ -84,7 +91,9 @@ async def test_the_example_display_shows_says_so_and_is_missed_when_it_dies(tmp_
             [(topic_for(name, "demo", display="+"), 1) for name in ("display_state", "display_shown")]
         )
         base = BaseSet(display=DOOR, version=(1, 1), items=(BaseItem(content="open", text={"en": "Take your time."}),))
-        await server.publish(topic_for("display_base", "demo", display=DOOR), message(base), qos=1, retain=True)
+        base_topic = topic_for("display_base", "demo", display=DOOR)
+        signed_base = signed(base_topic, message(base), broker.identity, broker.site_file)
+        await server.publish(base_topic, signed_base, qos=1, retain=True)
         arguments = [
             tmp_path / "display.py",
             broker.identity / "display-d-door.toml",
@@ -100,7 +109,14 @@ async def test_the_example_display_shows_says_so_and_is_missed_when_it_dies(tmp_
                 assert isinstance(state, DisplayState)
                 assert state.state == "ready"
                 assert await process.stdout.readline() == b"BASE   Take your time.\n"
-                await server.publish(topic_for("moment_set", "demo", display=DOOR), message(moment()), qos=1)
+                orders = topic_for("moment_set", "demo", display=DOOR)
+                unsigned = message(moment())
+                sign = partial(signed, identity=broker.identity, site_file=broker.site_file)
+                await server.publish(orders, unsigned, qos=1)
+                await server.publish(orders, sign(orders, unsigned).replace(b"Welcome.", b"Go away."), qos=1)
+                for _ in range(2):
+                    assert await process.stdout.readline() == b"FORGED " + orders.encode() + b"\n"
+                await server.publish(orders, sign(orders, message(moment())), qos=1)
                 assert await process.stdout.readline() == b"MOMENT Welcome. - you asked\n"
                 phases = []
                 for _ in range(2):

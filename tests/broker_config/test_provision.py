@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from broker_config.access import Access
 from broker_config.errors import ConfigError
@@ -32,6 +33,18 @@ def test_a_second_start_makes_only_what_is_missing(tmp_path: Path) -> None:
     assert load_credentials(tmp_path / "identity") == before
     (tmp_path / "identity" / "display-d-door.toml").unlink()
     assert [path.stem for path in ensure_credentials(SITE, tmp_path / "identity")] == ["display-d-door"]
+
+
+def test_a_credential_of_an_earlier_release_gets_its_command_key_and_keeps_the_rest(tmp_path: Path) -> None:
+    ensure_credentials(SITE, tmp_path / "identity")
+    (agent,) = (each for each in load_credentials(tmp_path / "identity") if each.party == "agent")
+    assert len(agent.command_key or "") == 64
+    write_credential(tmp_path / "identity", replace(agent, command_key=None))
+    assert [path.stem for path in ensure_credentials(SITE, tmp_path / "identity")] == ["agent-gw-1"]
+    (again,) = (each for each in load_credentials(tmp_path / "identity") if each.party == "agent")
+    assert replace(again, command_key=None) == replace(agent, command_key=None)
+    assert again.command_key not in (None, agent.command_key)
+    assert (tmp_path / "identity" / "agent-gw-1.toml").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_credential_that_another_program_made_meanwhile_is_not_replaced(

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from broker_config.errors import ConfigError
 from broker_config.identity import make_credential, write_credential
@@ -157,6 +158,12 @@ def test_the_secret_of_somebody_else_is_refused(edge_folder: Path) -> None:
     path = edit(edge_folder, "agent-gw-1.toml", "display-d-door.toml")
     with pytest.raises(ConfigError, match=r"display-d-door.*needs that of agent 'gw-1'"):
         load_config(path)
+
+
+def test_a_secret_without_a_command_key_says_where_to_get_one(edge_folder: Path) -> None:
+    write_credential(edge_folder / "identity", replace(make_credential("agent", "gw-1"), command_key=None))
+    with pytest.raises(ConfigError, match=r"lacks command_key.*start the broker once.*copy that file here"):
+        load_config(edge_folder / "edge.toml")
 
 
 def with_presence(folder: Path, text: str) -> Path:

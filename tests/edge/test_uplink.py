@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import aiomqtt
@@ -40,6 +41,7 @@ from edge.uplink import Uplink
 from edge.uplink_handlers import Handlers
 from tests.support.brokers import ENGINES, TestBroker, running_broker
 from tests.support.edge import ManualClock, a_transition, eventually
+from tests.support.signing import signed
 
 MB = 1 << 20
 STATS = EdgeStats(
@@ -63,6 +65,7 @@ class FakeServer:
     """Takes everything down; acknowledges while `acking`."""
 
     client: aiomqtt.Client
+    sign: Callable[[str, bytes], bytes]
     acking: bool = True
     heard: list[tuple[str, Envelope[Data], bool]] = field(default_factory=list)
     seqs: list[int] = field(default_factory=list)
@@ -88,7 +91,8 @@ class FakeServer:
         envelope = Envelope(
             specversion="1.0", id="s", source="server", type=data.type_name, time=datetime.now(UTC), data=data
         )
-        await self.client.publish(topic_for(row, "demo", **levels), encode(envelope), qos=BY_NAME[row].qos)
+        topic = topic_for(row, "demo", **levels)
+        await self.client.publish(topic, self.sign(topic, encode(envelope)), qos=BY_NAME[row].qos)
 
     def of(self, kind: type[Data]) -> list[Data]:
         return [envelope.data for _, envelope, _ in self.heard if type(envelope.data) is kind]
@@ -159,7 +163,8 @@ def config_for(broker: TestBroker, folder: Path) -> EdgeConfig:
 @asynccontextmanager
 async def serving(broker: TestBroker, **how: object) -> AsyncIterator[FakeServer]:
     async with broker.client("server") as client:
-        server = FakeServer(client, **how)  # type: ignore[arg-type]
+        sign = partial(signed, identity=broker.identity, site_file=broker.site_file)
+        server = FakeServer(client, sign, **how)  # type: ignore[arg-type]
         _, subscribe = filters_for("server", load_site(broker.site_file))
         await client.subscribe([(topic, 1) for topic in subscribe])
         listening = asyncio.create_task(server.listen())
@@ -237,6 +242,46 @@ async def test_commands_offers_and_ends_reach_their_handlers(world: World) -> No
     await world.server.send("txn_settled", sold)
     await eventually(lambda: len(world.agent.calls) == 4)
     assert world.agent.calls == [("lamp-s1", (3, 4)), 8, ("ab",), ("3034257b",)]
+
+
+async def test_orders_that_the_server_has_not_signed_move_nothing_and_raise_the_alarm(world: World) -> None:
+    order = ActuatorCommand(
+        actuator=ActuatorId("lamp-s1"), version=(3, 4), decision=None, on=True, issued_at=datetime.now(UTC), ttl_ms=9
+    )
+    envelope = Envelope(specversion="1.0", id="s", source="s", type=order.type_name, time=datetime.now(UTC), data=order)
+    topic, say = topic_for("actuator_cmd", "demo", actuator="lamp-s1"), world.server.client.publish
+    offer_topic, good = topic_for("edge_members", "demo", agent="gw-1"), world.server.sign(topic, encode(envelope))
+    await say(topic, encode(envelope), qos=1)  # unsigned
+    await say(topic, good.replace(b'"on":true', b'"on":false'), qos=1)  # altered
+    await say(topic, good[:-1] + b',"data":{"on":false}}', qos=1)  # with something behind the signature
+    await say(offer_topic, good, qos=1)  # on another topic than it was signed for
+    await eventually(lambda: world.agent.health.tally.forged_orders == 4)
+    assert world.agent.calls == []
+    assert [device.id for device in world.agent.health.devices if device.alarm] == ["orders.signed"]
+    await say(topic, good, qos=1)
+    await eventually(lambda: world.agent.calls == [("lamp-s1", (3, 4))])
+
+
+async def test_an_order_that_a_broker_kept_moves_nothing(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    async with serving(broker) as server:
+        order = ActuatorCommand(
+            actuator=ActuatorId("lamp-s1"),
+            version=(3, 4),
+            decision=None,
+            on=True,
+            issued_at=datetime.now(UTC),
+            ttl_ms=9,
+        )
+        envelope = Envelope(
+            specversion="1.0", id="s", source="s", type=order.type_name, time=datetime.now(UTC), data=order
+        )
+        topic = topic_for("actuator_cmd", "demo", actuator="lamp-s1")
+        await server.client.publish(topic, server.sign(topic, encode(envelope)), qos=1, retain=True)
+        async with Agent(config_for(broker, edge_folder), clock).running() as agent:
+            await eventually(lambda: agent.health.tally.bad_messages == 1)
+            assert agent.calls == []
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from broker_config.messages import (
 )
 from broker_config.site import load_site
 from server.clock import to_datetime
+from server.commands.keys import CommandKeys
 from server.config import load_config
 from server.link import Link
 from server.runtime import end, running
@@ -187,7 +188,13 @@ async def test_a_server_that_dies_is_mourned_and_who_comes_later_hears_of_it(tmp
         await display.subscribe("tacet/1/demo/server/$state", 1)
         write_store(tmp_path, broker_port=broker.port)
         site = load_site(tmp_path / "site.toml")
-        link = Link(load_config(tmp_path / "server.toml").broker, broker.credential("server"), site, Clock())
+        link = Link(
+            load_config(tmp_path / "server.toml").broker,
+            broker.credential("server"),
+            site,
+            CommandKeys(broker.identity, site),
+            Clock(),
+        )
         running_link = asyncio.create_task(link.run())
         born, _ = await first(display, HostState)
         async with broker.client("server"):  # the same identity pushes it out, without a good-bye

@@ -1,10 +1,12 @@
 """A scripted server for one display: pairing, time and status over HTTP, and just enough MQTT 3.1.1 over its WebSocket."""
 
 import asyncio
+import hmac
 import json
 import secrets
 import time
 from contextlib import asynccontextmanager
+from urllib.parse import parse_qsl
 
 import uvicorn
 
@@ -15,6 +17,7 @@ class KioskServer:
     """Answers a display as told and keeps what it says.  `clock_ahead_s`: how far its clock is from ours."""
 
     def __init__(self) -> None:
+        self.key = secrets.token_bytes(32)
         self.display, self.secret, self.code = "d-door", secrets.token_hex(8), "K7QF3M"
         self.paired, self.connected, self.clock_ahead_s = False, False, 0.0
         self.published: list[tuple[str, dict]] = []
@@ -24,16 +27,22 @@ class KioskServer:
         self.handshake: dict[str, str] = {}
         self.codes_given = self.polls = self.connections = 0
         self.happened = asyncio.Event()
-        self._outbox: asyncio.Queue[tuple[str, dict] | int] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[str, bytes] | int] = asyncio.Queue()
         self.url = ""
 
     def now(self) -> float:
         return time.time() + self.clock_ahead_s
 
-    async def say(self, name: str, data: dict, topic: str | None = None) -> None:
+    async def say(self, name: str, data: dict, topic: str | None = None, *, signed: bool = True) -> None:
         """Publish one message to the display."""
         envelope = {"specversion": "1.0", "id": secrets.token_hex(4), "source": "/test", "type": name, "data": data}
-        await self._outbox.put((topic or "tacet/1/demo/display/d-door/x", envelope))
+        topic = topic or "tacet/1/demo/display/d-door/x"
+        said = json.dumps(envelope).encode()
+        code = self.code_of(topic.encode() + b"\n" + said) if signed else "0" * 32
+        await self._outbox.put((topic, said[:-1] + f',"mac":"display-d-door:{code}"}}'.encode()))
+
+    def code_of(self, words: bytes) -> str:
+        return hmac.digest(self.key, words, "sha256")[:16].hex()
 
     async def close(self, code: int) -> None:
         """Close the WebSocket."""
@@ -62,16 +71,23 @@ class KioskServer:
             await self._mqtt(receive, send)
             return
         status, headers, body = self._http(
-            scope["method"], scope["path"], dict(scope["headers"]).get(b"cookie", b"").decode()
+            scope["method"],
+            scope["path"],
+            dict(scope["headers"]).get(b"cookie", b"").decode(),
+            dict(parse_qsl(scope["query_string"].decode())),
         )
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
         self.happened.set()
 
-    def _http(self, method: str, path: str, cookie: str) -> tuple[int, list, dict]:
+    def _http(self, method: str, path: str, cookie: str, asked: dict[str, str]) -> tuple[int, list, dict]:
         known = f"tacet-display-d-door={self.secret}" in cookie
         if path == "/time":
-            return 200, [], {"utc_ms": self.now() * 1000}
+            utc_us = round(self.now() * 1e6)
+            words = f"\ntime\n{asked['who']}\n{asked['nonce']}\n{utc_us}"
+            return 200, [], {"utc_ms": utc_us / 1000, "utc_us": utc_us, "mac": self.code_of(words.encode())}
+        if path == "/api/displays/d-door/key" and known and self.paired:
+            return 200, [], {"user": "display-d-door", "key": self.key.hex()}
         if path != "/api/displays/d-door/pairing":
             return 404, [], {"error": "no such display"}
         self.polls += 1
@@ -112,8 +128,8 @@ class KioskServer:
             if isinstance(what, int):
                 await send({"type": "websocket.close", "code": what})
                 return
-            topic, envelope = what
-            body = text(topic) + b"\x00\x07" + json.dumps(envelope).encode()
+            topic, payload = what
+            body = text(topic) + b"\x00\x07" + payload
             await send({"type": "websocket.send", "bytes": packet(PUBLISH << 4 | 2, body)})
 
     async def _handle(self, head: int, body: bytes, send) -> None:

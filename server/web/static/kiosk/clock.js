@@ -1,5 +1,7 @@
 // The server's time as far as this page knows it.  Without a trusted clock a moment's end is unknown, so none is shown.
 
+import { isTimeSigned, timeQuestion } from "./trust.js";
+
 const SAMPLES = 6;
 const EVERY_MS = 60_000;
 const AGAIN_MS = 5_000;
@@ -15,6 +17,7 @@ export class Clock {
   #wall = Date.now() - performance.now();
   #onTrust;
   #trusted = false;
+  #wake = () => {};
 
   constructor(onTrust) {
     this.#onTrust = onTrust;
@@ -27,6 +30,11 @@ export class Clock {
 
   get trusted() {
     return performance.now() < this.#goodUntil;
+  }
+
+  /** Sample at once: what it takes to ask has just become known. */
+  ask() {
+    this.#wake();
   }
 
   /** Sample now, then each minute; never returns. */
@@ -55,8 +63,12 @@ export class Clock {
 
   /** Wait, but watch: a machine that slept stops performance.now() and not the day. */
   async #wait(ms) {
-    for (const until = performance.now() + ms; performance.now() < until; ) {
-      await new Promise((done) => setTimeout(done, 1_000));
+    let asked = false;
+    for (const until = performance.now() + ms; performance.now() < until && !asked; ) {
+      await new Promise((done) => {
+        this.#wake = () => done((asked = true));
+        setTimeout(done, 1_000);
+      });
       const step = Math.abs(Date.now() - performance.now() - this.#wall);
       if (step > MAX_STEP_MS) {
         this.#goodUntil = -Infinity;
@@ -87,10 +99,14 @@ function agreed(samples) {
 
 /** One question to the server; null where it does not answer. */
 async function measure() {
+  const question = timeQuestion();
+  if (!question) return null; // not paired yet, or the server is away
   const asked = performance.now();
   try {
-    const answer = await fetch("/time", { cache: "no-store", signal: AbortSignal.timeout(WITHIN_MS) });
-    const { utc_ms: utcMs } = await answer.json();
+    const answer = await fetch(question.url, { cache: "no-store", signal: AbortSignal.timeout(WITHIN_MS) });
+    const told = await answer.json();
+    if (!isTimeSigned(question, told)) return null; // somebody else's clock
+    const utcMs = told.utc_us / 1000;
     const [sent, came] = onTheWire(answer.url, asked) ?? [asked, performance.now()];
     return { lowestMs: utcMs - came, highestMs: utcMs - sent };
   } catch {

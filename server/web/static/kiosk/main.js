@@ -7,6 +7,7 @@ import { Moment } from "./moment.js";
 import { display } from "./page.js";
 import { askToPair, pairingState } from "./pairing.js";
 import { Base, showCode, showLink } from "./stage.js";
+import { fetchKey } from "./trust.js";
 
 const TAKEN_OVER = 4009;
 const ASK_MS = 2_000;
@@ -78,6 +79,7 @@ async function run() {
   let backoffMs = 250;
   for (;;) {
     await pair();
+    if (await fetchKey()) clock.ask();
     const code = await hold(clock, {
       ready: (send) => {
         publish = send;
@@ -86,6 +88,7 @@ async function run() {
         sendReceipts();
       },
       message: receive,
+      silent: () => moment.end("link"),
     });
     publish = null;
     moment.end("link");
