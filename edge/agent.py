@@ -211,7 +211,11 @@ class Agent:
         for device in devices:
             zone = device.antennas[0].zone if isinstance(device, ReaderConfig) else device.zone
             self.health.add(device.id, device.type, zone, device.port)
-        self.health.note("outbox.sqlite", "outbox", self._outbox.alarm)  # a name that no device can have
+        self._note_outbox(self._outbox.alarm)
+        self._outbox.on_alarm = self._note_outbox
+
+    def _note_outbox(self, alarm: str | None) -> None:
+        self.health.note("outbox.sqlite", "outbox", alarm)  # a name that no device can have
 
     def _make_announcer(self) -> Announcer:
         config, seal_key = self._config, self._config.credential.seal_key

@@ -8,6 +8,7 @@ from broker_config.site import Level, Strict
 from readers.epc import require_check_digit
 
 Grams = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
+Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
@@ -53,9 +54,19 @@ class ShelfItem(Strict, frozen=True):
 
 
 class OutboxLimits(Strict, frozen=True):
-    """How much disk the outbox may take."""
+    """How much disk the outbox may take.
 
-    quota_mb: Annotated[int, msgspec.Meta(ge=1)] = 256
+    Args:
+        quota_mb: its file, at most; what does not fit is dropped, the least class first, and counted.
+        goods_percent: of it, the events of goods and shelves at most; members' events may take all.
+        health_percent: of it, the events of health at most.
+        alarm_percent: how full the outbox or the disk may be before the agent warns.
+    """
+
+    quota_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 256
+    goods_percent: Percent = 60
+    health_percent: Percent = 10
+    alarm_percent: Percent = 90
 
 
 class SnapshotSettings(Strict, frozen=True):

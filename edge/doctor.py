@@ -28,6 +28,7 @@ from edge.presence_config import zones_of
 
 MARKS = {0: "[green]ok[/]   ", 1: "[yellow]look[/] ", 2: "[red]wrong[/]"}
 RUNNING = ("ready", "alert")
+CLASSES = {"dropped_a": "members and commands", "dropped_b": "goods and shelves", "dropped_c": "health"}
 
 doctor_app = typer.Typer()
 
@@ -107,8 +108,7 @@ def examine_agent(agent: dict[str, Any]) -> list[Finding]:
             findings.append(Finding(2, what, device["reason"] or ""))
     stats = agent["stats"] or {}
     if stats:
-        waiting = stats["outbox"]
-        findings.append(Finding(1 if waiting > 1000 else 0, f"outbox: {waiting} events wait for the server's word"))
+        findings += examine_outbox(stats["outbox"], stats.get("counters", {}))
         findings.append(lease(stats))
         findings += examine_restarts(stats.get("counters", {}))
         findings += examine_reads(stats, [device["id"] for device in agent["devices"] if device["state"] == "ready"])
@@ -127,6 +127,19 @@ def examine_coverage(zones: Sequence[str], status: dict[str, Any] | None) -> lis
         )
         for zone in dark
     ]
+
+
+def examine_outbox(waiting: int, counters: dict[str, int]) -> list[Finding]:
+    """What waits, how full that makes it, and what was given up; what it warns of stands with the devices."""
+    full = counters.get("outbox_percent")
+    room = "" if full is None else f"; it is {full} % full, the disk {counters['disk_percent']} %"
+    findings = [Finding(1 if waiting > 1000 else 0, f"outbox: {waiting} events wait for the server's word{room}")]
+    dropped = {kind: counters.get(key, 0) for key, kind in CLASSES.items()}
+    if any(dropped.values()):
+        said = ", ".join(f"{count} of {kind}" for kind, count in dropped.items() if count)
+        step = "if the server or the broker was away for longer than expected: raise quota_mb under [outbox]"
+        findings.append(Finding(1, f"outbox: given up for want of space since its file was made: {said}", step))
+    return findings
 
 
 def examine_restarts(counters: dict[str, int]) -> list[Finding]:

@@ -28,8 +28,7 @@ from broker_config.messages import (
 from broker_config.site import ShelfId, ZoneId
 from broker_config.topics import BY_NAME, topic_for
 from edge.clock import to_datetime
-from edge.outbox import EventId, PendingEvent
-from edge.outbox_rows import EventClass
+from edge.outbox_rows import EventClass, EventId, PendingEvent
 from edge.presence_model import Transition
 from edge.shelf import ShelfChange
 from edge.visits import VisitChange

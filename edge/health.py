@@ -79,11 +79,13 @@ class Health:
         self._devices[device_id] = Device(id=device_id, kind=kind, state="starting", since=since, zone=zone)
 
     def note(self, part_id: str, kind: str, alarm: str | None) -> None:
-        """A part of the gateway itself, which works; it is shown only when it warns."""
-        if alarm is None:
-            return
-        since = to_datetime(self._clock_ns())
-        self._devices[part_id] = Device(id=part_id, kind=kind, state="ready", since=since, alarm=alarm)
+        """A part of the gateway itself, which works; it is shown only while it warns."""
+        before = self._devices.pop(part_id, None)
+        if alarm is not None:
+            since = to_datetime(self._clock_ns())
+            self._devices[part_id] = Device(id=part_id, kind=kind, state="ready", since=since, alarm=alarm)
+        if (None if before is None else before.alarm) != alarm:
+            self._tell()
 
     def warn(self, part_id: str, kind: str, alarm: str | None) -> None:
         """As `note`, while running: told where it is news; None takes the alarm back."""

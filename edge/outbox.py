@@ -10,7 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -18,7 +18,10 @@ from typing import Self, TypeVar
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats
 from broker_config.messages import EdgeAck
-from edge.outbox_rows import DropRange, EventClass, Row, as_ranges, join_ranges
+from edge.outbox_alarm import ALARM_SHARE, Fill, warnings
+from edge.outbox_queue import Batch, Queue
+from edge.outbox_room import SHARES
+from edge.outbox_rows import DropRange, EventClass, EventId, PendingEvent, Row
 from edge.outbox_salvage import LostRange
 from edge.outbox_store import OutboxStore
 from edge.runs import Place, Word
@@ -27,40 +30,22 @@ from readers.model import ClockNs
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 PURGE_EVERY_S = 600.0
+LOOK_EVERY_S = 5.0
+RETRY_S = 1.0  # a disk that was full is tried so often
 STUCK_S = 60.0  # a busy SD card may take half a minute over one commit, and a new start would not make it faster
-
-
-@dataclass(frozen=True, slots=True)
-class EventId:
-    """Which event of which run: `gateway.generation.seq` as text; this seq counts from the run's start."""
-
-    gateway: str
-    generation: str
-    seq: int
-
-    def __str__(self) -> str:
-        return f"{self.gateway}.{self.generation}.{self.seq}"
-
-
-@dataclass(frozen=True, slots=True)
-class PendingEvent:
-    """An event that has no seq yet.
-
-    Args:
-        payload: builds the message once the id is known (the id is sealed into some).
-    """
-
-    topic: str
-    event_class: EventClass
-    payload: Callable[[EventId], bytes]
 
 
 class Outbox:
     """One agent's durable events.  Use as `async with Outbox(...) as outbox`.
 
+    A disk that is full is no reason to stop: what it refuses waits in memory, and is tried again every second.
+
     Args:
         gateway: the agent's id.
+        quota_bytes, shares: the file's limit, and of it what each class may take at most.
+        alarm_share: how full the outbox or its disk may be before it warns.
         on_commit: called on the loop with rows just committed, in order; the uplink sets it.
+        on_alarm: called on the loop with what it warns of when that has changed; None: nothing.
         heartbeats: where its commits show that they go on.
     """
 
@@ -72,17 +57,21 @@ class Outbox:
         quota_bytes: int,
         clock_ns: ClockNs,
         heartbeats: Heartbeats | None = None,
+        shares: Mapping[EventClass, float] = SHARES,
+        alarm_share: float = ALARM_SHARE,
     ) -> None:
         self._heartbeat = (heartbeats or Heartbeats()).add("outbox", STUCK_S)
         self.on_commit: Callable[[Sequence[Row]], None] | None = None
+        self.on_alarm: Callable[[str | None], None] | None = None
+        self.alarm: str | None = None
         self._path, self._gateway, self._quota_bytes, self._clock_ns = path, gateway, quota_bytes, clock_ns
+        self._shares, self._alarm_share = shares, alarm_share
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        self._rows: list[Row] = []
-        self._state: dict[str, bytes] = {}
-        self._lost: list[DropRange] = []  # seqs whose commit failed; declared with the next that succeeds
-        self._unsaved: dict[str, bytes] = {}  # the state of those
+        self._queue = Queue()
+        self._trouble = ""  # why the disk refused the last commit
+        self._retry: asyncio.TimerHandle | None = None
         self._started = self._finished = 0  # commits; one runs while they differ
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiters: list[asyncio.Future[None]] = []
 
     async def __aenter__(self) -> Self:
         """Open or make the file.
@@ -93,20 +82,24 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._failed: asyncio.Future[None] = self._loop.create_future()
         try:
-            self._store = await self._call(lambda: OutboxStore(self._path, self._quota_bytes))
+            self._store = await self._call(lambda: OutboxStore(self._path, self._quota_bytes, shares=self._shares))
         except (sqlite3.OperationalError, OSError) as error:
             self._thread.shutdown()
             raise ConfigError(f"{self._path}: {error}; is another agent running on the same data folder?") from error
         self.file_id = self._store.generation
         self.starts, self._runs = await self._call(self._store.begin_run)
         self._next_seq = max(self._store.last_seq, self._store.acked_upto) + 1
+        await self._look()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Commit what waits, then close."""
-        await self.flush()
+        if not await self.flush():
+            log.error("outbox %s: %s; %s events could not be kept", self._path, self._trouble, self._queue.rows)
+        if self._retry is not None:
+            self._retry.cancel()
         await self._call(self._store.close)
         self._thread.shutdown()
 
@@ -145,21 +138,32 @@ class Outbox:
         seqs = list(range(self._next_seq, self._next_seq + len(events)))
         self._next_seq += len(events)
         run = self._runs.current
-        for seq, event in zip(seqs, events, strict=True):
-            payload = event.payload(EventId(self._gateway, run.generation, seq - run.base))
-            self._rows.append(Row(seq, event.event_class, event.topic, payload))
-        self._state.update(state or {})
-        if self._started == self._finished:
+        rows = [
+            Row(
+                seq,
+                event.event_class,
+                event.topic,
+                event.payload(EventId(self._gateway, run.generation, seq - run.base)),
+            )
+            for seq, event in zip(seqs, events, strict=True)
+        ]
+        self._queue.put(rows, state or {})
+        if self._started == self._finished and not self._trouble:
             self._start_commit()
         return seqs
 
-    async def flush(self) -> None:
-        """Wait until everything handed over so far is on the disk."""
-        wanted = self._started + bool(self._rows or self._state)
-        if self._finished < wanted:
+    async def flush(self) -> bool:
+        """Wait until everything handed over so far is on the disk; False where the disk refuses it, which then goes on waiting."""
+        wanted = self._queue.handed
+        while self._queue.done < wanted:
+            if self._started == self._finished:
+                self._start_commit()
             done: asyncio.Future[None] = self._loop.create_future()
-            self._waiters.append((wanted, done))
+            self._waiters.append(done)
             await done
+            if self._trouble or self._failed.done():
+                return False
+        return True
 
     async def rows_after(self, seq: int, limit: int) -> list[Row]:
         """Committed rows above `seq`."""
@@ -169,15 +173,15 @@ class Outbox:
         """Declared drops that the server has not acknowledged."""
         return await self._call(self._store.drops)
 
-    @property
-    def alarm(self) -> str | None:
-        """That a damaged file was set aside, for as long as it lies there."""
-        if not self._store.quarantined:
-            return None
-        aside = self._store.quarantined[-1]
-        return (
-            f"a damaged outbox was set aside as {aside.name}; check the disk, then remove that file from {aside.parent}"
-        )
+    def figures(self) -> dict[str, int]:
+        """How full it and its disk are, in percent, and what was given up for want of space, by class."""
+        dropped = {f"dropped_{each.lower()}": count for each, count in self._store.dropped_by_class.items()}
+        return {
+            "outbox_percent": round(100 * self._fill.outbox),
+            "disk_percent": round(100 * self._fill.disk),
+            "waiting_for_disk": self._queue.rows if self._trouble else 0,
+            **dropped,
+        }
 
     async def salvaged_after(self, number: int, limit: int) -> list[tuple[int, str, bytes]]:
         """Events saved from a damaged file, under their old ids: number, topic, payload."""
@@ -212,46 +216,78 @@ class Outbox:
         Raises:
             sqlite3.Error: the file cannot be written, for another reason than space.
         """
+        purge_at_s = 0.0
         while True:
-            now_ns = self._clock_ns()
-            await self._note(lambda: self._store.purge(now_ns))  # noqa: B023 - awaited in the same turn
-            done, _ = await asyncio.wait([self._failed], timeout=PURGE_EVERY_S)
+            if self._loop.time() >= purge_at_s:
+                now_ns, purge_at_s = self._clock_ns(), self._loop.time() + PURGE_EVERY_S
+                await self._note(lambda: self._store.purge(now_ns))  # noqa: B023 - awaited in the same turn
+            await self._look()
+            done, _ = await asyncio.wait([self._failed], timeout=LOOK_EVERY_S)
             if done:
                 self._failed.result()
 
+    async def _look(self) -> None:
+        """See how full things are, and warn where that is news."""
+        waiting = self.waiting
+        self._fill = await self._call(lambda: Fill.of(self._store, waiting))
+        self._warn()
+
+    def _warn(self) -> None:
+        alarm = warnings(self._store, self._fill, self._trouble, self._alarm_share)
+        if alarm == self.alarm:
+            return
+        self.alarm = alarm
+        if self.on_alarm is not None:
+            self.on_alarm(alarm)
+
     def _start_commit(self) -> None:
-        rows, self._rows = self._rows, []
-        state, self._state = self._state, {}
+        batch = self._queue.take()
         self._started += 1
         self._heartbeat.beat()
-        self._loop.run_in_executor(self._thread, self._commit, rows, state).add_done_callback(self._committed)
+        running = self._loop.run_in_executor(self._thread, self._store.commit, batch.rows, batch.state, batch.drops)
+        running.add_done_callback(partial(self._committed, batch))
 
-    def _commit(self, rows: list[Row], state: dict[str, bytes]) -> list[Row]:
-        """In the thread: one transaction.  Where there is no room even so, the rows become a drop to be declared later."""
-        try:
-            kept = self._store.commit(rows, {**self._unsaved, **state}, self._lost)
-        except sqlite3.OperationalError as error:
-            log.error("outbox %s: %s; %s events could not be kept", self._path, error, len(rows))  # noqa: TRY400 - one line
-            self._lost = join_ranges([*self._lost, *as_ranges(rows)])
-            self._unsaved |= state
-            return []
-        self._lost, self._unsaved = [], {}
-        return kept
-
-    def _committed(self, future: "asyncio.Future[list[Row]]") -> None:
+    def _committed(self, batch: Batch, future: "asyncio.Future[list[Row]]") -> None:
         self._finished += 1
         self._heartbeat.rest()
-        error = future.exception()
-        if error is not None and not self._failed.done():
+        error, kept = future.exception(), []
+        if error is None:
+            self._queue.settle(batch)
+            self._is_written()
+            kept = future.result()
+        elif isinstance(error, sqlite3.OperationalError):
+            self._queue.put_back(batch)
+            self._is_refused(str(error))
+        elif not self._failed.done():
             self._failed.set_exception(error)
-        if self._rows or self._state:
+        if self._queue and not self._trouble and error is None:
             self._start_commit()
-        for wanted, done in self._waiters:
-            if wanted <= self._finished and not done.done():
+        waiters, self._waiters = self._waiters, []
+        for done in waiters:
+            if not done.done():
                 done.set_result(None)
-        self._waiters = [each for each in self._waiters if each[0] > self._finished]
-        if error is None and self.on_commit is not None and future.result():
-            self.on_commit(future.result())
+        if kept and self.on_commit is not None:
+            self.on_commit(kept)
+
+    def _is_written(self) -> None:
+        if self._trouble:
+            log.warning("outbox %s: can be written again", self._path)
+            self._trouble = ""
+            self._warn()
+
+    def _is_refused(self, why: str) -> None:
+        """Try again in a while, also when nothing new comes."""
+        if why != self._trouble:
+            log.error("outbox %s: %s; events wait in memory: free some space on its disk", self._path, why)
+            self._trouble = why
+            self._warn()
+        if self._retry is not None:
+            self._retry.cancel()
+        self._retry = self._loop.call_later(RETRY_S, self._try_again)
+
+    def _try_again(self) -> None:
+        if self._queue and self._started == self._finished:
+            self._start_commit()
 
     async def _note(self, work: Callable[[], None]) -> None:
         """Write what may as well be written later: a full disk is no reason to stop."""

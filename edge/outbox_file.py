@@ -1,31 +1,29 @@
 """The outbox's file: opened, made, or made anew from what is readable of a damaged one."""
 
 import logging
+import re
 import secrets
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 
+from edge.outbox_room import PAGE_BYTES, wal_pages
+from edge.outbox_rows import CLASSES
 from edge.outbox_salvage import (
     GENERATION,
-    SALVAGED,
     LostRange,
     Salvage,
     SalvagedEvent,
     beside,
     join_lost,
-    row_sum,
     salvage,
     set_aside,
-    state_sum,
 )
+from edge.outbox_sql import NEWEST, TABLE
+from edge.outbox_sums import SALVAGED, row_sum, state_sum
 
 log = logging.getLogger(__name__)
-PAGE_BYTES = 4096
-WAL_PAGES = 1000  # the log is written back to the file beyond this
-EVENT_TABLES = ("event_a", "event_b", "event_c")
-
 SET_STATE = "INSERT OR REPLACE INTO state (key, value, crc) VALUES (?, ?, ?)"
 _NOT_ITS_FAULT = (
     sqlite3.SQLITE_BUSY,
@@ -41,6 +39,7 @@ _NOT_ITS_FAULT = (
     sqlite3.SQLITE_INTERRUPT,
 )
 """Another process, the disk, or a permission: the file itself may be sound."""
+COUNT = re.compile(r"0|[1-9][0-9]{0,15}")
 _SCHEMA = """
 BEGIN;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -123,27 +122,30 @@ def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connec
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {wal_pages(quota_pages)}")
+        db.execute(f"PRAGMA journal_size_limit = {2 * wal_pages(quota_pages) * PAGE_BYTES}")
         if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("it fails its integrity check")
         db.executescript(_SCHEMA)
-        for table in (*EVENT_TABLES, "state"):
+        for table in (*TABLE.values(), "state"):
             if "crc" not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
                 db.execute(f"ALTER TABLE {table} ADD COLUMN crc INTEGER")
-        for key, value in (
-            ("generation", secrets.token_hex(8)),
-            ("last_seq", "0"),
-            ("acked_upto", "0"),
-            ("dropped_events", "0"),
-            ("starts", "0"),
-        ):
-            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+        _add_meta(db)
         _check_meta(db)
         db.execute(f"PRAGMA max_page_count = {quota_pages}")
     except sqlite3.Error:
         db.close()
         raise
     return db
+
+
+def _add_meta(db: sqlite3.Connection) -> None:
+    """The file's account of itself, and what later versions added to it."""
+    zeros = ("last_seq", "acked_upto", "dropped_events", "starts", "dropped_a", "dropped_b", "dropped_c")
+    for key, value in (("generation", secrets.token_hex(8)), *((key, "0") for key in zeros)):
+        db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+    for key, origin in (("generation_again", "generation"), ("sums_from", "last_seq")):
+        db.execute("INSERT OR IGNORE INTO meta SELECT ?, value FROM meta WHERE key = ?", (key, origin))
 
 
 def _decode(text: bytes) -> str:
@@ -157,8 +159,16 @@ def _check_meta(db: sqlite3.Connection) -> None:
         sqlite3.DatabaseError: it is damaged.
     """
     meta = {key: str(value) for key, value in db.execute("SELECT key, value FROM meta")}
-    numbers = [meta.get(key, "") for key in ("last_seq", "acked_upto", "dropped_events", "starts")]
-    newest = [db.execute(f"SELECT max(seq) FROM {table}").fetchone()[0] or 0 for table in EVENT_TABLES]  # noqa: S608 - ours
-    is_sound = GENERATION.fullmatch(meta.get("generation", "")) and all(n.isdecimal() for n in numbers)
-    if not is_sound or int(numbers[0]) < max(newest):
+    counts = [key for key in meta if key not in ("generation", "generation_again")]
+    newest = [db.execute(NEWEST[each]).fetchone()[0] or 0 for each in CLASSES]
+    is_sound = (
+        GENERATION.fullmatch(meta.get("generation", ""))
+        and meta["generation"] == meta["generation_again"]
+        and all(COUNT.fullmatch(meta[key]) for key in counts)
+        and int(meta["last_seq"]) >= max(newest)
+    )
+    if not is_sound:
         raise sqlite3.DatabaseError("its account of itself is damaged")
+    for key, value, kept_sum in db.execute("SELECT key, value, crc FROM state"):
+        if not isinstance(value, bytes) or kept_sum not in (None, state_sum(key, value)):
+            raise sqlite3.DatabaseError("a state is damaged")

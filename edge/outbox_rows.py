@@ -1,16 +1,46 @@
 """What the outbox holds: rows, and the ranges of those it had to drop."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 EventClass = Literal["A", "B", "C"]
 """A: members, transactions, results of commands.  B: goods and shelves.  C: health.  When space runs out, C goes first."""
 
 
+CLASSES: tuple[EventClass, ...] = ("A", "B", "C")
+"""The best first."""
+
+
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One event as it will be published."""
+class EventId:
+    """Which event of which run: `gateway.generation.seq` as text; this seq counts from the run's start."""
+
+    gateway: str
+    generation: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.gateway}.{self.generation}.{self.seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """An event that has no seq yet.
+
+    Args:
+        payload: builds the message once the id is known (the id is sealed into some).
+    """
+
+    topic: str
+    event_class: EventClass
+    payload: Callable[[EventId], bytes]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One event as it will be published.  A Struct, since thousands are made each second: a dataclass takes eight times as long."""
 
     seq: int
     event_class: EventClass
@@ -41,6 +71,17 @@ def join_ranges(ranges: Iterable[DropRange]) -> list[DropRange]:
     for each in ranges:
         if joined and (joined[-1].last, joined[-1].event_class) == (each.first - 1, each.event_class):
             joined[-1] = DropRange(joined[-1].first, each.last, each.event_class)
+        else:
+            joined.append(each)
+    return joined
+
+
+def join_touching(ranges: Iterable[DropRange]) -> list[DropRange]:
+    """Ranges in order, neighbours of whichever class made one, under the better class."""
+    joined: list[DropRange] = []
+    for each in ranges:
+        if joined and joined[-1].last == each.first - 1:
+            joined[-1] = DropRange(joined[-1].first, each.last, min(joined[-1].event_class, each.event_class))
         else:
             joined.append(each)
     return joined

@@ -6,7 +6,6 @@ What cannot be read is declared as dropped in its own generation, which closes t
 
 import re
 import sqlite3
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -15,14 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from edge.outbox_rows import EventClass
+from edge.outbox_rows import CLASSES
+from edge.outbox_sums import SALVAGED, row_sum, state_sum
 from edge.sqlite_pages import FoundRow, find_rows
 
 GENERATION = re.compile(r"[0-9a-f]{16}")
 SEQ = re.compile(r"[1-9][0-9]{0,15}")
-SALVAGED = "S"
-"""In a checksum the place of the class of an event that was saved once before."""
-OWN_CLASSES: tuple[EventClass, ...] = ("A", "B", "C")
 COLUMNS = 4
 CORRUPT = ".corrupt-"
 KEEP_ASIDE = 2
@@ -64,16 +61,6 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 _place = msgspec.json.Decoder(_Place)
-
-
-def row_sum(number: int, letter: str, topic: str, payload: bytes) -> int:
-    """The checksum kept beside an event; a flipped bit of it, or of its place, shows."""
-    return zlib.crc32(payload, zlib.crc32(f"{number} {letter} {topic}\0".encode()))
-
-
-def state_sum(key: str, value: bytes) -> int:
-    """The checksum kept beside a state."""
-    return zlib.crc32(value, zlib.crc32(f"{key}\0".encode()))
 
 
 def salvage(path: Path, page_bytes: int) -> Salvage:
@@ -125,7 +112,7 @@ def _event_of(row: FoundRow) -> SalvagedEvent | None:
     _, topic, payload, kept_sum = row.values[:COLUMNS]
     if not isinstance(topic, str) or not isinstance(payload, bytes):
         return None
-    if not any(row_sum(row.rowid, letter, topic, payload) == kept_sum for letter in (*OWN_CLASSES, SALVAGED)):
+    if not any(row_sum(row.rowid, letter, topic, payload) == kept_sum for letter in (*CLASSES, SALVAGED)):
         return None
     try:
         place = _place.decode(payload)

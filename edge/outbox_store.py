@@ -1,8 +1,8 @@
 """The outbox on disk: one SQLite file, WAL and `synchronous=FULL`, so that what is committed survives a power cut.
 
-Rows live in one table per class, in the order of `seq`, so that dropping a class's oldest rows frees whole pages.  Every
-seq up to `last_seq` is a row, a declared drop, or was deleted 48 h after the server acknowledged it: there are no holes.
-Nothing here is asynchronous; `edge.outbox` calls it from its one thread.
+Rows live in one table per class, in the order of `seq`.  Every seq up to `last_seq` is a row, a declared drop, or was
+deleted after the server acknowledged it, 48 h later or when room was needed.  Nothing here is asynchronous; `edge.outbox`
+calls it from its one thread.
 """
 
 import logging
@@ -12,19 +12,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from edge.outbox_file import PAGE_BYTES, SET_STATE, open_outbox
-from edge.outbox_rows import DropRange, EventClass, Row, as_ranges
-from edge.outbox_salvage import LostRange, quarantined, row_sum, state_sum
+from edge import outbox_sql as sql
+from edge.outbox_drops import Drops
+from edge.outbox_file import SET_STATE, open_outbox
+from edge.outbox_room import SHARES, Room, quota_pages
+from edge.outbox_rows import CLASSES, DropRange, EventClass, Row, as_ranges
+from edge.outbox_salvage import LostRange, quarantined
+from edge.outbox_sums import row_sum, state_sum
 from edge.runs import Run, Runs
 
 log = logging.getLogger(__name__)
 
-CLASSES: tuple[EventClass, ...] = ("A", "B", "C")
-MIN_QUOTA_PAGES = 64
 KEEP_ACKED_NS = 48 * 3600 * 1_000_000_000
 ACK_MARK_EVERY_NS = 60 * 1_000_000_000
-SPARE_PAGES = 16  # what SQLite needs beside the rows: inner pages of the trees, the small tables
-DROP_ROWS = 64  # rows given up at a time
 LOCK_WAIT_S = 5.0  # an agent that is just stopping may still hold the file
 
 
@@ -34,17 +34,37 @@ class OutboxStore:
     Args:
         lock_wait_s: how long another process may hold it.
         quota_bytes: the file's limit; beyond it the oldest rows of the least class are dropped and declared.
+        shares: of it, what each class may take at most.
     """
 
-    def __init__(self, path: Path, quota_bytes: int, lock_wait_s: float = LOCK_WAIT_S) -> None:
-        self._quota_pages = max(quota_bytes // PAGE_BYTES, MIN_QUOTA_PAGES)
-        self._db = open_outbox(path, self._quota_pages, lock_wait_s)
+    def __init__(
+        self,
+        path: Path,
+        quota_bytes: int,
+        lock_wait_s: float = LOCK_WAIT_S,
+        shares: Mapping[EventClass, float] = SHARES,
+    ) -> None:
+        quota = quota_pages(quota_bytes)
+        self._db = open_outbox(path, quota, lock_wait_s)
         self.quarantined = quarantined(path)
         self.generation = self._meta("generation")
         self.last_seq = int(self._meta("last_seq"))
         self.acked_upto = int(self._meta("acked_upto"))
-        self.dropped_events = int(self._meta("dropped_events"))
+        self.damaged_events = 0
+        self._sums_from = int(self._meta("sums_from"))
+        self._drops = Drops(self._db)
+        self.room = Room(self._db, path, quota, shares, self.acked_upto)
         self._unsaved_runs: list[Run] = []
+
+    @property
+    def dropped_events(self) -> int:
+        """Events given up since the file was made, of all classes."""
+        return self._drops.total
+
+    @property
+    def dropped_by_class(self) -> dict[EventClass, int]:
+        """The same by class."""
+        return dict(self._drops.counts)
 
     def begin_run(self) -> tuple[int, Runs]:
         """Let what comes from now on bear a generation of its own; how many starts there have been, and all runs.
@@ -74,41 +94,38 @@ class OutboxStore:
         """
         drops = list(drops)
         last_seq = max([self.last_seq, *(row.seq for row in rows), *(drop.last for drop in drops)])
-        before = self.dropped_events
-        try:
-            with self._transaction():
-                kept = self._make_room(list(rows))
-                for row in kept:
-                    self._db.execute(_INSERT[row.event_class], (row.seq, row.topic, row.payload, _sum_of(row)))
+        with self._transaction():
+            kept = self.room.make(rows, self.acked_upto, self._drops)
+            for event_class in CLASSES:
+                values = [
+                    (row.seq, row.topic, row.payload, row_sum(row.seq, event_class, row.topic, row.payload))
+                    for row in kept
+                    if row.event_class == event_class
+                ]
+                self._db.executemany(sql.INSERT[event_class], values)
+            if len(kept) < len(rows):
                 stored = {row.seq for row in kept}
-                self._declare([*drops, *as_ranges(row for row in rows if row.seq not in stored)])
-                self._db.executemany(SET_STATE, [(k, v, state_sum(k, v)) for k, v in state.items()])
-                runs = [(run.base, run.generation) for run in self._unsaved_runs]
-                self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", runs)
-                self._set("last_seq", last_seq)
-                self._set("acked_upto", self.acked_upto)
-        except sqlite3.Error:
-            self.dropped_events = before
-            raise
+                drops += as_ranges(row for row in rows if row.seq not in stored)
+            self._drops.declare(drops)
+            self._db.executemany(SET_STATE, [(k, v, state_sum(k, v)) for k, v in state.items()])
+            runs = [(run.base, run.generation) for run in self._unsaved_runs]
+            self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", runs)
+            self._set("last_seq", last_seq)
+            self._set("acked_upto", self.acked_upto)
         self.last_seq, self._unsaved_runs = last_seq, []
         return kept
 
     def rows_after(self, seq: int, limit: int) -> list[Row]:
         """The next rows above `seq` in order, acknowledged or not.  One whose checksum is wrong is dropped and declared."""
         while True:
-            found: list[Row] = []
+            rows: list[Row] = []
             bad: list[Row] = []
-            for event_class in CLASSES:
-                for s, topic, data, kept_sum in self._db.execute(_AFTER[event_class], (seq, limit)):
-                    row = Row(s, event_class, topic, data)
-                    (found if kept_sum is None or kept_sum == _sum_of(row) else bad).append(row)
+            for number, event_class, topic, payload, kept_sum in self._db.execute(sql.AFTER, (seq, limit)):
+                row = Row(number, event_class, topic, payload)
+                (rows if self._is_right(row, kept_sum) else bad).append(row)
             if not bad:
-                return sorted(found, key=lambda row: row.seq)[:limit]
-            log.error("outbox: %s events are damaged, and declared as dropped", len(bad))
-            with self._transaction():
-                for row in bad:
-                    self._db.execute(_DELETE[row.event_class], (row.seq,))
-                self._declare(as_ranges(bad))
+                return rows
+            self._drop_damaged(bad)
 
     def salvaged_after(self, number: int, limit: int) -> list[tuple[int, str, bytes]]:
         """Events saved from a damaged file: their number there, topic and payload."""
@@ -128,10 +145,7 @@ class OutboxStore:
 
     def drops(self) -> list[DropRange]:
         """Declared drops the server has not acknowledged."""
-        rows = self._db.execute(
-            "SELECT first, last, class FROM dropped WHERE last > ? ORDER BY first", (self.acked_upto,)
-        )
-        return [DropRange(*row) for row in rows]
+        return self._drops.after(self.acked_upto)
 
     def state(self, key: str) -> bytes | None:
         """What was last committed under `key`."""
@@ -167,8 +181,8 @@ class OutboxStore:
             return
         with self._transaction():
             for event_class in CLASSES:
-                self._db.execute(_DELETE_UPTO[event_class], (min(upto, self.acked_upto),))
-            self._db.execute("DELETE FROM dropped WHERE last <= ?", (min(upto, self.acked_upto),))
+                self.room.delete_upto(event_class, min(upto, self.acked_upto))
+            self._drops.forget(min(upto, self.acked_upto))
             self._db.execute("DELETE FROM ack_mark WHERE upto < ?", (upto,))
             gone = "SELECT max(base) FROM run WHERE base <= ?"
             self._db.execute(f"DELETE FROM run WHERE base < ({gone})", (min(upto, self.acked_upto),))  # noqa: S608 - ours
@@ -181,12 +195,15 @@ class OutboxStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All or nothing, and never left open."""
+        """All or nothing, in memory as well, and never left open."""
+        before = self._drops.remembered(), self.room.remembered()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
             self._db.execute("COMMIT")
         except sqlite3.Error:
+            self._drops.recall(before[0])
+            self.room.recall(before[1])
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
@@ -195,88 +212,32 @@ class OutboxStore:
         """Declare what the server lacks and we have deleted since; the rest is sent again."""
         log.warning("the server acknowledged event %s, now only %s: sending again what is kept", self.acked_upto, upto)
         self._db.execute("DELETE FROM ack_mark WHERE upto > ?", (upto,))
-        oldest = [row[0] for c in CLASSES for row in self._db.execute(_OLDEST[c]) if row[0] is not None]
-        first_kept = min([*oldest, self.last_seq + 1])
-        if upto + 1 < first_kept:
-            self._db.execute("DELETE FROM dropped WHERE last < ?", (first_kept,))
-            self._db.execute("INSERT INTO dropped VALUES (?, ?, 'A')", (upto + 1, first_kept - 1))
+        gaps: list[tuple[int, int]] = []
+        before = upto
+        for first, last in [*self._db.execute(sql.COVERED, (upto,)), (self.last_seq + 1, self.last_seq + 1)]:
+            if first > before + 1:
+                gaps.append((before + 1, first - 1))
+            before = max(before, last)
+        self._drops.declare_again(gaps)
 
-    def _make_room(self, rows: list[Row]) -> list[Row]:
-        """Free pages for `rows`: acknowledged rows first, then the least class, oldest first; the rows that then fit."""
-        while rows and self._free_pages() < _pages_for(rows):
-            if self._delete_acked():
-                continue
-            least = max([row.event_class for row in rows] + [c for c in CLASSES if self._has_rows(c)])
-            if self._has_rows(least):
-                self._drop_oldest(least)
-            else:
-                rows.remove(next(row for row in rows if row.event_class == least))
-        return rows
+    def _is_right(self, row: Row, kept_sum: object) -> bool:
+        """Whether a row is as it was stored.  SQLite gives a value the type that the row says; a flipped bit may say another."""
+        if type(row.payload) is not bytes or type(row.topic) is not str:
+            return False
+        if kept_sum is None:
+            return row.seq <= self._sums_from
+        return kept_sum == row_sum(row.seq, row.event_class, row.topic, row.payload)
 
-    def _free_pages(self) -> int:
-        used = (
-            self._db.execute("PRAGMA page_count").fetchone()[0]
-            - self._db.execute("PRAGMA freelist_count").fetchone()[0]
-        )
-        return int(self._quota_pages - used - SPARE_PAGES)
-
-    def _has_rows(self, event_class: EventClass) -> bool:
-        return self._db.execute(_OLDEST[event_class]).fetchone()[0] is not None
-
-    def _delete_acked(self) -> bool:
-        """Delete the oldest acknowledged rows before their time, all classes alike; whether there were any."""
-        limits = [self._db.execute(_NTH_OLDEST[c], (DROP_ROWS,)).fetchone() for c in CLASSES]
-        upto = min([self.acked_upto, *(limit[0] for limit in limits if limit is not None)])
-        return sum(self._db.execute(_DELETE_UPTO[c], (upto,)).rowcount for c in CLASSES) > 0
-
-    def _drop_oldest(self, event_class: EventClass) -> None:
-        limit = self._db.execute(_NTH_OLDEST[event_class], (DROP_ROWS,)).fetchone()
-        upto = self.last_seq if limit is None else limit[0]
-        gone = self._db.execute(_SEQS_UPTO[event_class], (upto,)).fetchall()
-        self._db.execute(_DELETE_UPTO[event_class], (upto,))
-        self._declare(as_ranges(Row(seq, event_class, "", b"") for (seq,) in gone))
-
-    def _declare(self, drops: Iterable[DropRange]) -> None:
-        for drop in drops:
-            self.dropped_events += len(drop)
-            log.warning("outbox full: dropped %s events of class %s", len(drop), drop.event_class)
-            previous = "SELECT first FROM dropped WHERE last = ? AND class = ?"
-            row = self._db.execute(previous, (drop.first - 1, drop.event_class)).fetchone()
-            first = drop.first if row is None else row[0]
-            self._db.execute("INSERT OR REPLACE INTO dropped VALUES (?, ?, ?)", (first, drop.last, drop.event_class))
-        self._set("dropped_events", self.dropped_events)
+    def _drop_damaged(self, bad: Sequence[Row]) -> None:
+        log.error("outbox: %s events are damaged, and declared as dropped", len(bad))
+        with self._transaction():
+            for row in bad:
+                self.room.delete(row)
+            self._drops.declare(as_ranges(bad))
+        self.damaged_events += len(bad)
 
     def _meta(self, key: str) -> str:
         return str(self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
 
     def _set(self, key: str, value: int) -> None:
         self._db.execute("UPDATE meta SET value = ? WHERE key = ?", (str(value), key))
-
-
-def _pages_for(rows: Sequence[Row]) -> int:
-    # Half-filled leaves are what ascending inserts leave at worst.
-    return 1 + 2 * sum(len(row.payload) + len(row.topic) + 32 for row in rows) // PAGE_BYTES
-
-
-def _sum_of(row: Row) -> int | None:
-    if not isinstance(
-        row.payload, bytes
-    ):  # SQLite gives a value the type that the row says; a flipped bit may say another
-        return None
-    return row_sum(row.seq, row.event_class, row.topic, row.payload)
-
-
-_TABLE: dict[EventClass, str] = {"A": "event_a", "B": "event_b", "C": "event_c"}
-
-
-def _per_class(sql: str) -> dict[EventClass, str]:
-    return {event_class: sql.replace("{table}", table) for event_class, table in _TABLE.items()}
-
-
-_INSERT = _per_class("INSERT INTO {table} (seq, topic, payload, crc) VALUES (?, ?, ?, ?)")
-_AFTER = _per_class("SELECT seq, topic, payload, crc FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?")
-_DELETE = _per_class("DELETE FROM {table} WHERE seq = ?")
-_OLDEST = _per_class("SELECT min(seq) FROM {table}")
-_NTH_OLDEST = _per_class("SELECT seq FROM {table} ORDER BY seq LIMIT 1 OFFSET ? - 1")
-_SEQS_UPTO = _per_class("SELECT seq FROM {table} WHERE seq <= ? ORDER BY seq")
-_DELETE_UPTO = _per_class("DELETE FROM {table} WHERE seq <= ?")

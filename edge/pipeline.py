@@ -10,7 +10,7 @@ from edge.columns import Columns
 from edge.events import Announcer
 from edge.health import Tally
 from edge.member_file import MappedMembers
-from edge.outbox import PendingEvent
+from edge.outbox_rows import PendingEvent
 from edge.presence_model import Counters, Layout, PresentTag, Transition
 from edge.presence_snapshot import Restored
 from edge.read_ring import ReadRing

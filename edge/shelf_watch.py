@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from broker_config.messages import ShelfState
 from edge.device_config import ScaleConfig
 from edge.events import Announcer
-from edge.outbox import PendingEvent
+from edge.outbox_rows import PendingEvent
 from edge.presence_model import PresentTag
 from edge.shelf import NOISE_G, ShelfFusion
 from edge.shelf_fit import Article

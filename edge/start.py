@@ -89,11 +89,19 @@ async def run_agent(
 ) -> None:
     """One agent's life: until a stop signal, which cancels it; its cleaning up is bounded everywhere."""
     clock = Clock()
-    path, quota_bytes = config.data / "outbox.sqlite", config.outbox.quota_mb * MB
+    path, limits = config.data / "outbox.sqlite", config.outbox
     notifier, heartbeats = notifier or ServiceNotifier(), Heartbeats()
     loop = asyncio.get_running_loop()
     notifier.opening(path)
-    async with Outbox(path, config.agent, quota_bytes=quota_bytes, clock_ns=clock, heartbeats=heartbeats) as outbox:
+    async with Outbox(
+        path,
+        config.agent,
+        quota_bytes=limits.quota_mb * MB,
+        clock_ns=clock,
+        heartbeats=heartbeats,
+        shares={"A": 1.0, "B": limits.goods_percent / 100, "C": limits.health_percent / 100},
+        alarm_share=limits.alarm_percent / 100,
+    ) as outbox:
         agent = Agent(config, engine, outbox, clock, devices=devices, on_ready=on_ready, heartbeats=heartbeats)
         running = asyncio.create_task(agent.run(), name="agent")
         watching = asyncio.create_task(Watchdog(heartbeats, notifier).run(), name="watchdog")

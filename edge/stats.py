@@ -71,6 +71,7 @@ class Statistics:
         return {
             **{name: count for name, count in asdict(counters).items() if count},
             **{name: count for name, count in asdict(self._keeper.counters).items() if count},
+            **self._outbox.figures(),
             "silent_readers": len(self._coverage.silent),
             "bad_messages": tally.bad_messages,
             "forged_orders": tally.forged_orders,

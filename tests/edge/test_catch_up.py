@@ -12,8 +12,7 @@ from broker_config.site import ZoneId
 from edge.catch_up import read_said, take_back
 from edge.clock import to_datetime
 from edge.events import Announcer
-from edge.outbox import EventId, PendingEvent
-from edge.outbox_rows import Row
+from edge.outbox_rows import EventId, PendingEvent, Row
 from edge.visits import Visits
 from tests.support.edge import a_transition
 

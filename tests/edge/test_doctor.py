@@ -9,7 +9,7 @@ import pytest
 
 from edge import doctor_probes
 from edge.config import load_config
-from edge.doctor import examine, examine_agent, examine_coverage, lease, running_agent
+from edge.doctor import examine, examine_agent, examine_coverage, examine_outbox, lease, running_agent
 from edge.doctor_findings import answers
 from edge.doctor_probes import examine_broker, examine_port, examine_sensor, examine_server
 from readers.health import ReaderHealth
@@ -79,6 +79,18 @@ async def test_what_the_server_warns_of_itself_is_wrong_with_the_servers_own_adv
         findings, _ = await examine_server(f"http://127.0.0.1:{port}")
     assert [(finding.level, finding.next_step) for finding in findings] == [(2, "import the members again"), (0, "")]
     assert "a damaged database was set aside" in findings[0].what
+
+
+def test_the_outbox_says_how_full_it_is_and_what_it_gave_up() -> None:
+    counters = {"outbox_percent": 12, "disk_percent": 40, "dropped_a": 0, "dropped_b": 7, "dropped_c": 5}
+    waiting, dropped = examine_outbox(3, counters)
+    assert (waiting.level, waiting.what) == (
+        0,
+        "outbox: 3 events wait for the server's word; it is 12 % full, the disk 40 %",
+    )
+    assert (dropped.level, "7 of goods and shelves, 5 of health" in dropped.what) == (1, True)
+    assert "quota_mb" in dropped.next_step
+    assert len(examine_outbox(2000, {})) == 1, "an agent of the version before does not say"
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"null"])

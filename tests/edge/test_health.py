@@ -69,3 +69,14 @@ def test_totals_add_up_what_counts_and_only_that(health: Health) -> None:
         health.ready("r-1", counters)
         health.lost("r-1", f"lost {frames}")
     assert health.totals() == ReaderHealth(frames=7, alarms=2)
+
+
+def test_a_part_that_warns_no_more_is_shown_no_more(health: Health) -> None:
+    told = counting(health)
+    health.note("outbox.sqlite", "outbox", None)
+    assert not told
+    health.note("outbox.sqlite", "outbox", "the disk is full; free some space")
+    health.note("outbox.sqlite", "outbox", "the disk is full; free some space")
+    assert [device.id for device in health.devices if device.alarm] == ["outbox.sqlite"]
+    health.note("outbox.sqlite", "outbox", None)
+    assert ([device.id for device in health.devices], len(told)) == (["r-1"], 2)

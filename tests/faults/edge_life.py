@@ -14,8 +14,8 @@ from edge.clock import Clock
 from edge.config import EdgeConfig, load_config
 from edge.events import Announcer
 from edge.health import Health
-from edge.outbox import Outbox, PendingEvent
-from edge.outbox_rows import Row
+from edge.outbox import Outbox
+from edge.outbox_rows import PendingEvent, Row
 from edge.presence_model import Transition
 from edge.runs import Word
 from edge.uplink import Uplink

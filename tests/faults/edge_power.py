@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker_config.messages import EdgeAck
-from edge.outbox import EventId, Outbox, PendingEvent
-from edge.outbox_rows import DropRange, EventClass, Row
-from edge.outbox_store import CLASSES
+from edge.outbox import Outbox
+from edge.outbox_rows import CLASSES, DropRange, EventClass, EventId, PendingEvent, Row
 from simulators.faults import Cut, Tape, disk_after, recording
 from tests.faults.report import Outcome
 from tests.support.edge import ManualClock
