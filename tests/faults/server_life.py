@@ -2,26 +2,34 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Iterable
 from pathlib import Path
 
 from broker_config.service_notify import ServiceNotifier
 from server.config import load_config
+from server.inbox import Inbox
+from server.link import Incoming
 from server.marks import Key, Marks
 from server.serving import serve
 from tests.faults.truth import TruthWriter
 
+SEQ = re.compile(rb'"seq":"(\d+)"')
 
-def live_as_server(config: Path, truth: Path, kill_after: int | None = None) -> None:
+
+def live_as_server(config: Path, truth: Path, kill_after: int | None = None, tell_above: int | None = None) -> None:
     """The process's whole life.
 
     Args:
         truth: where it says that something was committed.
         kill_after: dies at the so manyth transaction with events, after its commit and before anybody is told of it.
+        tell_above: it notes each event beyond this number once it is committed.
     """
     writer = TruthWriter(truth)
     _tell_of_commits(writer, kill_after)
+    if tell_above is not None:
+        _tell_of_events(writer, tell_above)
     writer.note("begun")
     asyncio.run(serve(load_config(config), lambda _: writer.note("ready"), ServiceNotifier()))
 
@@ -42,3 +50,17 @@ def _tell_of_commits(writer: TruthWriter, kill_after: int | None) -> None:
         committed(self, keys)
 
     Marks.committed = hooked  # type: ignore[method-assign]
+
+
+def _tell_of_events(writer: TruthWriter, above: int) -> None:
+    """Note the numbers of a batch when it has been handled, which is after its commit."""
+    handle = Inbox.handle
+
+    async def told(self: Inbox, batch: list[Incoming]) -> None:
+        await handle(self, batch)
+        found = [SEQ.search(message.payload) for message in batch]
+        seqs = [int(each[1]) for each in found if each is not None]
+        if news := [seq for seq in seqs if seq > above]:
+            writer.note("through", *news)
+
+    Inbox.handle = told  # type: ignore[method-assign]

@@ -45,10 +45,10 @@ class Store:
         self.truth = TruthReader(self.folder / "truth.log")
         self.server_truth = TruthReader(self.folder / "server-truth.log")
 
-    def server(self, kill_after: int | None = None) -> AbstractAsyncContextManager[Life]:
+    def server(self, kill_after: int | None = None, tell_above: int | None = None) -> AbstractAsyncContextManager[Life]:
         """The server's next life."""
         self._ready_before = self.server_truth.count("ready")
-        arguments = (self.folder / "server.toml", self.server_truth.path, kill_after)
+        arguments = (self.folder / "server.toml", self.server_truth.path, kill_after, tell_above)
         return life(live_as_server, *arguments, log=self.folder / "server.log")
 
     def edge(self, **plan: object) -> AbstractAsyncContextManager[Life]:
