@@ -19,7 +19,7 @@ from edge.health import Health
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-KEEPALIVE_S = 15
+KEEPALIVE_S = 10  # paho gives a silent connection up after twice that
 TIMEOUT_S = 10.0
 CONNECT_S = 3.0  # for TCP alone; a stop waits for the thread that does it
 MAX_INCOMING = 1000

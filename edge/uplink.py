@@ -93,7 +93,7 @@ class Uplink:
 
     async def run(self) -> None:
         """Stay connected for ever; a broker that is away is retried with growing delays."""
-        backoff = Backoff()
+        backoff = Backoff.among(len({zone.agent for zone in self._config.site.zones}))
         while True:
             self._heartbeat.rest()  # a name server that is away may take more than a minute to be given up
             # A task of its own: a group that breaks and is cancelled at once would swallow our cancellation.

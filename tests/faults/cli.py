@@ -25,6 +25,7 @@ COLUMNS = {
     "fault": "fault", "status": "status", "injected": "injected", "events_generated": "generated",
     "stored_once": "stored once", "counted_drops": "drops", "in_outbox": "in outbox", "lost": "lost",
     "duplicates_visible": "twice", "unsound": "unsound", "recovery_ms_p50": "ms to recover", "recovery_ms_max": "at most",
+    "load": "load",
 }  # fmt: skip
 
 faults_app = typer.Typer(subcommand_metavar="")

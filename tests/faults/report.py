@@ -1,6 +1,7 @@
 """What every fault's run reports: one line of the table, by the conservation law."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -60,6 +61,7 @@ class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
         unsound: injected faults after which something was lost, twice or broken.
         seeds, broken: of the first unsound ones.
         figures: what else was measured.
+        load: how many programs wanted a processor meanwhile, this one among them; of a busy machine times say little.
     """
 
     numbers: tuple[int, ...]
@@ -79,6 +81,7 @@ class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
     recovery_ms_max: float
     figures: dict[str, float]
     seconds: float
+    load: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -130,6 +133,7 @@ def as_row(
         recovery_ms_max=round(waits_ms[-1], 1),
         figures=_figures(outcomes),
         seconds=round(seconds, 1),
+        load=round(os.getloadavg()[0], 1),
     )
 
 
