@@ -18,12 +18,14 @@ Signature = tuple[tuple[str, int, int], ...]
 class Access:
     """Credentials and rights by user name; swapped whole by `reload`.
 
+    Args:
+        also: further files whose change is a change of who may connect.
     Raises:
         ConfigError: the site file or a credential is wrong.
     """
 
-    def __init__(self, site_file: Path, identity: Path) -> None:
-        self._site_file, self._identity = site_file, identity
+    def __init__(self, site_file: Path, identity: Path, also: tuple[Path, ...] = ()) -> None:
+        self._site_file, self._identity, self._also = site_file, identity, also
         self._credentials: dict[str, Credential] = {}
         self.rights: dict[str, Rights] = {}
         self._load()
@@ -55,7 +57,8 @@ class Access:
     def _signature(self) -> Signature:
         """By the time of the last change of content, name or mode, so that a `chmod 600` we asked for is seen, too."""
         with contextlib.suppress(FileNotFoundError):  # removed between the listing and the look: seen next time
-            paths = [self._site_file, *sorted(self._identity.glob("*.toml"))]
+            also = [path for path in self._also if path.exists()]
+            paths = [self._site_file, *sorted(self._identity.glob("*.toml")), *also]
             stats = [(str(path), path.stat()) for path in paths]
             return tuple((name, stat.st_ctime_ns, stat.st_ino) for name, stat in stats)
         return ()

@@ -4,26 +4,29 @@ import asyncio
 import os
 import signal
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from broker_config.acl import render_acl_file, rights_of
-from broker_config.config import BrokerSettings, load_broker_settings
+from broker_config.cli_certificates import export, init, renew, revoke, rotate_ca
+from broker_config.cli_options import Config, path_of
+from broker_config.config import BrokerSettings, TlsListener, load_broker_settings
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats, Watchdog
 from broker_config.identity import make_credential, write_credential
-from broker_config.provision import load_credentials, make_private_folder
+from broker_config.pki.door import Door
+from broker_config.pki.expiry import utc_now
+from broker_config.pki.store import PkiStore
+from broker_config.provision import let_in, load_credentials, make_private_folder
 from broker_config.service_notify import ServiceNotifier
 from broker_config.site import Site, is_level, load_site
 from broker_config.topics import user_name
 
 broker_app = typer.Typer()
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The broker's TOML file; otherwise broker.toml here.")
-]
-DEFAULT_CONFIG = Path("broker.toml")
+for command in (init, renew, revoke, export):
+    broker_app.command()(command)
+broker_app.command("rotate-ca")(rotate_ca)
 
 
 class Kind(StrEnum):
@@ -46,26 +49,27 @@ def run(context: typer.Context, config: Config = None) -> None:
 
         tacet broker --config broker.toml
 
-        tacet broker add display d-window --config broker.toml
+        tacet broker init --config broker.toml
 
-        tacet broker acl --config broker.toml
+        tacet broker add display d-window --config broker.toml
     """
     context.obj = config
     if context.invoked_subcommand is None:
         notifier = ServiceNotifier.from_environment(os.environ)
-        raise typer.Exit(asyncio.run(serve(load_broker_settings(_path_of(context, config)), notifier)))
+        raise typer.Exit(asyncio.run(serve(load_broker_settings(path_of(context, config)), notifier)))
 
 
 async def serve(settings: BrokerSettings, notifier: ServiceNotifier) -> int:
     """Run until a signal comes; the process's exit code, which is 1 when the engine ended by itself."""
-    from broker_config.engine import run_broker
+    from broker_config.engine import listeners, run_broker
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with run_broker(settings) as broker:
-        typer.echo(f"broker ready on {settings.host}:{settings.port} ({broker.engine})")
-        notifier.ready(f"{broker.engine} on {settings.host}:{settings.port}")
+        places = " and ".join(f"{host}:{port}" for host, port in listeners(settings))
+        typer.echo(f"broker ready on {places} ({broker.engine})")
+        notifier.ready(f"{broker.engine} on {places}")
         watching = asyncio.create_task(Watchdog(Heartbeats(), notifier).run(), name="watchdog")
         asked, ended = asyncio.create_task(stop.wait()), asyncio.create_task(broker.ended())
         await asyncio.wait([asked, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -97,7 +101,7 @@ def add(
 
         tacet broker add client dashboard --config broker.toml
     """
-    settings = load_broker_settings(_path_of(context, config))
+    settings = load_broker_settings(path_of(context, config))
     site = load_site(settings.site)
     if not is_level(name):
         raise ConfigError(
@@ -109,15 +113,26 @@ def add(
         raise ConfigError(f"{path} is there already; --force replaces it, and whoever uses the old one is shut out")
     credential = make_credential(kind.value, name)
     write_credential(settings.identity, credential)
+    let_in(settings.identity, credential.user)
     typer.echo(f"made {path}")
     typer.echo(
         f"  connect to {settings.host}:{settings.port}, MQTT 3.1.1, user and client id {credential.user!r}, password in the file"
     )
+    if settings.tls is not None:
+        typer.echo(f"  {certify(settings, settings.tls, credential.user)}")
     rights = rights_of(credential, site)
     for verb, filters in (("may subscribe to", rights.subscribe), ("may publish to", rights.publish)):
         typer.echo(f"  {verb} {', '.join(filters) or 'nothing'}")
     typer.echo(f"  {advice(kind, name, site)}")
     typer.echo("  a running broker lets it in within a second")
+
+
+def certify(settings: BrokerSettings, tls: TlsListener, user: str) -> str:
+    """Give the user a certificate, and take back those it had; what to do with it."""
+    store = PkiStore(settings.identity)
+    store.revoke(user, utc_now())
+    Door(tls, store).renew(user)
+    return f"made its certificate for {tls.names[0]}:{tls.port}; to carry it over: tacet broker export {user} DIR"
 
 
 def advice(kind: Kind, name: str, site: Site) -> str:
@@ -138,7 +153,7 @@ def acl(context: typer.Context, config: Config = None) -> None:
 
         tacet broker acl --config broker.toml > acl
     """
-    path = _path_of(context, config)
+    path = path_of(context, config)
     settings = load_broker_settings(path)
     site = load_site(settings.site)
     rights = {credential.user: rights_of(credential, site) for credential in load_credentials(settings.identity)}
@@ -147,12 +162,6 @@ def acl(context: typer.Context, config: Config = None) -> None:
             f"{settings.identity}: no credentials yet; `tacet broker --config {path}` makes them at its first start"
         )
     typer.echo(render_acl_file(rights), nl=False)
-
-
-def _path_of(context: typer.Context, config: Path | None) -> Path:
-    """The file that `--config` names, after the subcommand or before it."""
-    before = context.obj if isinstance(context.obj, Path) else None
-    return config or before or DEFAULT_CONFIG
 
 
 @broker_app.command()

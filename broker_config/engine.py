@@ -13,9 +13,12 @@ from broker_config.access import Access
 from broker_config.config import BrokerSettings
 from broker_config.errors import ConfigError
 from broker_config.mosquitto.process import find_mosquitto, run_mosquitto
+from broker_config.pki.door import Door
+from broker_config.pki.store import PkiStore
 
 log = logging.getLogger(__name__)
 WATCH_EVERY_S = 0.5
+LOOK_EVERY_S = 3600.0
 
 
 class RunningBroker(Protocol):
@@ -58,16 +61,29 @@ async def run_broker(settings: BrokerSettings) -> AsyncIterator[RunningBroker]:
     program = find_mosquitto() if settings.engine in ("auto", "mosquitto") else None
     if settings.engine == "mosquitto" and program is None:
         raise ConfigError('engine = "mosquitto", but no such program is installed: install it, or set engine = "auto"')
-    access = Access(settings.site, settings.identity)
-    check_port_is_free(settings.host, settings.port)
-    engine = run_mosquitto(settings, program, access) if program else run_amqtt(settings, access)
+    if settings.tls is not None and program is None:
+        raise ConfigError("[tls] needs Mosquitto: install it, or take the table out and keep to this machine")
+    door = None if settings.tls is None else Door(settings.tls, PkiStore(settings.identity))
+    access = Access(settings.site, settings.identity, () if door is None else door.watched())
+    for host, port in listeners(settings):
+        check_port_is_free(host, port)
+    if door is not None:
+        door.prepare(access.rights)
+        door.look()
+    engine = run_mosquitto(settings, program, access, door) if program else run_amqtt(settings, access)
     async with engine as broker:
-        watch = asyncio.create_task(_watch(access, broker), name="watch clients")
+        watch = asyncio.create_task(_watch(access, broker, door), name="watch clients")
         try:
             yield broker
         finally:
             watch.cancel()
             await asyncio.wait([watch])
+
+
+def listeners(settings: BrokerSettings) -> list[tuple[str, int]]:
+    """Every address the broker will listen on."""
+    own = [(settings.host, settings.port)]
+    return own if settings.tls is None else [*own, (settings.tls.host, settings.tls.port)]
 
 
 @asynccontextmanager
@@ -105,12 +121,22 @@ def check_port_is_free(host: str, port: int) -> None:
             ) from error
 
 
-async def _watch(access: Access, broker: RunningBroker) -> None:
-    """Look at the identity folder and the site file, and apply what changed; what cannot be applied waits for the next change."""
+async def _watch(access: Access, broker: RunningBroker, door: Door | None) -> None:
+    """Look at the identity folder and the site file, and apply what changed; what cannot be applied waits for the next change.
+
+    The certificates' own time runs too, which no file tells.
+    """
+    loop = asyncio.get_running_loop()
+    look_at_s = loop.time() + LOOK_EVERY_S
     while True:
         await asyncio.sleep(WATCH_EVERY_S)
         try:
+            if door is not None and loop.time() >= look_at_s:
+                look_at_s = loop.time() + LOOK_EVERY_S
+                door.look()
             if access.has_changed() and access.reload():
+                if door is not None:
+                    door.prepare(access.rights)
                 broker.apply(access)
         except (ConfigError, OSError) as error:
             log.error("clients stay as they were: %s", error)  # noqa: TRY400  the one line is the whole story

@@ -11,9 +11,13 @@ from broker_config.identity import (
     make_credential,
     with_command_key,
     write_credential,
+    write_private,
 )
 from broker_config.site import Site, is_level
 from broker_config.topics import Party, user_name
+
+SHUT_OUT = ".revoked"
+"""The ending of an empty file that stands for a credential which was taken away."""
 
 
 def parties_of(site: Site) -> list[tuple[Party, str]]:
@@ -28,6 +32,7 @@ def ensure_credentials(site: Site, identity_dir: Path) -> list[Path]:
     """Make what is missing, touch nothing that is there or comes meanwhile; returns the files made.
 
     A file of an earlier release is given its command key; what it has stays.
+    Who was shut out stays out until `tacet broker add` lets it in again, although the site file still names it.
 
     Raises:
         ConfigError: the folder cannot be written, or others can look into it.
@@ -35,6 +40,7 @@ def ensure_credentials(site: Site, identity_dir: Path) -> list[Path]:
     make_private_folder(identity_dir)
     wanted = {f"{user_name(party, own_id)}.toml": (party, own_id) for party, own_id in parties_of(site)}
     there = {path.name for path in identity_dir.glob("*.toml")}
+    there |= {f"{path.stem}.toml" for path in identity_dir.glob(f"*{SHUT_OUT}")}
     made = [add_credential(identity_dir, make_credential(*wanted[name])) for name in wanted if name not in there]
     completed = [
         write_credential(identity_dir, with_command_key(credential))
@@ -42,6 +48,24 @@ def ensure_credentials(site: Site, identity_dir: Path) -> list[Path]:
         if credential.takes_commands and credential.command_key is None
     ]
     return completed + [path for path in made if path is not None]
+
+
+def shut_out(identity_dir: Path, user: str) -> None:
+    """Take the user's credential away, and make no other.
+
+    Raises:
+        ConfigError: the user never had one.
+    """
+    credential, mark = identity_dir / f"{user}.toml", identity_dir / f"{user}{SHUT_OUT}"
+    if not credential.exists() and not mark.exists():
+        raise ConfigError(f"{credential}: no such credential; `tacet broker acl` lists the users there are")
+    write_private(mark, b"")  # first: a running broker would make another credential at once
+    credential.unlink(missing_ok=True)
+
+
+def let_in(identity_dir: Path, user: str) -> None:
+    """Forget that the user was shut out."""
+    (identity_dir / f"{user}{SHUT_OUT}").unlink(missing_ok=True)
 
 
 def make_private_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from broker_config.command_mac import NotAuthentic, open_command
 from broker_config.errors import MessageError
 from broker_config.identity import Credential
 from broker_config.messages import Data, Envelope, decode
+from broker_config.mqtt_client import fail_fast
 from broker_config.topics import parse_topic
 from edge.config_parts import BrokerAddress
 from edge.delivery import IN_FLIGHT
@@ -26,7 +28,9 @@ MAX_INCOMING = 1000
 NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it p99 is 17 ms instead of 0.7
 
 
-def make_client(broker: BrokerAddress, credential: Credential, will: aiomqtt.Will) -> aiomqtt.Client:
+def make_client(
+    broker: BrokerAddress, credential: Credential, will: aiomqtt.Will, tls_context: ssl.SSLContext | None = None
+) -> aiomqtt.Client:
     """A client that is not connected yet.  Its queues are bounded; nothing durable waits in them."""
     client = aiomqtt.Client(
         broker.host,
@@ -37,6 +41,7 @@ def make_client(broker: BrokerAddress, credential: Credential, will: aiomqtt.Wil
         protocol=aiomqtt.ProtocolVersion.V311,
         clean_session=False,  # what ended a visit while we were away must still reach us
         will=will,
+        tls_context=tls_context,
         timeout=TIMEOUT_S,
         keepalive=KEEPALIVE_S,
         max_queued_incoming_messages=MAX_INCOMING,
@@ -46,6 +51,7 @@ def make_client(broker: BrokerAddress, credential: Credential, will: aiomqtt.Wil
         logger=log,
     )
     client.pending_calls_threshold = IN_FLIGHT * 4
+    fail_fast(client)
     client._client.connect_timeout = CONNECT_S  # noqa: SLF001 - aiomqtt offers no way to set paho's
     return client
 
@@ -60,6 +66,18 @@ async def heeded(call: Awaitable[T]) -> T:
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
     return result
+
+
+def lost_link(group: BaseExceptionGroup[BaseException]) -> aiomqtt.MqttError:
+    """Why the connection ended, of all that its tasks raised then.
+
+    Raises:
+        BaseExceptionGroup: there is a bug among it.
+    """
+    lost, bugs = group.split(aiomqtt.MqttError)
+    if bugs is not None or lost is None:
+        raise group
+    return aiomqtt.MqttError(str(lost.exceptions[0]))
 
 
 def hear(message: aiomqtt.Message, credential: Credential, health: Health) -> tuple[Envelope[Data], str] | None:

@@ -17,6 +17,7 @@ import msgspec
 from broker_config.errors import ConfigError
 from broker_config.identity import Credential, load_credential
 from broker_config.site import ActuatorId, Level, ShelfId, Site, Strict, Zone, ZoneId, load_site, load_toml
+from broker_config.tls import check_reach
 from edge.actuators.printers import check_printer
 from edge.actuators.registry import check_relay
 from edge.config_parts import Antenna, BrokerAddress, OutboxLimits, ShelfItem, SnapshotSettings
@@ -243,6 +244,7 @@ def _credential(path: Path, credential_path: Path, agent: str) -> Credential:
 def _broker(path: Path, address: BrokerAddress) -> BrokerAddress:
     if not re.match(HOST, address.host):
         raise ConfigError(f"{path}: [broker] host {address.host!r} is no name or address; write it as 127.0.0.1")
+    check_reach(path, address.host, address.tls)
     return address
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from broker_config.site import Level, Strict
+from broker_config.tls import BrokerTls
 from readers.epc import require_check_digit
 
 Grams = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
@@ -13,10 +14,11 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class BrokerAddress(Strict, frozen=True):
-    """Where the broker listens."""
+    """Where the broker listens, and what a broker on another machine asks for."""
 
     host: str
     port: Port
+    tls: BrokerTls | None = None
 
 
 class Antenna(Strict, frozen=True):

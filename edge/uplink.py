@@ -13,6 +13,7 @@ from importlib.metadata import version
 import aiomqtt
 
 from broker_config.heartbeats import Heartbeats
+from broker_config.link_certificate import LinkCertificate
 from broker_config.messages import (
     ActuatorCommand,
     Data,
@@ -28,7 +29,7 @@ from broker_config.messages import (
 )
 from broker_config.topics import BY_NAME, filters_for
 from edge.backoff import Backoff
-from edge.broker_link import hear, heeded, make_client
+from edge.broker_link import hear, heeded, lost_link, make_client
 from edge.clock import to_datetime
 from edge.config import EdgeConfig
 from edge.delivery import IN_FLIGHT, Delivery
@@ -79,6 +80,7 @@ class Uplink:
         self._unsent: dict[str, None] = {}  # their topics, in the order of change
         self._session = self._trouble = ""
         self._connections = 0
+        self._certificate = LinkCertificate(config.broker, partial(health.warn, "broker.tls", "certificate"))
         self._wake_live, self._wake_backlog, self._wake_states = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._declared: list[DropRange] = []
         outbox.on_commit = self._committed
@@ -118,9 +120,10 @@ class Uplink:
                 self._trouble = ""
                 await self._serve(client)
         except aiomqtt.MqttError as error:
-            level = logging.DEBUG if str(error) == self._trouble else logging.WARNING  # the same trouble is said once
+            is_news = str(error) != self._trouble  # the same trouble is said once
             self._trouble = str(error)
-            log.log(level, "broker %s: %s; trying again", address, error)
+            why = await self._certificate.explain(str(error)) if is_news else str(error)
+            log.log(logging.WARNING if is_news else logging.DEBUG, "broker %s: %s; trying again", address, why)
         finally:
             if self.delivery.connected:
                 self._health.tally.link_losses += 1
@@ -129,9 +132,8 @@ class Uplink:
 
     def _connect(self) -> aiomqtt.Client:
         topic, payload = self._announcer.passing(self._state("lost"), self._config.agent, agent=self._config.agent)
-        return make_client(
-            self._config.broker, self._config.credential, aiomqtt.Will(topic, payload, qos=1, retain=True)
-        )
+        will = aiomqtt.Will(topic, payload, qos=1, retain=True)
+        return make_client(self._config.broker, self._config.credential, will, self._certificate.context())
 
     async def _serve(self, client: aiomqtt.Client) -> None:
         """Everything that goes on while a connection stands.
@@ -155,11 +157,9 @@ class Uplink:
                 tasks.create_task(self._send_stats(client), name="stats")
                 tasks.create_task(self._check(client), name="check")
                 tasks.create_task(self._send_salvaged(client), name="salvaged")
+                tasks.create_task(self._certificate.watch(), name="certificate")
         except BaseExceptionGroup as group:
-            lost, bugs = group.split(aiomqtt.MqttError)
-            if bugs is not None or lost is None:
-                raise
-            raise aiomqtt.MqttError(str(lost.exceptions[0])) from group
+            raise lost_link(group) from group
         except asyncio.CancelledError:
             await self._say_goodbye(client)
             raise

@@ -9,15 +9,21 @@ import msgspec
 
 from broker_config.errors import ConfigError
 from broker_config.site import Strict, load_toml
+from broker_config.tls import BrokerTls, check_reach
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 
 
 class BrokerAddress(Strict, frozen=True):
-    """Where the MQTT broker listens."""
+    """Where the MQTT broker listens, and what a broker on another machine asks for.
+
+    Args:
+        tls: the server's own; beside its certificate are those of the displays, for their browsers.
+    """
 
     host: str
     port: Port
+    tls: BrokerTls | None = None
 
 
 class InfluxTarget(Strict, frozen=True):
@@ -102,6 +108,7 @@ def load_config(path: Path) -> ServerConfig:
     """
     config = load_toml(path, ServerConfig)
     _check_reach(path, config)
+    check_reach(path, config.broker.host, config.broker.tls)
     names = ("site", "rules", "catalog", "identity", "data")
     folder = path.resolve().parent
     changes: dict[str, object] = {name: str(folder / getattr(config, name)) for name in names}

@@ -15,7 +15,9 @@ from datetime import timedelta
 import aiomqtt
 
 from broker_config.identity import Credential
+from broker_config.link_certificate import LinkCertificate
 from broker_config.messages import HOST_EVERY_S, Data, Envelope, HostState, encode
+from broker_config.mqtt_client import fail_fast
 from broker_config.site import Site
 from broker_config.topics import BY_NAME, filters_for, topic_for
 from server.clock import NS_PER_S, ClockNs, to_datetime
@@ -73,6 +75,7 @@ class Link:
         self._outgoing: deque[Outgoing] = deque(maxlen=MAX_OUTGOING)
         self._in_flight: list[Outgoing] = []
         self._waiting = asyncio.Event()
+        self._certificate = LinkCertificate(broker)
         self._session, self._since = "", to_datetime(clock_ns())
 
     def send(self, data: Data, *, subject: str | None = None, **levels: str) -> None:
@@ -136,8 +139,9 @@ class Link:
                         tasks.create_task(self._receive(client), name="link receive")
                         tasks.create_task(self._publish(client), name="link publish")
                         tasks.create_task(self._say_alive(client), name="link alive")
+                        tasks.create_task(self._certificate.watch(), name="link certificate")
             except* aiomqtt.MqttError as trouble:
-                reason = str(trouble.exceptions[0])
+                reason = await self._certificate.explain(str(trouble.exceptions[0]))
                 log.warning("broker %s:%s lost: %s", self._broker.host, self._broker.port, reason)
             finally:
                 self.connected = False
@@ -162,8 +166,10 @@ class Link:
             max_queued_incoming_messages=MAX_INCOMING,
             max_queued_outgoing_messages=MAX_OUTGOING,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            tls_context=self._certificate.context(),
         )
         client.pending_calls_threshold = MAX_OUTGOING  # we bound them ourselves
+        fail_fast(client)
         return client
 
     def _up(self) -> None:

@@ -168,7 +168,7 @@ def _assemble(
         heartbeats=Heartbeats(),
         inbox=Inbox(link, MessageReader(site), ledger, fleet, effects),
         pairing=PairingService(frozenset(DisplayId(d.id) for d in site.displays), SqlPairedStore(db), clock_ns),
-        proxy=MqttProxy((config.broker.host, config.broker.port), site.id, identities.folder, clock_ns),
+        proxy=MqttProxy(config.broker, site.id, identities.folder, clock_ns),
         pages=make_pages(site),
         clock_ns=clock_ns,
         started_ns=clock_ns(),

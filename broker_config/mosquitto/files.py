@@ -1,4 +1,4 @@
-"""The three files Mosquitto runs from: configuration, passwords, ACL.  Generated at each start, never edited."""
+"""The files Mosquitto runs from: configuration, passwords, ACL, certificates.  Generated at each start, never edited."""
 
 import base64
 import grp
@@ -13,7 +13,8 @@ from broker_config.access import Access
 from broker_config.acl import render_acl_file
 from broker_config.errors import ConfigError
 from broker_config.identity import write_private
-from broker_config.messages import MAX_PAYLOAD_BYTES
+from broker_config.mosquitto.conf import render_listeners, render_rest
+from broker_config.pki.door import Door
 
 USER = "mosquitto"
 HASH_ROUNDS = 101
@@ -30,10 +31,11 @@ class Files:
     acl: Path
     folder: Path
     user: str | None
+    door: Door | None = None
 
 
-def write_files(data: Path, host: str, port: int, access: Access) -> Files:
-    """Write all three into a private folder below `data`, owned by the user that Mosquitto will be.
+def write_files(data: Path, host: str, port: int, access: Access, door: Door | None = None) -> Files:
+    """Write all of them into a private folder below `data`, owned by the user that Mosquitto will be.
 
     As root, Mosquitto is run as its own user, so its files are given to that user.  Where that user cannot reach the
     folder (a state folder below /root, say), Mosquitto stays root: opening root's home to it would be the worse trade.
@@ -43,17 +45,17 @@ def write_files(data: Path, host: str, port: int, access: Access) -> Files:
     """
     folder = data / "mosquitto"
     try:
-        return _write_files(folder, host, port, access)
+        return _write_files(folder, host, port, access, door)
     except OSError as error:
         raise ConfigError(
             f"{folder}: cannot be written: {error.strerror}; run as the folder's owner, or set another `data`"
         ) from error
 
 
-def _write_files(folder: Path, host: str, port: int, access: Access) -> Files:
+def _write_files(folder: Path, host: str, port: int, access: Access, door: Door | None) -> Files:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     user = USER if os.geteuid() == 0 and can_reach(folder.parent.resolve(), USER) else None
-    files = Files(folder / "mosquitto.conf", folder / "passwords", folder / "acl", folder, user)
+    files = Files(folder / "mosquitto.conf", folder / "passwords", folder / "acl", folder, user, door)
     write_private(files.config, render_config(files, host, port).encode())
     write_clients(files, access)
     if user is not None:
@@ -65,39 +67,24 @@ def _write_files(folder: Path, host: str, port: int, access: Access) -> Files:
 
 
 def write_clients(files: Files, access: Access) -> None:
-    """Passwords and ACL anew, for Mosquitto to read at its start or on SIGHUP."""
+    """Passwords, ACL and certificates anew, for Mosquitto to read at its start or on SIGHUP."""
     lines = [f"{user}:{hash_password(password)}\n" for user, password in access.passwords.items()]
-    for path, text in ((files.passwords, "".join(lines)), (files.acl, render_acl_file(access.rights))):
-        write_private(path, text.encode())
+    texts = {files.passwords: "".join(lines), files.acl: render_acl_file(access.rights)}
+    contents = {path: text.encode() for path, text in texts.items()}
+    if files.door is not None:
+        contents |= {files.folder / name: content for name, content in files.door.served().items()}
+    for path, content in contents.items():
+        write_private(path, content)
         if files.user is not None:
             hand_over(path, files.user)
 
 
 def render_config(files: Files, host: str, port: int) -> str:
-    """`mosquitto.conf`.  No WebSocket listener: Mosquitto before 2.0.12 opens it to every network whatever it is told."""
-    lines = [
-        f"listener {port} {host}",
-        "allow_anonymous false",
-        "use_username_as_clientid true",  # nobody can take over another's session
-        f"password_file {files.passwords.resolve()}",
-        f"acl_file {files.acl.resolve()}",
-        "set_tcp_nodelay true",
-        f"max_packet_size {MAX_PAYLOAD_BYTES + 1024}",
-        "max_inflight_messages 200",
-        "max_queued_messages 10000",
-        "max_queued_bytes 67108864",
-        "persistent_client_expiration 7d",
-        "persistence true",
-        f"persistence_location {files.folder.resolve()}/",
-        "autosave_interval 60",
-        "sys_interval 0",
-        "log_dest stderr",
-        "log_type error",
-        "log_type warning",
-        "log_type notice",
-        "log_type information",
-        "connection_messages false",
-    ]
+    """`mosquitto.conf`."""
+    folder = files.folder.resolve()
+    tls = None if files.door is None else files.door.listener
+    rest = render_rest(folder, files.passwords.resolve(), files.acl.resolve())
+    lines = [*rest, *render_listeners(host, port, tls, folder)]
     if files.user is None and os.geteuid() == 0:
         lines.append("user root")
     return "\n".join(lines) + "\n"

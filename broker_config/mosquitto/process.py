@@ -15,6 +15,7 @@ from broker_config.child import child_command
 from broker_config.config import BrokerSettings
 from broker_config.errors import ConfigError
 from broker_config.mosquitto.files import Files, write_clients, write_files
+from broker_config.pki.door import Door
 
 log = logging.getLogger(__name__)
 READY_WITHIN_S = 10.0
@@ -47,13 +48,15 @@ class MosquittoBroker:
 
 
 @asynccontextmanager
-async def run_mosquitto(settings: BrokerSettings, program: str, access: Access) -> AsyncIterator[MosquittoBroker]:
+async def run_mosquitto(
+    settings: BrokerSettings, program: str, access: Access, door: Door | None = None
+) -> AsyncIterator[MosquittoBroker]:
     """Mosquitto, ready, until the block ends.
 
     Raises:
         ConfigError: it refused to start; its last words are in the message.
     """
-    files = write_files(settings.data, settings.host, settings.port, access)
+    files = write_files(settings.data, settings.host, settings.port, access, door)
     command = child_command([program, "-c", str(files.config.resolve())], files.user)
     process = await asyncio.create_subprocess_exec(
         *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, start_new_session=True

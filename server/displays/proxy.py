@@ -7,6 +7,7 @@ again by the broker's ACL.  One browser per display: the newest wins, the older 
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,8 +18,10 @@ from broker_config.errors import ConfigError
 from broker_config.identity import load_credential
 from broker_config.messages import MAX_PAYLOAD_BYTES
 from broker_config.site import DisplayId
+from broker_config.tls import BrokerTls, ClientTls
 from broker_config.topics import topic_for, user_name
 from server.clock import ClockNs
+from server.config import BrokerAddress
 from server.displays.limits import Allowance
 from server.displays.mqtt_packets import DISCONNECT, Connect, PacketError, PacketSplitter, PacketTooLarge, parse_connect
 
@@ -106,15 +109,16 @@ class MqttProxy:
     """Pipes the browsers of paired displays to the broker.
 
     Args:
-        broker: its host and TCP port.
+        broker: where it is; over TLS each display shows its own certificate, which is beside the server's.
         identity: the folder with each display's credential.
         clock_ns: any clock that does not step, for the rates.
     """
 
-    def __init__(self, broker: tuple[str, int], site: str, identity: Path, clock_ns: ClockNs) -> None:
+    def __init__(self, broker: BrokerAddress, site: str, identity: Path, clock_ns: ClockNs) -> None:
         self.counters = ProxyCounters()
         self._broker, self._site, self._identity, self._clock_ns = broker, site, identity, clock_ns
         self._links: dict[DisplayId, Link] = {}
+        self._tls: dict[str, ClientTls] = {}
 
     def is_connected(self, display: DisplayId) -> bool:
         """Whether some browser holds this display's connection now."""
@@ -128,7 +132,7 @@ class MqttProxy:
             connect, rest = await self._receive_connect(channel, packets)
             display = await self._named_display(connect, may_be)
             own = self._with_credential(connect, display)
-            async with self._hold(display) as link, self._open_broker() as (reader, writer):
+            async with self._hold(display) as link, self._open_broker(display) as (reader, writer):
                 writer.write(own.to_bytes() + rest)
                 pipe = Pipe(channel, reader, writer, packets, 1.5 * own.keep_alive_s)
                 return await self._run_pipe(pipe, link)
@@ -201,10 +205,17 @@ class MqttProxy:
                 del self._links[display]
 
     @asynccontextmanager
-    async def _open_broker(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def _open_broker(
+        self, display: DisplayId
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         try:
             async with asyncio.timeout(BROKER_WITHIN_S):
-                reader, writer = await asyncio.open_connection(*self._broker, limit=CHUNK_BYTES)
+                tls = None if self._broker.tls is None else self._context(self._broker.tls, display)
+                place = self._broker.host, self._broker.port
+                reader, writer = await asyncio.open_connection(*place, limit=CHUNK_BYTES, ssl=tls)
+        except ConfigError as error:
+            log.warning("display %s cannot connect: %s", display, error)
+            raise LinkRefused(TRY_LATER, "the display has no certificate yet") from error
         except OSError as error:  # TimeoutError is one
             self.counters.broker_unavailable += 1
             raise LinkRefused(TRY_LATER, "the broker does not answer") from error
@@ -216,6 +227,15 @@ class MqttProxy:
             with suppress(OSError):  # TimeoutError is one
                 async with asyncio.timeout(HAND_OVER_WITHIN_S):
                     await writer.wait_closed()
+
+    def _context(self, own: BrokerTls, display: DisplayId) -> ssl.SSLContext:
+        """For a connection in the display's name."""
+        user = user_name("display", display)
+        if user not in self._tls:
+            folder = own.certificate.parent
+            files = BrokerTls(ca=own.ca, certificate=folder / f"{user}.pem", key=folder / f"{user}.key")
+            self._tls[user] = ClientTls(files)
+        return self._tls[user].context()
 
     async def _run_pipe(self, pipe: Pipe, link: Link) -> Closing:
         """Both ways until one of them ends; a taken-over link says good-bye, so that its will stays unsaid."""

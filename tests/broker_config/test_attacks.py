@@ -10,7 +10,7 @@ import pytest
 
 from broker_config.config import Engine
 from broker_config.identity import make_credential, write_credential
-from tests.support.brokers import ENGINES, TestBroker, running_broker
+from tests.support.brokers import ENGINES, TestBroker, network_door, running_broker
 
 SITE = "tacet/1/demo"
 EVERYTHING = (
@@ -20,13 +20,19 @@ EVERYTHING = (
 """Some of what the server may hear; the attackers' messages would arrive on one of these."""
 
 
-@pytest.fixture(params=ENGINES)
+TLS = "mosquitto-tls"
+BY_PASSWORD = pytest.mark.parametrize("broker", ENGINES, indirect=True)
+"""By certificate, user name and password say nothing: `test_tls_attacks.py`."""
+
+
+@pytest.fixture(params=(*ENGINES, TLS))
 async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TestBroker]:
     """Each engine in turn; besides the site's own clients there is an agent `gw-2` that owns nothing, and a plain client."""
-    engine: Engine = request.param
+    engine: Engine = "mosquitto" if request.param == TLS else request.param
     for party, own_id in (("agent", "gw-2"), ("client", "watch")):
         write_credential(tmp_path / "identity", make_credential(party, own_id))  # type: ignore[arg-type]
-    async with running_broker(tmp_path, engine=engine) as running:
+    door = network_door() if request.param == TLS else None
+    async with running_broker(tmp_path, engine=engine, tls=door) as running:
         yield running
 
 
@@ -56,6 +62,7 @@ async def refused(broker: TestBroker, user: str, **options: object) -> None:
             pass
 
 
+@BY_PASSWORD
 async def test_strangers_and_wrong_passwords_are_refused(broker: TestBroker) -> None:
     await refused(broker, "server", username=None, password=None)
     await refused(broker, "server", password="")
@@ -203,6 +210,7 @@ async def test_an_honest_will_is_sent_and_retained(broker: TestBroker) -> None:
         await heard(late, topic)
 
 
+@BY_PASSWORD
 async def test_nobody_takes_over_anothers_session(broker: TestBroker) -> None:
     """Neither a stranger with the victim's client id, nor another client of the site, disturbs the victim's session."""
     topic = f"{SITE}/edge/gw-1/ack"

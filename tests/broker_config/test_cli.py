@@ -141,7 +141,11 @@ async def test_a_port_in_use_ends_it_with_one_line(tmp_path: Path, engine: Engin
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"host": "0.0.0.0"}, "no TLS yet"), ({"site": "nowhere.toml"}, "nowhere.toml"), ({"engine": "nats"}, "engine")],
+    [
+        ({"host": "0.0.0.0"}, "tacet broker init"),
+        ({"site": "nowhere.toml"}, "nowhere.toml"),
+        ({"engine": "nats"}, "engine"),
+    ],
 )
 async def test_a_wrong_setting_ends_it_with_one_line(tmp_path: Path, change: dict[str, str], said: str) -> None:
     code, _, err = await result("broker", "--config", write_config(tmp_path, **change))

@@ -31,10 +31,10 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ('host = "0.0.0.0"', "no TLS yet"),
-        ('host = "192.168.1.2"', "no TLS yet"),
-        ('host = "::"', "no TLS yet"),
-        ('host = "store.example"', "no TLS yet"),
+        ('host = "0.0.0.0"', "tacet broker init"),
+        ('host = "192.168.1.2"', "tacet broker init"),
+        ('host = "::"', "tacet broker init"),
+        ('host = "store.example"', "tacet broker init"),
         ('engine = "emqx"', r"\$.engine"),
         ('engin = "auto"', "engin"),
         ("host = 7", r"\$.host"),

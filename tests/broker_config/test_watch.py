@@ -37,7 +37,7 @@ async def test_after_a_full_disk_the_next_client_is_still_let_in(
 ) -> None:
     monkeypatch.setattr(engine, "WATCH_EVERY_S", 0.01)
     access, broker = Access(DEMO_SITE, tmp_path / "identity"), Broker()
-    watch = asyncio.create_task(engine._watch(access, broker))
+    watch = asyncio.create_task(engine._watch(access, broker, None))
     try:
         async with asyncio.timeout(10):
             for name in ("first", "second"):

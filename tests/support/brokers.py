@@ -18,10 +18,14 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 
-from broker_config.config import BrokerSettings, Engine
+from broker_config.config import BrokerSettings, Engine, TlsListener
 from broker_config.engine import run_broker
 from broker_config.identity import Credential, load_credential, make_credential, write_credential
+from broker_config.mqtt_client import fail_fast
+from broker_config.pki.expiry import utc_now
+from broker_config.pki.store import PkiStore
 from broker_config.site import Site, load_site
+from broker_config.tls import BrokerTls, load_context
 from tests.support.programs import program
 
 PROBE = "client-probe"
@@ -40,6 +44,17 @@ class TestBroker:
     identity: Path
     site_file: Path
     engine: str
+    tls: TlsListener | None = None
+
+    @property
+    def pki(self) -> PkiStore:
+        """The CA and its certificates."""
+        return PkiStore(self.identity)
+
+    def files(self, user: str) -> BrokerTls:
+        """What a client shows and trusts."""
+        certificate, key = self.pki.pair(user)
+        return BrokerTls(ca=self.pki.ca, certificate=certificate, key=key)
 
     def credential(self, user: str) -> Credential:
         """The credential of `server`, `agent-gw-1`, `display-d-door` …"""
@@ -54,6 +69,11 @@ class TestBroker:
             "socket_options": NODELAY,
             "timeout": 5,
         }
+        if self.tls is not None:  # who comes by certificate needs no password
+            context = options.pop("tls_context", None) or load_context(self.files(user))
+            client = aiomqtt.Client(self.host, self.tls.port, **(own | options), tls_context=context)  # type: ignore[arg-type]
+            fail_fast(client)
+            return client
         if "password" not in options:
             own["password"] = self.credential(user).password
         return aiomqtt.Client(self.host, self.port, **(own | options))  # type: ignore[arg-type]
@@ -61,12 +81,18 @@ class TestBroker:
 
 @asynccontextmanager
 async def running_broker(
-    folder: Path, site: Site | None = None, engine: Engine = "auto", port: int = 0, host: str = "127.0.0.1"
+    folder: Path,
+    site: Site | None = None,
+    engine: Engine = "auto",
+    port: int = 0,
+    host: str = "127.0.0.1",
+    tls: TlsListener | None = None,
 ) -> AsyncIterator[TestBroker]:
     """A broker for `site` (the demo store's where None), alive on its port; skips where `engine` is not installed.
 
     Args:
         folder: its files; start again with the same folder and port to get the same clients and data.
+        tls: a listener with certificates, to which `client` then connects; Mosquitto only.
     """
     if engine == "mosquitto":
         program("mosquitto")
@@ -85,11 +111,14 @@ async def running_broker(
         site=site_file,
         identity=folder / "identity",
         data=folder / "data",
+        tls=tls,
     )
     if not (settings.identity / f"{PROBE}.toml").exists():
         write_credential(settings.identity, make_credential("client", PROBE.removeprefix("client-")))
+    if tls is not None and not (pki := PkiStore(settings.identity)).exists():
+        pki.create("demo", utc_now())
     async with run_broker(settings) as broker:
-        running = TestBroker(settings.host, settings.port, settings.identity, site_file, broker.engine)
+        running = TestBroker(settings.host, settings.port, settings.identity, site_file, broker.engine, tls)
         async with running.client(PROBE):  # a client of our own: as `server` it would push out the one under test
             pass  # only the broker we spawned knows this password
         ended = asyncio.create_task(broker.ended())
@@ -99,6 +128,11 @@ async def running_broker(
             assert not ended.done(), f"the broker died under the test: {ended.result() if ended.done() else ''}"
             ended.cancel()
             await asyncio.wait([ended])
+
+
+def network_door() -> TlsListener:
+    """A listener with certificates, on loopback."""
+    return TlsListener(host="127.0.0.1", port=free_port(), names=("127.0.0.1", "localhost"))
 
 
 def site_toml(site: Site) -> str:
