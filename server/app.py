@@ -62,6 +62,7 @@ def create_app(config: ServerConfig, *, clock_ns: ClockNs | None = None) -> Fast
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # what the table does not name is not there
         responses={"4XX": {"model": ErrorBody, "description": "Refused: says why"}},
     )
     routes = [route for router in ROUTERS for route in router.routes]
