@@ -75,7 +75,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("txn_settled", "txn/settled", "server", ("agent",), expiry_s=86_400, signed=True),
     Topic("decision_made", "decision/made", "server", ("client",), expiry_s=3600),
     Topic("visit_ended", "privacy/visit-ended", "server", ("agent", "display"), expiry_s=86_400, signed=True),
-    Topic("privacy_receipt", "privacy/receipt/{agent}", "agent", ("server",)),
+    Topic("privacy_receipt", "privacy/receipt/{agent}", "agent", ("server",), retained=True),
     Topic("bad", "bad/{source}", "server", ("client",)),
 )
 BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -19,7 +19,8 @@ from edge.config import EdgeConfig
 from edge.coverage import CoverageWatch
 from edge.device_config import ActuatorConfig, ReaderConfig, ScaleConfig, SensorConfig
 from edge.devices import SERIAL, Devices
-from edge.events import Announcer
+from edge.erasure import Eraser
+from edge.events import make_announcer
 from edge.health import Health
 from edge.intake import take_in
 from edge.keeper import Keeper
@@ -68,12 +69,19 @@ class Agent:
         self._config, self._outbox, self._clock, self._devices = config, outbox, clock, devices
         self._on_ready, self._zones = on_ready, zones_of(config)
         self.health = Health(clock)
-        self._announcer = self._make_announcer()
+        self._announcer = make_announcer(config, self._zones, clock)
         self._pipeline = self._make_pipeline(engine)
         self._coverage = CoverageWatch((reader.id for reader in config.readers), self._pipeline.set_coverage, beats)
         self._counts = CountWatch(self._zones, engine.counts, self._show_zone)
         self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, self._zones, self._take_back, clock, beats)
-        self._members = Members(config.data, config.server, config.credential, self._pipeline.set_members, clock)
+        visits, here = self._pipeline.visits, config.agent
+        self._eraser = Eraser(
+            outbox, visits, self._keeper, config.credential, lambda said: self.uplink.show(said, here, agent=here)
+        )
+        members = self._pipeline.set_members
+        self._members = Members(
+            config.data, config.server, config.credential, members, clock, on_erased=self._eraser.apply
+        )
         self._sensors = SensorStates(config.sensors, clock)
         self.stats = Statistics(
             lambda: engine.counters,
@@ -98,7 +106,8 @@ class Agent:
         self._add_devices()
         await self._keeper.restore()
         self.uplink.started_at = to_datetime(self._keeper.started_ns)
-        self._members.load()
+        await self._eraser.load()
+        await self._members.begin()
         self._coverage.begin()
         try:
             await self._serve()
@@ -216,18 +225,6 @@ class Agent:
 
     def _note_outbox(self, alarm: str | None) -> None:
         self.health.note("outbox.sqlite", "outbox", alarm)  # a name that no device can have
-
-    def _make_announcer(self) -> Announcer:
-        config, seal_key = self._config, self._config.credential.seal_key
-        assert seal_key is not None
-        return Announcer(
-            config.site.id,
-            config.agent,
-            self._zones,
-            bytes.fromhex(seal_key),
-            self._clock,
-            simulated=config.simulated,
-        )
 
     def _make_pipeline(self, engine: Engine) -> Pipeline:
         config, match_key = self._config, self._config.credential.match_key

@@ -28,6 +28,7 @@ from broker_config.messages import (
 from broker_config.site import ShelfId, ZoneId
 from broker_config.topics import BY_NAME, topic_for
 from edge.clock import to_datetime
+from edge.config import EdgeConfig
 from edge.outbox_rows import EventClass, EventId, PendingEvent
 from edge.presence_model import Transition
 from edge.shelf import ShelfChange
@@ -142,6 +143,13 @@ class Announcer:
             sim=self._simulated,
             data=data,
         )
+
+
+def make_announcer(config: EdgeConfig, zones: tuple[ZoneId, ...], clock_ns: ClockNs) -> Announcer:
+    """The announcer of a configured agent."""
+    seal_key = config.credential.seal_key
+    assert seal_key is not None
+    return Announcer(config.site.id, config.agent, zones, bytes.fromhex(seal_key), clock_ns, simulated=config.simulated)
 
 
 def _evidence(transition: Transition) -> Evidence:

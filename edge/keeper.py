@@ -119,6 +119,13 @@ class Keeper:
             self._renewals += 1
         self._wanted.set()
 
+    async def forget(self) -> None:
+        """Somebody was erased: on return no file has them in it, a refused one included."""
+        with suppress(OSError):
+            refused_of(self._path).unlink(missing_ok=True)
+        self._renewals += 1
+        await self.save()
+
     def want(self) -> None:
         """Something is so now that no event tells: write it down soon."""
         self._wanted.set()

@@ -9,6 +9,7 @@ import hmac
 import mmap
 import os
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +79,16 @@ def index_members(table: MemberTable | None) -> MappedMembers:
         return _with_slots(np.zeros((0, _WORDS), np.uint64), 0, 0)
     rows = np.frombuffer(table.records, np.uint64).copy().reshape(-1, _WORDS)
     return _with_slots(rows, table.leased_until_ns, table.version)
+
+
+def known_handles(members: MappedMembers, wanted: Collection[bytes]) -> frozenset[bytes]:
+    """Which of these handles are in the table.  Looks at every row: to be done in a thread."""
+    if not wanted or not len(members):
+        return frozenset()
+    each = np.frombuffer(b"".join(sorted(wanted)), np.uint64).reshape(-1, 2)
+    first_half_fits = np.isin(members.rows[:, 2], each[:, 0])
+    found = {row.tobytes() for row in members.rows[first_half_fits, 2:]}
+    return frozenset(found & set(wanted))
 
 
 def _with_slots(rows: NDArray[np.uint64], leased_until_ns: int, version: int) -> MappedMembers:

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 
 from broker_config.errors import MessageError
 from broker_config.identity import Credential
+from broker_config.member_table import ERASED_HEADER
 from edge.backoff import Backoff
 from edge.member_file import IncomingTable, MappedMembers, map_members, member_path, remove_others
 from readers.model import ClockNs
@@ -16,6 +18,7 @@ from readers.model import ClockNs
 log = logging.getLogger(__name__)
 REFRESH_S = 3600.0  # also without an announcement, so that the lease is renewed
 TIMEOUT_S = 10.0
+BEGIN_S = 2.0
 MAX_TABLE_BYTES = 512 << 20
 CHUNK_BYTES = 1 << 20
 
@@ -28,6 +31,7 @@ class Members:
         server: address of the site server.
         apply: called on the loop with each new table.
         transport: tests put their own server here.
+        on_erased: awaited after each fetch with the newest erasure, and the table in force, which takes it into account.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Members:
         apply: Callable[[MappedMembers], None],
         clock_ns: ClockNs,
         transport: httpx.AsyncBaseTransport | None = None,
+        on_erased: Callable[[int, MappedMembers], Awaitable[None]] | None = None,
     ) -> None:
         assert credential.match_key is not None
         self.version = 0
@@ -45,7 +50,7 @@ class Members:
         self.refused = 0
         """Tables that were foreign, damaged or out of date."""
         self._path = member_path(folder, bytes.fromhex(credential.match_key))
-        self._apply, self._clock_ns, self._transport = apply, clock_ns, transport
+        self._apply, self._clock_ns, self._transport, self._on_erased = apply, clock_ns, transport, on_erased
         self._url = f"{server}/api/edge/{credential.id}/members"
         self._auth = httpx.BasicAuth(credential.user, credential.password)
         self._wanted = asyncio.Event()
@@ -56,6 +61,15 @@ class Members:
         """The server announced a table."""
         if version != self.version:
             self._wanted.set()
+
+    async def begin(self) -> None:
+        """The server's table where it answers at once, so that who was erased meanwhile is matched no more; else the last run's."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_S), self._client() as client:
+                if await self._fetch(client) is None:
+                    remove_others(self._path)
+                    return
+        self.load()
 
     def load(self) -> None:
         """Apply the table of the last run, where there is one; one that cannot be used is reported and counts as none."""
@@ -80,9 +94,7 @@ class Members:
     async def run(self) -> None:
         """Fetch at start, when announced and each hour; retried with growing delays, for ever."""
         backoff = Backoff()
-        async with httpx.AsyncClient(
-            auth=self._auth, timeout=TIMEOUT_S, transport=self._transport, trust_env=False
-        ) as client:
+        async with self._client() as client:
             while True:
                 self._wanted.clear()
                 trouble = await self._fetch(client)
@@ -92,6 +104,9 @@ class Members:
                 else:
                     log.info("member table not fetched: %s", trouble)
                     await asyncio.sleep(backoff.next_delay_s())
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(auth=self._auth, timeout=TIMEOUT_S, transport=self._transport, trust_env=False)
 
     async def _wait(self, timeout_s: float) -> None:
         try:
@@ -106,6 +121,7 @@ class Members:
         try:
             async with client.stream("GET", self._url, headers=headers) as answer:
                 if answer.status_code == httpx.codes.NOT_MODIFIED:
+                    await self._erase(answer)
                     return None
                 answer.raise_for_status()
                 members = await self._receive(answer)
@@ -118,7 +134,14 @@ class Members:
         retired = [self._members]
         self._use(members)
         await asyncio.to_thread(retired.clear)  # unmapping hundreds of megabytes takes a while
+        await self._erase(answer)
         return None
+
+    async def _erase(self, answer: httpx.Response) -> None:
+        """Let the newest erasure be applied that the table in force takes into account."""
+        said = answer.headers.get(ERASED_HEADER, "0")
+        if self._on_erased is not None and self._members is not None and said.isdecimal() and int(said):
+            await self._on_erased(int(said), self._members)
 
     async def _receive(self, answer: httpx.Response) -> MappedMembers:
         """The answer's table, on the disk and mapped.  What may wait for the disk does so in a thread."""

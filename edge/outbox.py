@@ -210,6 +210,10 @@ class Outbox:
             await self._note(lambda: self._store.acknowledge(upto, now_ns))
         return word
 
+    async def with_store(self, work: Callable[[OutboxStore], T]) -> T:
+        """What is no event, done in the outbox's thread between two commits."""
+        return await self._call(lambda: work(self._store))
+
     async def run(self) -> None:
         """Purge old rows now and then; ends only when the disk fails.
 

@@ -122,6 +122,7 @@ def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connec
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA secure_delete = ON")  # an erasure reaches what was deleted long before it
         db.execute(f"PRAGMA wal_autocheckpoint = {wal_pages(quota_pages)}")
         db.execute(f"PRAGMA journal_size_limit = {2 * wal_pages(quota_pages) * PAGE_BYTES}")
         if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":

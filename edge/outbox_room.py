@@ -89,6 +89,18 @@ class Room:
         self._db.execute(sql.DELETE[row.event_class], (row.seq,))
         self.rows[row.event_class] -= 1
 
+    def delete_each(self, event_class: EventClass, seqs: Sequence[int]) -> list[int]:
+        """Delete these rows of a class; those that were still there."""
+        deleted: list[int] = []
+        for seq in seqs:
+            found = self._db.execute(sql.SIZE_OF[event_class], (seq,)).fetchone()
+            if found is not None:
+                self._db.execute(sql.DELETE[event_class], (seq,))
+                self.rows[event_class] -= 1
+                self.bytes[event_class] -= found[0] + ROW_BYTES
+                deleted.append(seq)
+        return deleted
+
     def filled(self, waiting: int) -> float:
         """The share of what there is room for that unacknowledged events take, in the fullest class or all together.
 

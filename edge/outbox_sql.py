@@ -23,6 +23,7 @@ NTH_OLDEST = _per_class("SELECT seq FROM {table} ORDER BY seq LIMIT 1 OFFSET ? -
 SEQS_UPTO = _per_class("SELECT seq FROM {table} WHERE seq <= ? ORDER BY seq")
 DELETE_UPTO = _per_class("DELETE FROM {table} WHERE seq <= ?")
 SIZE_UPTO = _per_class("SELECT count(*), total(length(payload) + length(topic)) FROM {table} WHERE seq <= ?")
+SIZE_OF = _per_class("SELECT length(payload) + length(topic) FROM {table} WHERE seq = ?")
 SIZE = _per_class("SELECT count(*), total(length(payload) + length(topic)), total(seq > ?) FROM {table}")
 AFTER = _of_all("SELECT seq, '{class}', topic, payload, crc FROM {table} WHERE seq > ?1") + " ORDER BY 1 LIMIT ?2"  # noqa: S608 - ours
 COVERED = (

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from broker_config.file_traces import DatabaseBytes
 from edge import outbox_sql as sql
 from edge.outbox_drops import Drops
+from edge.outbox_erasure import VisitRow, cut_log, erase_salvaged, read_visits, remove_aside
 from edge.outbox_file import SET_STATE, open_outbox
 from edge.outbox_room import SHARES, Room, quota_pages
 from edge.outbox_rows import CLASSES, DropRange, EventClass, Row, as_ranges
@@ -46,6 +48,7 @@ class OutboxStore:
     ) -> None:
         quota = quota_pages(quota_bytes)
         self._db = open_outbox(path, quota, lock_wait_s)
+        self._bytes = DatabaseBytes(path)
         self.quarantined = quarantined(path)
         self.generation = self._meta("generation")
         self.last_seq = int(self._meta("last_seq"))
@@ -187,11 +190,34 @@ class OutboxStore:
             gone = "SELECT max(base) FROM run WHERE base <= ?"
             self._db.execute(f"DELETE FROM run WHERE base < ({gone})", (min(upto, self.acked_upto),))  # noqa: S608 - ours
 
+    def visit_rows(self, after: int, seal_key: bytes, *, salvaged: bool) -> list[VisitRow]:
+        """The next few stored events of visits above that number, their own or salvaged."""
+        return read_visits(self._db, after, seal_key, salvaged=salvaged)
+
+    def erase(self, rows: Sequence[VisitRow]) -> int:
+        """Delete these rows and declare them as dropped; how many the server had not acknowledged."""
+        own = sorted(row.number for row in rows if not row.salvaged)
+        with self._transaction():
+            deleted = self.room.delete_each("A", own)
+            unsent = [Row(seq, "A", "", b"") for seq in deleted if seq > self.acked_upto]
+            self._drops.declare(as_ranges(unsent))
+            salvaged = erase_salvaged(self._db, [row.number for row in rows if row.salvaged])
+        return len(unsent) + salvaged
+
+    def leave_no_trace(self, needles: Sequence[bytes]) -> None:
+        """See that these bytes are in no file: the log cut off, what was set aside removed, the file written anew if need be."""
+        self.quarantined = remove_aside(self.quarantined)
+        cut_log(self._db)
+        if needles and self._bytes.holds(needles):
+            self._db.execute("VACUUM")
+            cut_log(self._db)
+
     def close(self) -> None:
         """Write the last acknowledgement, where there is room for it, and close the file."""
         with suppress(sqlite3.OperationalError):
             self._set("acked_upto", self.acked_upto)
         self._db.close()
+        self._bytes.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

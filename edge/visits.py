@@ -1,7 +1,7 @@
 """Visits: a member's handle behind a random token that means nothing outside this gateway and dies with the visit."""
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -134,6 +134,15 @@ class Visits:
         before, self._members_version = self._members_version, version
         self._silenced = {handle: at for handle, at in self._silenced.items() if at == version}
         return version != before
+
+    def owners(self) -> dict[str, bytes]:
+        """Whose each live token is."""
+        return {visit.token: handle for handle, visit in self._visits.items()}
+
+    def keep_only(self, known: Collection[bytes]) -> None:
+        """Forget everybody but these, also who was not to be mentioned."""
+        self._visits = {handle: visit for handle, visit in self._visits.items() if handle in known}
+        self._silenced = {handle: at for handle, at in self._silenced.items() if handle in known}
 
     def keep(self) -> KeptVisits:
         """A copy for a snapshot."""

@@ -14,6 +14,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from broker_config.file_traces import DatabaseBytes
+
 TRUNCATE_WITHIN_S = 10.0
 MIGRATIONS = Path(__file__).parent / "migrations"
 # NORMAL would lose acknowledged rows in a power cut: the agent forgets what we acknowledge.
@@ -27,10 +29,12 @@ class Database:
     """Sessions on the one file.  Reads run beside each other; writes wait for their turn here, not in SQLite.
 
     Args:
+        bytes: the file as bytes, for whoever looks for what no row holds.
         trouble: why the last write did not reach the disk; empty once one has.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, path: Path) -> None:
+        self.bytes = DatabaseBytes(path)
         self.trouble = ""
         self._engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
@@ -86,18 +90,19 @@ class Database:
 async def open_database(path: Path) -> AsyncIterator[Database]:
     """The database at `path`, made or brought up to date first; for its owner's eyes only, as it knows the members."""
     _make_private(path)
-    engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}", hide_parameters=True
-    )  # errors are logged; values are members
+    # Errors are logged, and the values of a statement are members.
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", hide_parameters=True)
+    database = Database(engine, path)
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     try:
         async with engine.begin() as connection:
             # By itself sqlite3 begins no transaction before DDL: half a schema could stay behind, which no start can mend.
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
             await connection.run_sync(migrate)
-        yield Database(engine)
+        yield database
     finally:
         await engine.dispose()
+        database.bytes.close()
 
 
 def _make_private(path: Path) -> None:

@@ -145,7 +145,7 @@ class EdgeDropped(Data, frozen=True, kw_only=True):
 
 
 class ErasureReceipt(Data, frozen=True, kw_only=True):
-    """An agent's files hold nothing any more of whoever was erased up to this version.
+    """An agent's files hold nothing any more of whoever was erased up to this version; retained, for a server that was away.
 
     Args:
         dropped: events that it gave up for it and the server had not acknowledged; declared as dropped, too.

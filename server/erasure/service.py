@@ -159,7 +159,7 @@ class ErasureService:
     async def _finish(self, tombstones: list[Tombstone], traces: list[bytes]) -> None:
         """See that no byte is left, and say so."""
         await asyncio.to_thread(remove_set_aside, self._path)
-        if not await remove_traces(self._db, self._path, traces):
+        if not await remove_traces(self._db, traces):
             return
         async with self._ledger.transaction() as work:
             done = ErasureRow.version.in_([each.version for each in tombstones])
