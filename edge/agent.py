@@ -10,9 +10,8 @@ from contextlib import suppress
 from functools import partial
 
 from broker_config.heartbeats import Heartbeat, Heartbeats
-from broker_config.messages import ActuatorCommand, ItemDeparted, TransactionSettled, VisitLeft, ZoneCount, ZoneCoverage
-from broker_config.site import ActuatorId
-from edge.actuators.manager import ActuatorLine
+from broker_config.messages import ItemDeparted, TransactionSettled, VisitLeft, ZoneCount, ZoneCoverage
+from edge.actuators.desk import ActuatorDesk
 from edge.backoff import Backoff
 from edge.clock import NS_PER_S, Clock, to_datetime
 from edge.config import EdgeConfig
@@ -22,6 +21,7 @@ from edge.devices import SERIAL, Devices
 from edge.erasure import Eraser
 from edge.events import make_announcer
 from edge.health import Health
+from edge.host_watch import HostWatch
 from edge.intake import take_in
 from edge.keeper import Keeper
 from edge.members import Members
@@ -30,6 +30,7 @@ from edge.outbox_ledger import OutboxLedger
 from edge.pipeline import Engine, Pipeline
 from edge.presence_config import make_layout, zones_of
 from edge.sensors import SensorStates
+from edge.server_clock import ServerClock
 from edge.shelf_watch import ShelfWatch
 from edge.stats import Statistics
 from edge.uplink import Uplink
@@ -52,6 +53,7 @@ class Agent:
     Args:
         on_ready: called once everything is started.
         heartbeats: where its loops show that they go on.
+        server_clock: tests bring their own.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Agent:
         devices: Devices = SERIAL,
         on_ready: Callable[[], None] = lambda: None,
         heartbeats: Heartbeats | None = None,
+        server_clock: ServerClock | None = None,
     ) -> None:
         self._heartbeats = beats = heartbeats or Heartbeats()
         self._config, self._outbox, self._clock, self._devices = config, outbox, clock, devices
@@ -83,6 +86,7 @@ class Agent:
             config.data, config.server, config.credential, members, clock, on_erased=self._eraser.apply
         )
         self._sensors = SensorStates(config.sensors, clock)
+        self._server_clock = server_clock or ServerClock(config.server, config.credential, clock, self._time_trouble)
         self.stats = Statistics(
             lambda: engine.counters,
             self.health,
@@ -98,7 +102,15 @@ class Agent:
             config, self._announcer, outbox, self.health, self._make_handlers(), clock, heartbeats=beats
         )
         self._shelves = {scale.id: self._make_shelf(scale) for scale in config.scales}
-        self._lines = {actuator.id: self._make_line(actuator) for actuator in config.actuators}
+        self._actuators = ActuatorDesk(
+            config.actuators,
+            devices,
+            OutboxLedger(outbox, self._announcer),
+            lambda state: self.uplink.show(state, state.actuator, actuator=state.actuator),
+            self.health,
+            self._server_clock,
+        )
+        self._host = HostWatch(self._actuators.link_lost)
         self._arrived = asyncio.Event()
 
     async def run(self) -> None:
@@ -132,8 +144,9 @@ class Agent:
                 tasks.create_task(self._shelves[scale.id].run(), name=f"shelf {scale.shelf}")
             for sensor in self._config.sensors:
                 tasks.create_task(self._pump_sensor(sensor), name=f"pump {sensor.id}")
-            for actuator_id, line in self._lines.items():
-                tasks.create_task(line.run(), name=f"actuator {actuator_id}")
+            self._actuators.start(tasks)
+            tasks.create_task(self._host.run(), name="host")
+            tasks.create_task(self._server_clock.run(), name="server clock")
             self._on_ready()
 
     async def _pump_reader(self, config: ReaderConfig) -> None:
@@ -244,11 +257,12 @@ class Agent:
 
     def _make_handlers(self) -> Handlers:
         return Handlers(
-            command=self._command,
+            command=lambda actuator, command: self._actuators.command(actuator, command),
             members_offered=self._members.offered,
             visits_ended=lambda ended: self._pipeline.end_visits(ended.visits, ended.cause),
             settled=self._settled,
-            link_lost=self._link_lost,
+            link_lost=lambda: self._actuators.link_lost(),
+            host=lambda said: self._host.heard(said),
             stats=self.stats,
         )
 
@@ -256,6 +270,9 @@ class Agent:
         """Goods are paid; the broker says so once, so it goes to the disk at once too."""
         self._pipeline.mark_sold([bytes.fromhex(epc) for epc in settled.epcs])
         self._keeper.want()
+
+    def _time_trouble(self, trouble: str | None) -> None:
+        self.health.warn("server.clock", "clock", trouble)  # a name that no device can have
 
     def _make_shelf(self, config: ScaleConfig) -> ShelfWatch:
         zone = self._zones.index(config.zone)
@@ -268,24 +285,6 @@ class Agent:
             self._clock,
         )
 
-    def _make_line(self, config: ActuatorConfig) -> ActuatorLine:
-        return ActuatorLine(
-            config.id,
-            lambda: self._devices.relay(config),
-            OutboxLedger(self._outbox, self._announcer),
-            lambda state: self.uplink.show(state, config.id, actuator=config.id),
-            self.health,
-            self._clock,
-        )
-
-    def _command(self, actuator_id: str, command: ActuatorCommand) -> None:
-        line = self._lines.get(ActuatorId(actuator_id))
-        if line is None:
-            self.health.tally.bad_messages += 1
-            log.warning("command for actuator %s, which this agent does not have", actuator_id)
-            return
-        line.command(command)
-
     def _show_coverage(self, zone: int, covered: bool, since_ns: int) -> None:
         said = ZoneCoverage(zone=self._zones[zone], covered=covered, since=to_datetime(since_ns))
         self._show_zone(said)
@@ -295,7 +294,3 @@ class Agent:
 
     def _take_back(self, undone: Sequence[ItemDeparted | VisitLeft]) -> None:
         self._pipeline.report([self._announcer.taken_back(each) for each in undone])
-
-    def _link_lost(self) -> None:
-        for line in self._lines.values():
-            line.link_lost()

@@ -32,6 +32,7 @@ class Tally:
     Args:
         unnamed: readers that have reported a tag on an antenna that nobody configured; `unknown_antenna` counts these reads.
         have_read: readers that have reported a tag at all.
+        refused_commands: commands that came while the server's time was not known.
         forged_orders: messages that only the server may send and that it has not signed for this agent.
     """
 
@@ -41,6 +42,7 @@ class Tally:
     have_read: set[str] = field(default_factory=set)
     bad_messages: int = 0
     forged_orders: int = 0
+    refused_commands: int = 0
     events: int = 0
     link_losses: int = 0
 

@@ -75,6 +75,7 @@ class Statistics:
             "silent_readers": len(self._coverage.silent),
             "bad_messages": tally.bad_messages,
             "forged_orders": tally.forged_orders,
+            "refused_commands": tally.refused_commands,
             "refused_member_tables": self._members.refused,
             "unknown_antenna": tally.unknown_antenna,
             "link_losses": tally.link_losses,

@@ -213,7 +213,9 @@ class Uplink:
                 self._handlers.visits_ended(data)
             case TransactionSettled():
                 self._handlers.settled(data)
-            case HostState() | EdgeQuarantined():
+            case HostState():
+                self._handlers.host(data)
+            case EdgeQuarantined():
                 log.debug("%s", data)
             case _:
                 self._health.tally.bad_messages += 1

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broker_config.messages import ActuatorCommand, EdgeStats, TransactionSettled, VisitEnded
+from broker_config.messages import ActuatorCommand, EdgeStats, HostState, TransactionSettled, VisitEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class Handlers:
 
     Args:
         command: an actuator's command and the actuator whose topic it came on.
+        host: the server's word that it is there, or no longer.
         stats: the counters to publish.
     """
 
@@ -20,4 +21,5 @@ class Handlers:
     visits_ended: Callable[[VisitEnded], None]
     settled: Callable[[TransactionSettled], None]
     link_lost: Callable[[], None]
+    host: Callable[[HostState], None]
     stats: Callable[[], EdgeStats]

@@ -24,7 +24,14 @@ class ActuatorCommand(Data, frozen=True, kw_only=True):
 
 
 class ActuatorResult(Data, frozen=True, kw_only=True):
-    """What became of a command; `result` is `done`, `stale`, `expired`, `wrong-target` or `device-lost`."""
+    """What became of a command.
+
+    Args:
+        result: `done`, `stale` (a newer one was carried out), `expired`, `wrong-target`; `device-lost` (the device did not
+            answer; once it does it is put into its safe state); `unknown` (the agent died in the middle: it may have been
+            done, and is never done again); `refused` (not now, and why: the same command may be sent again).
+        reason: of `refused`.
+    """
 
     type_name = "tacet.actuator.result.v1"
     topic = "actuator_result"
@@ -32,6 +39,7 @@ class ActuatorResult(Data, frozen=True, kw_only=True):
     version: Version
     decision: str | None
     result: str
+    reason: str | None = None
 
 
 class ActuatorState(Data, frozen=True, kw_only=True):

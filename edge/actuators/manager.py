@@ -15,16 +15,26 @@ from broker_config.messages import ActuatorCommand, ActuatorResult, ActuatorStat
 from broker_config.site import ActuatorId
 from edge.actuators.fence import NEVER, Fence, judge
 from edge.backoff import Backoff
-from edge.clock import to_datetime
 from edge.health import Health
+from edge.server_clock import ServerTime
 from readers.errors import ReaderError
-from readers.model import ClockNs
 
 log = logging.getLogger(__name__)
 MAX_WAITING = 16
 MAX_REOPEN_S = 2.0
 REFRESH_S = 5.0  # the state is told again, which is harmless and shows a board that is gone
 LINK_LOST: Literal["link-lost"] = "link-lost"
+REASONS = {
+    "unsynced": "the agent does not know the server's time, so it cannot tell how old the command is",
+    "ahead": "the command was issued later than now, by the server's time as the agent knows it; it asks anew",
+}
+
+
+class TrustedClock(Protocol):
+    """The part of `edge.server_clock.ServerClock` that is used here."""
+
+    def now(self) -> ServerTime | None: ...
+    def doubt(self) -> None: ...
 
 
 class Relay(Protocol):
@@ -60,13 +70,13 @@ class ActuatorLine:
         ledger: Ledger,
         show: Callable[[ActuatorState], None],
         health: Health,
-        clock_ns: ClockNs,
+        clock: TrustedClock,
         *,
         refresh_s: float = REFRESH_S,
     ) -> None:
         self.actuator_id = actuator_id
         self._open_relay, self._ledger, self._show, self._health = open_relay, ledger, show, health
-        self._clock_ns, self._refresh_s = clock_ns, refresh_s
+        self._clock, self._refresh_s = clock, refresh_s
         self._waiting: asyncio.Queue[ActuatorCommand | Literal["link-lost"]] = asyncio.Queue(MAX_WAITING)
         self._fence = Fence()
         self._on: bool | None = None
@@ -107,6 +117,9 @@ class ActuatorLine:
         except msgspec.DecodeError as error:
             # Not to start would be worse: commands are short-lived, and what is too old is refused without a fence too.
             log.error("what was kept of actuator %s is damaged, and counts as never kept: %s", self.actuator_id, error)  # noqa: TRY400
+        if self._fence.version != NEVER and self._fence.result is None:
+            # We died between intent and outcome: nobody knows whether it was done, so it is said, and never done again.
+            await self._keep(self._fence.end("unknown"))
 
     async def _obey(self, relay: Relay) -> None:
         """Commands, the end of a hold, and the regular reminder of the state, until the device fails."""
@@ -137,22 +150,27 @@ class ActuatorLine:
     async def _execute(self, relay: Relay, command: ActuatorCommand) -> None:
         if not await self._passes(command):
             return
-        await self._keep(Fence(command.version, command.decision, None))
+        await self._keep(self._fence.begin(command.version, command.decision))
         try:
             await self._switch(relay, command.on, command.hold_ms)
         except ReaderError:
-            await self._keep(Fence(command.version, command.decision, "device-lost"))
+            await self._keep(self._fence.end("device-lost"))
             raise
-        await self._keep(Fence(command.version, command.decision, "done"))
+        await self._keep(self._fence.end("done"))
 
     async def _passes(self, command: ActuatorCommand) -> bool:
         """Whether it may act; otherwise it is answered here.  A retry gets the answer of the first time."""
-        verdict = judge(command, self.actuator_id, self._fence, to_datetime(self._clock_ns()))
+        verdict = judge(command, self.actuator_id, self._fence, self._clock.now())
         if verdict == "act":
             return True
-        # An intent without an outcome: we crashed in between.  Nobody knows, and it is not done twice.
-        answer = (self._fence.result or "device-lost") if verdict == "repeat" else verdict
-        await self._ledger.keep({}, self._result(command, answer))
+        answer: str = verdict
+        if verdict == "repeat":
+            answer = self._fence.answer(command.version) or "unknown"
+        elif verdict in REASONS:
+            answer = "refused"
+            self._health.tally.refused_commands += 1
+            self._clock.doubt()
+        await self._ledger.keep({}, self._result_of(command.version, command.decision, answer, REASONS.get(verdict)))
         return False
 
     async def _switch(self, relay: Relay, on: bool, hold_ms: int | None) -> None:
@@ -170,7 +188,7 @@ class ActuatorLine:
             except TimeoutError:
                 return
             if order != LINK_LOST and await self._passes(order):
-                await self._ledger.keep({}, self._result(order, "device-lost"))
+                await self._ledger.keep({}, self._result_of(order.version, order.decision, "device-lost"))
 
     async def _keep(self, fence: Fence) -> None:
         """Remember how far a command has come; with an outcome, its result goes out in the same transaction."""
@@ -178,11 +196,12 @@ class ActuatorLine:
         result = None if fence.result is None else self._result_of(fence.version, fence.decision, fence.result)
         await self._ledger.keep({self._key: msgspec.json.encode(fence)}, result)
 
-    def _result(self, command: ActuatorCommand, result: str) -> ActuatorResult:
-        return self._result_of(command.version, command.decision, result)
-
-    def _result_of(self, version: Version, decision: str | None, result: str) -> ActuatorResult:
-        return ActuatorResult(actuator=ActuatorId(self.actuator_id), version=version, decision=decision, result=result)
+    def _result_of(
+        self, version: Version, decision: str | None, result: str, reason: str | None = None
+    ) -> ActuatorResult:
+        return ActuatorResult(
+            actuator=ActuatorId(self.actuator_id), version=version, decision=decision, result=result, reason=reason
+        )
 
     def _now_is(self, on: bool | None) -> None:
         self._on = on

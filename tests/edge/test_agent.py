@@ -34,7 +34,7 @@ from edge.outbox import Outbox
 from edge.presence_model import PresentTag
 from readers.errors import ReaderDisconnected
 from readers.model import Proximity, ReaderId, Weight
-from tests.support.edge import FakeRelay, Script, ScriptedEngine, a_read, a_transition, eventually
+from tests.support.edge import FakeRelay, KnownTime, Script, ScriptedEngine, a_read, a_transition, eventually
 
 ITEM = bytes.fromhex("3034257bf400cb0000000001")
 CARD, HANDLE = bytes.fromhex("2d14257bf52cb6916d000000"), b"handle-of-ann-16"
@@ -63,7 +63,13 @@ class World:
             sensor=lambda config, _: self.scripts[config.id].open(),  # type: ignore[arg-type, return-value]
         )
         self.agent = Agent(
-            self.config, self.engine, self.outbox, self.clock, devices=devices, on_ready=lambda: self.ready.append(True)
+            self.config,
+            self.engine,
+            self.outbox,
+            self.clock,
+            devices=devices,
+            on_ready=lambda: self.ready.append(True),
+            server_clock=KnownTime(self.clock),  # type: ignore[arg-type]
         )
 
     async def stored(self, count: int) -> list[Envelope[AnyData]]:
@@ -264,13 +270,13 @@ async def test_a_command_moves_the_relay_and_its_result_is_durable(world: World)
         issued_at=to_datetime(world.clock()),
         ttl_ms=5000,
     )
-    world.agent._command("lamp-s1", command)
+    world.agent._actuators.command("lamp-s1", command)
     (event,) = await world.stored(1)
     assert isinstance(event.data, ActuatorResult)
     assert (event.data.result, event.seq, world.relay.on) == ("done", "1", True)
-    world.agent._link_lost()
+    world.agent._actuators.link_lost()
     await eventually(lambda: world.relay.on is False)
-    world.agent._command("lamp-s9", command)
+    world.agent._actuators.command("lamp-s9", command)
     assert world.agent.health.tally.bad_messages == 1
 
 
@@ -279,7 +285,7 @@ async def test_the_fence_is_still_there_after_the_agent_was_restarted(edge_folde
         async with living(edge_folder) as world:
             before = world.outbox.last_seq
             issued_at = to_datetime(world.clock())
-            world.agent._command(
+            world.agent._actuators.command(
                 "lamp-s1",
                 ActuatorCommand(
                     actuator=ActuatorId("lamp-s1"),

@@ -36,7 +36,7 @@ from edge.presence_file import part_of, refused_of, unpack
 from edge.start import Teller, make_engine
 from readers.health import ReaderHealth
 from readers.model import ReaderId, Weight
-from tests.support.edge import FakeRelay, Script, a_read, eventually
+from tests.support.edge import FakeRelay, KnownTime, Script, a_read, eventually
 
 ITEM = bytes.fromhex("3034257bf400cb0000000001")
 CARD, HANDLE = bytes.fromhex("2d14257bf52cb6916d000000"), b"handle-of-ann-16"
@@ -88,7 +88,13 @@ class Life:
             relay=lambda _: FakeRelay().open(),
         )
         self.agent = Agent(
-            config, self.engine, self.outbox, self.clock, devices=devices, on_ready=lambda: self.ready.append(True)
+            config,
+            self.engine,
+            self.outbox,
+            self.clock,
+            devices=devices,
+            on_ready=lambda: self.ready.append(True),
+            server_clock=KnownTime(self.clock),  # type: ignore[arg-type]
         )
         self.before = self.outbox.last_seq
         self.shown: list[Data] = []

@@ -123,6 +123,7 @@ class Agent:
                 visits_ended=lambda ended: self.calls.append(ended.visits),
                 settled=lambda sold: self.calls.append(sold.epcs),
                 link_lost=lambda: self.calls.append("link-lost"),
+                host=lambda said: self.calls.append(said.state),
                 stats=lambda: STATS,
             )
             self.uplink = Uplink(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.presence_model import Counters, PresentTag, Transition
 from edge.presence_snapshot import Restored, SnapshotError
+from edge.server_clock import ServerTime
 from readers.errors import ReaderDisconnected
 from readers.health import ReaderHealth
 from readers.model import Epc, Proximity, Read, ReaderId, Weight
@@ -33,6 +34,25 @@ class ManualClock:
 
     def forward_s(self, seconds: float) -> None:
         self.now_ns += round(seconds * 1e9)
+
+
+@dataclass
+class KnownTime:
+    """A server whose clock is the agent's own; `known` False: it does not answer."""
+
+    clock: Callable[[], int]
+    known: bool = True
+    doubts: int = 0
+    skew_ns: int | None = 0
+
+    def now(self) -> ServerTime | None:
+        return ServerTime(self.clock(), self.clock()) if self.known else None
+
+    def doubt(self) -> None:
+        self.doubts += 1
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
 
 
 async def eventually(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:

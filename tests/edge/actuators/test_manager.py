@@ -6,14 +6,18 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from broker_config.messages import ActuatorCommand, ActuatorResult, ActuatorState
 from broker_config.site import ActuatorId
+from edge.actuators.fence import Fence
 from edge.actuators.manager import MAX_WAITING, ActuatorLine
 from edge.clock import to_datetime
 from edge.health import Health
-from tests.support.edge import FakeRelay, ManualClock, eventually
+from tests.support.edge import FakeRelay, KnownTime, ManualClock, eventually
 
 
 @dataclass
@@ -43,10 +47,10 @@ class Bench:
     refresh_s: float = 5.0
 
     def __post_init__(self) -> None:
-        self.health = Health(self.clock)
+        self.health, self.time = Health(self.clock), KnownTime(self.clock)
         self.health.add("lamp", "fake", "shoes")
         self.line = ActuatorLine(
-            "lamp", self.relay.open, self.ledger, self.shown.append, self.health, self.clock, refresh_s=self.refresh_s
+            "lamp", self.relay.open, self.ledger, self.shown.append, self.health, self.time, refresh_s=self.refresh_s
         )
 
     @asynccontextmanager
@@ -184,12 +188,98 @@ async def test_the_fence_survives_a_restart(bench: Bench, clock: ManualClock) ->
         assert again.relay.told == [False]
 
 
-async def test_an_intent_without_an_outcome_is_not_done_twice(bench: Bench) -> None:
+async def test_an_intent_without_an_outcome_is_told_as_unknown_and_not_done_twice(bench: Bench) -> None:
     bench.ledger.kept["actuator/lamp"] = b'{"version":[7,3],"decision":"d3","result":null}'
     async with bench.running():
+        await bench.results("unknown")
+        assert (bench.ledger.results[0].version, bench.ledger.results[0].decision) == ((7, 3), "d3")
         bench.order(3)
-        await bench.results("device-lost")
+        await bench.results("unknown", "unknown")
         assert bench.relay.told == [False]
+
+
+async def test_a_retry_of_an_older_command_is_answered_as_the_first_time(bench: Bench, clock: ManualClock) -> None:
+    async with bench.running():
+        bench.order(1)
+        bench.order(2, on=False)
+        await bench.results("done", "done")
+        bench.order(1)
+        await bench.results("done", "done", "done")
+    again = Bench(FakeRelay(), MemoryLedger(bench.ledger.kept), clock)
+    async with again.running():
+        again.order(1)
+        await again.results("done")
+        assert again.relay.told == [False]
+
+
+async def test_without_the_servers_time_a_command_is_refused_and_may_come_again(bench: Bench) -> None:
+    async with bench.running():
+        bench.time.known = False
+        bench.order(1)
+        await bench.results("refused")
+        assert "does not know the server's time" in (bench.ledger.results[0].reason or "")
+        assert (bench.relay.told, bench.time.doubts, bench.health.tally.refused_commands) == ([False], 1, 1)
+        bench.time.known = True
+        bench.order(1)
+        await bench.results("refused", "done")
+        assert bench.relay.told == [False, True]
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@dataclass
+class MortalLedger(MemoryLedger):
+    """Dies before or after the so manyth writing."""
+
+    dies_at: int = -1
+    after: bool = False
+
+    async def keep(self, state: Mapping[str, bytes], result: ActuatorResult | None) -> None:
+        self.dies_at -= 1
+        if self.dies_at == 0 and not self.after:
+            raise Crash
+        await super().keep(state, result)
+        if self.dies_at == 0:
+            raise Crash
+
+
+@given(
+    deaths=st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=4),
+    orders=st.lists(st.integers(1, 5), min_size=1, max_size=8),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_pulse_is_given_at_most_once_whenever_the_agent_dies(
+    deaths: list[tuple[int, bool]], orders: list[int]
+) -> None:
+    asyncio.run(pulses(deaths, orders))
+
+
+async def pulses(deaths: list[tuple[int, bool]], orders: list[int]) -> None:
+    """Retries in any order to an agent that dies in the middle of them, and a last one that lives."""
+    clock, ledger = ManualClock(), MortalLedger()
+    done: list[bool] = []
+    for dies_at, after in [*deaths, (-1, False)]:
+        ledger.dies_at, ledger.after = dies_at, after
+        bench = Bench(FakeRelay(), ledger, clock)
+        task = asyncio.create_task(bench.line.run())
+        for order in orders:
+            bench.order(order, hold_ms=60_000)
+            count = len(ledger.results)
+            await eventually(lambda: task.done() or len(ledger.results) > count)  # noqa: B023 - awaited in the same turn
+        task.cancel()
+        with suppress(asyncio.CancelledError, Crash):
+            await task
+        done += [on for on in bench.relay.told if on]
+    kept = msgspec.json.decode(ledger.kept["actuator/lamp"], type=Fence)
+    tried = {each.version for each in kept.outcomes} | {kept.version}
+    assert len(done) <= len(tried), "a pulse was repeated"
+    assert kept.version == (7, max(orders))
+    finals: dict[tuple[int, int], set[str]] = {}
+    for result in ledger.results:
+        finals.setdefault(result.version, set()).add(result.result)
+    assert all(len(words - {"stale"}) <= 1 for words in finals.values()), finals
 
 
 async def test_a_device_that_fails_is_reported_reopened_and_made_safe(clock: ManualClock) -> None:

@@ -1,0 +1,160 @@
+"""The server's time, as far as this agent can prove it: commands are as old as the server's clock says, and no other's.
+
+The server signs its answer to a nonce of ours, so nobody else can tell us a time, and nobody can tell us an old one again.
+It read its clock between our question and its answer: each answer bounds the difference to our own clock, and the bounds of
+all hold together.  Our own clock never steps; the host's does, and where it does the host may have slept, which our clock
+does not notice.  Then, and when the last good answer is too old, there is no server's time until the next.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+import msgspec
+
+from broker_config.command_mac import is_time_signed
+from broker_config.errors import MessageError
+from broker_config.identity import Credential
+from edge.clock import NS_PER_MS, NS_PER_S, Clock
+
+log = logging.getLogger(__name__)
+PROBES = 3
+EVERY_S = 60.0
+AGAIN_S = 2.0
+LOOK_S = 1.0
+GOOD_FOR_NS = 180 * NS_PER_S
+MAX_ROUND_TRIP_NS = 1 * NS_PER_S
+MAX_STEP_NS = 1 * NS_PER_S
+DRIFT_PPM = 200  # of two cheap quartzes against each other; the bounds widen by it
+TIMEOUT_S = 3.0
+UNKNOWN = "the server's time is not known; commands are refused until it answers /time: check the network and `server`"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTime:
+    """Now by the server's clock, UTC ns: not before the one, not after the other."""
+
+    earliest_ns: int
+    latest_ns: int
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    utc_us: int
+    mac: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Server's clock minus ours, when it was found out, and how far the host's clock had stepped by then."""
+
+    lowest_ns: int
+    highest_ns: int
+    at_ns: int
+    step_ns: int
+
+
+class ServerClock:
+    """Keeps an estimate of the server's clock.
+
+    Args:
+        server: its address.
+        on_trouble: told what is wrong when trust goes, and None when it comes.
+        transport: tests put their own server here.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        credential: Credential,
+        clock: Clock,
+        on_trouble: Callable[[str | None], None] = lambda _: None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.forged = 0
+        """Answers that the server did not sign."""
+        self._url, self._user = f"{server}/time", credential.user
+        self._key = bytes.fromhex(credential.command_key or "")
+        self._clock, self._on_trouble, self._transport = clock, on_trouble, transport
+        self._bounds: _Bounds | None = None
+        self._told = self._known = False
+        self._wanted = asyncio.Event()
+
+    def now(self) -> ServerTime | None:
+        """The server's time; None while it cannot be trusted."""
+        bounds, now_ns = self._bounds, self._clock()
+        if bounds is None or not self._holds(bounds, now_ns):
+            return None
+        slack_ns = (now_ns - bounds.at_ns) * DRIFT_PPM // 1_000_000
+        return ServerTime(now_ns + bounds.lowest_ns - slack_ns, now_ns + bounds.highest_ns + slack_ns)
+
+    @property
+    def skew_ns(self) -> int | None:
+        """What to add to our own clock to have the server's, as last found out; None where it never was."""
+        return None if self._bounds is None else (self._bounds.lowest_ns + self._bounds.highest_ns) // 2
+
+    def doubt(self) -> None:
+        """Something does not fit: ask again now."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Ask at start, each minute, and soon after every doubt, for ever."""
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, transport=self._transport, trust_env=False) as client:
+            while True:
+                self._wanted.clear()
+                good = await self.ask(client)
+                await self._wait(EVERY_S if good else AGAIN_S)
+
+    async def ask(self, client: httpx.AsyncClient) -> bool:
+        """Take a few samples; whether they tell the time."""
+        samples: list[tuple[int, int]] = []
+        for _ in range(PROBES):
+            try:
+                samples.append(await self._probe(client))
+            except (httpx.HTTPError, msgspec.DecodeError, MessageError) as error:
+                log.debug("no time from %s: %s", self._url, error or type(error).__name__)
+        lowest_ns = max((sample[0] for sample in samples), default=0)
+        highest_ns = min((sample[1] for sample in samples), default=-1)
+        good = 0 <= highest_ns - lowest_ns <= MAX_ROUND_TRIP_NS
+        if good:
+            self._bounds = _Bounds(lowest_ns, highest_ns, self._clock(), self._clock.step_ns())
+        self._tell()
+        return good
+
+    async def _probe(self, client: httpx.AsyncClient) -> tuple[int, int]:
+        """The least and the most that the server's clock is ahead of ours."""
+        nonce, asked_ns = secrets.token_hex(16), self._clock()
+        answer = await client.get(self._url, params={"who": self._user, "nonce": nonce})
+        heard_ns = self._clock()
+        answer.raise_for_status()
+        told = msgspec.json.decode(answer.content, type=_Answer)
+        if not is_time_signed(self._user, nonce, told.utc_us, self._key, told.mac or ""):
+            self.forged += 1
+            raise MessageError("not signed by the server; copy this agent's credential from its identity folder anew")
+        return told.utc_us * 1000 - heard_ns, (told.utc_us + 1) * 1000 - asked_ns
+
+    async def _wait(self, seconds: float) -> None:
+        """Until then, or until there is doubt."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + seconds
+        while loop.time() < until_s and not self._wanted.is_set():
+            await asyncio.sleep(min(LOOK_S, max(until_s - loop.time(), 0)))
+            self._tell()
+            if self._known and self.now() is None:
+                return
+
+    def _holds(self, bounds: _Bounds, now_ns: int) -> bool:
+        return now_ns - bounds.at_ns <= GOOD_FOR_NS and abs(self._clock.step_ns() - bounds.step_ns) <= MAX_STEP_NS
+
+    def _tell(self) -> None:
+        known = self.now() is not None
+        if known == self._known and self._told:
+            return
+        self._told, self._known = True, known
+        self._on_trouble(None if known else UNKNOWN)
+        if known:
+            log.info("server's time known: %s ms ahead of ours", (self.skew_ns or 0) // NS_PER_MS)
+        else:
+            log.warning("%s", UNKNOWN)

@@ -1,0 +1,158 @@
+"""The server's time: proven, bounded by the round trip, and gone when it can no longer be relied on."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from broker_config.command_mac import sign_time
+from broker_config.identity import make_credential
+from broker_config.messages import HostState
+from edge.clock import Clock, to_datetime
+from edge.host_watch import HostWatch
+from edge.server_clock import DRIFT_PPM, GOOD_FOR_NS, ServerClock
+from tests.support.edge import eventually
+
+S = 1_000_000_000
+CREDENTIAL = make_credential("agent", "gw-1")
+KEY = bytes.fromhex(CREDENTIAL.command_key or "")
+
+
+@dataclass
+class World:
+    """A host whose wall clock can be set, and a server on a line whose delay is known."""
+
+    monotonic_ns: int = 50 * S
+    wall_ns: int = 1_700_000_000 * S
+    server_ahead_ns: int = 3_600 * S
+    out_ns: int = 4_000_000
+    back_ns: int = 2_000_000
+    answers: bool = True
+    sign: Callable[[str, str, int], str] = lambda who, nonce, utc_us: sign_time(who, nonce, utc_us, KEY)
+    troubles: list[str | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(lambda: self.wall_ns, lambda: self.monotonic_ns)
+        transport = httpx.MockTransport(self._answer)
+        self.http = httpx.AsyncClient(transport=transport)
+        self.time = ServerClock("http://server", CREDENTIAL, self.clock, self.troubles.append, transport)
+
+    @property
+    def server_ns(self) -> int:
+        return self.clock() + self.server_ahead_ns
+
+    def go(self, ns: int) -> None:
+        self.monotonic_ns += ns
+        self.wall_ns += ns
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        if not self.answers:
+            raise httpx.ConnectError("away")
+        self.go(self.out_ns)
+        utc_us, asked = self.server_ns // 1000, request.url.params
+        self.go(self.back_ns)
+        mac = self.sign(asked["who"], asked["nonce"], utc_us)
+        return httpx.Response(200, json={"utc_ms": utc_us / 1000, "utc_us": utc_us, "mac": mac})
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_the_servers_time_lies_within_the_round_trip(world: World) -> None:
+    assert world.time.now() is None
+    assert await world.time.ask(world.http)
+    now = world.time.now()
+    assert now is not None
+    assert now.earliest_ns <= world.server_ns <= now.latest_ns
+    assert now.latest_ns - now.earliest_ns <= world.out_ns + world.back_ns + 3_000
+    assert abs((world.time.skew_ns or 0) - world.server_ahead_ns) <= world.out_ns
+
+
+async def test_the_bounds_widen_with_age_until_they_hold_no_longer(world: World) -> None:
+    await world.time.ask(world.http)
+    fresh = world.time.now()
+    world.go(100 * S)
+    aged = world.time.now()
+    assert fresh is not None
+    assert aged is not None
+    width = (aged.latest_ns - aged.earliest_ns) - (fresh.latest_ns - fresh.earliest_ns)
+    assert width == pytest.approx(2 * 100 * S * DRIFT_PPM / 1_000_000, rel=0.01)
+    world.go(GOOD_FOR_NS - 100 * S + 1)
+    assert world.time.now() is None
+
+
+async def test_a_step_of_the_hosts_clock_ends_the_trust_until_the_next_answer(world: World) -> None:
+    await world.time.ask(world.http)
+    world.wall_ns += 2 * S  # set by somebody, or the host slept and our own clock did not notice
+    assert world.time.now() is None
+    assert await world.time.ask(world.http)
+    assert world.time.now() is not None
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        lambda who, nonce, utc_us: "",
+        lambda who, nonce, utc_us: sign_time(who, nonce, utc_us, b"x" * 32),
+        lambda who, nonce, utc_us: sign_time(who, "0" * 32, utc_us, KEY),
+        lambda who, nonce, utc_us: sign_time(who, nonce, utc_us - 1, KEY),
+        lambda who, nonce, utc_us: sign_time("agent-gw-2", nonce, utc_us, KEY),
+    ],
+)
+async def test_an_answer_that_the_server_did_not_sign_tells_no_time(
+    world: World, sign: Callable[[str, str, int], str]
+) -> None:
+    world.sign = sign
+    assert not await world.time.ask(world.http)
+    assert world.time.now() is None
+    assert world.time.forged == 3
+
+
+async def test_a_line_that_takes_longer_than_a_second_tells_no_time(world: World) -> None:
+    world.out_ns = S + 1
+    assert not await world.time.ask(world.http)
+    assert world.time.now() is None
+
+
+async def test_trouble_is_told_once_when_it_comes_and_when_it_goes(world: World) -> None:
+    world.answers = False
+    await world.time.ask(world.http)
+    await world.time.ask(world.http)
+    world.answers = True
+    await world.time.ask(world.http)
+    await world.time.ask(world.http)
+    assert [trouble is None for trouble in world.troubles] == [False, True]
+
+
+async def test_doubt_makes_it_ask_at_once(world: World) -> None:
+    running = asyncio.create_task(world.time.run())
+    await eventually(lambda: world.time.now() is not None)
+    world.server_ahead_ns = 7_200 * S
+    world.time.doubt()
+    await eventually(lambda: abs((world.time.skew_ns or 0) - 7_200 * S) < S)
+    running.cancel()
+    await asyncio.wait([running])
+
+
+def host(state: str) -> HostState:
+    return HostState(state=state, session="s", since=to_datetime(0))
+
+
+async def test_a_server_that_dies_or_falls_silent_leaves_the_actuators_alone_once() -> None:
+    alone: list[bool] = []
+    watch = HostWatch(lambda: alone.append(True), silent_s=0.05)
+    watch.heard(host("ready"))
+    watch.heard(host("lost"))
+    watch.heard(host("disconnected"))
+    assert len(alone) == 1
+    running = asyncio.create_task(watch.run())
+    watch.heard(host("ready"))
+    await eventually(lambda: len(alone) == 2)
+    await asyncio.sleep(0.12)
+    assert len(alone) == 2
+    running.cancel()
+    await asyncio.wait([running])
