@@ -19,6 +19,7 @@ from server.checkout import router as checkout
 from server.clock import ClockNs, utc_clock
 from server.config import ServerConfig
 from server.decisions import router as decisions
+from server.delivery import router as delivery
 from server.displays import router as displays
 from server.erasure import router as erasure
 from server.errors import ServerError
@@ -35,6 +36,7 @@ ROUTERS = (
     summary.router,
     members.router,
     erasure.router,
+    delivery.router,
     decisions.router,
     checkout.router,
     displays.router,

@@ -60,6 +60,15 @@ class Header(msgspec.Struct, frozen=True):
 _header = msgspec.json.Decoder(Header)
 
 
+class ForeignTopicError(MessageError):
+    """An agent has posted what is not its own to say."""
+
+
+def may_be_posted(row: Topic) -> bool:
+    """Whether messages of this row may come over HTTP: what an outbox keeps, and what it had to drop."""
+    return row.durable or row.name == "edge_dropped"
+
+
 class MessageReader:
     """Decodes and checks; knows which agent owns which place."""
 
@@ -81,6 +90,8 @@ class MessageReader:
             MessageError: unreadable, or topic and payload disagree; says how.
         """
         row, level, owner = self._place(incoming.topic)
+        if incoming.publisher is not None and (owner != incoming.publisher or not may_be_posted(row)):
+            raise ForeignTopicError(f"{incoming.topic} is not for {incoming.publisher} to post on")
         envelope = decode(incoming.payload)
         if envelope.data.topic != row.name:
             raise MessageError(f"{envelope.type} does not belong on {row.pattern}")
@@ -97,8 +108,10 @@ class MessageReader:
     def read_ref(self, incoming: Incoming) -> EventRef | None:
         """Which event an unreadable message was, so that it can be acknowledged all the same; None where even that is unclear."""
         try:
-            row, _, owner = self._place(incoming.topic)
             ref = _ref(_header.decode(incoming.payload))
+            if incoming.publisher is not None:  # known by its password, whatever it says
+                return ref if ref.gateway == incoming.publisher else None
+            row, _, owner = self._place(incoming.topic)
         except (MessageError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return ref if row.durable and ref.gateway == owner else None

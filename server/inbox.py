@@ -15,40 +15,21 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from broker_config.errors import MessageError
 from broker_config.messages import (
-    ActuatorResult,
     EdgeDropped,
     EdgeState,
     ErasureReceipt,
-    ItemArrived,
-    ItemDeparted,
-    ItemMoved,
     MomentShown,
-    ShelfAnomaly,
-    ShelfPick,
-    ShelfPutback,
-    VisitDwelled,
-    VisitEntered,
-    VisitLeft,
 )
 from broker_config.site import AgentId
 from server import quarantine
-from server.catalog import Catalog, gtin_of
 from server.clock import to_datetime, to_ns
-from server.commands.service import CommandService
-from server.decisions.rules import Trigger
-from server.decisions.service import DecisionService
-from server.decoding import GENERATION, MAX_SEQ, EventRef, Heard, MessageReader
-from server.erasure.service import ErasureService
-from server.feed import Happening
+from server.clones import Speech
+from server.decoding import GENERATION, MAX_SEQ, EventRef, ForeignTopicError, Heard, MessageReader
+from server.effects import Effects
 from server.fleet import Fleet
 from server.link import Incoming, Link
-from server.marks import Key, Marks
-from server.members.tables import MemberTables
+from server.marks import Key
 from server.tables import EventRow
-from server.telemetry import Telemetry
-from server.visits.items import ItemService
-from server.visits.model import Visit
-from server.visits.service import VisitService
 from server.work import Ledger, Work
 
 log = logging.getLogger(__name__)
@@ -57,6 +38,7 @@ MAX_BATCH = 200
 WHO = re.compile(rb'("who"\s*:\s*)"[^"]*"')
 """Opened and done with: kept, it would tie an erased member's visits together for whoever has the key."""
 RETRY_S = 1.0
+HISTORY_S = 30
 
 
 @dataclass(slots=True)
@@ -66,22 +48,9 @@ class InboxCounters:
     duplicates: int = 0
     stale: int = 0
     bad: int = 0
+    withheld: int = 0
+    foreign: int = 0
     batches: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """The services that events act on."""
-
-    marks: Marks
-    visits: VisitService
-    items: ItemService
-    decisions: DecisionService
-    commands: CommandService
-    tables: MemberTables
-    erasure: ErasureService
-    telemetry: Telemetry
-    catalog: Catalog
 
 
 class Inbox:
@@ -101,38 +70,60 @@ class Inbox:
             await self.settle(batch)
 
     async def settle(self, batch: list[Incoming]) -> None:
-        """See a batch through: a busy or full disk is waited out, and a message that the database refuses is set aside."""
+        """See a batch through: a busy or full disk is waited out."""
         while True:
             try:
-                return await self.handle(batch)
+                await self.take(batch)
             except OperationalError as error:
                 log.warning("the database cannot be written, trying again: %s", error.orig)
                 await asyncio.sleep(RETRY_S)
-            except DBAPIError as error:
-                if len(batch) > 1:
-                    for message in batch:
-                        await self.settle([message])
-                    return None
-                async with self._ledger.transaction() as work:
-                    why = f"refused by the database: {type(error.orig).__name__}"
-                    touched = await self._set_aside(work, batch[0], why)
-                self._on.marks.committed(touched)
-                return None
+            else:
+                return
 
-    async def handle(self, batch: list[Incoming]) -> None:
+    async def take(self, batch: list[Incoming], speech: Speech | None = None) -> set[Key]:
+        """Take a batch in; the generations it touched.  A message that the database refuses is set aside.
+
+        Args:
+            speech: whose batch it is, where that is known.
+
+        Raises:
+            OperationalError: the database cannot be written; nothing was taken in.
+        """
+        try:
+            return await self.handle(batch, speech)
+        except OperationalError:
+            raise
+        except DBAPIError as error:
+            if len(batch) > 1:
+                return set().union(*[await self.take([message]) for message in batch])
+            async with self._ledger.transaction() as work:
+                why = f"refused by the database: {type(error.orig).__name__}"
+                touched = await self._set_aside(work, batch[0], why)
+            self._on.marks.committed(touched)
+            return touched
+
+    async def handle(self, batch: list[Incoming], speech: Speech | None = None) -> set[Key]:
         """One transaction for all of them, and the acknowledgements after it."""
         touched: set[Key] = set()
         heard_all: list[Heard] = []
         async with self._ledger.transaction() as work:
+            if speech is not None:
+                await self._hear_speaker(work, speech)
             for incoming in batch:
                 try:
                     heard = self._reader.read(incoming)
                     if await self._take(work, heard, touched):
                         heard_all.append(heard)
                 except MessageError as error:
+                    self.counters.foreign += isinstance(error, ForeignTopicError)
                     touched.update(await self._set_aside(work, incoming, str(error)))
         self._on.marks.committed(touched)
         self.counters.batches += 1
+        await self._tell(heard_all)
+        return touched
+
+    async def _tell(self, heard_all: list[Heard]) -> None:
+        """What only memory has to know, after the commit."""
         births: dict[AgentId, EdgeState] = {}
         for heard in heard_all:
             self._on.telemetry.take(heard)
@@ -145,6 +136,7 @@ class Inbox:
             else:  # an agent of an earlier release
                 self._on.marks.owe_all(agent)
             await self._on.tables.offer(agent)
+            self._on.clones.tell(agent)
 
     async def _take(self, work: Work, heard: Heard, touched: set[Key]) -> bool:
         """Apply one message; false for a duplicate."""
@@ -158,68 +150,42 @@ class Inbox:
             self._close(work, heard, data)
             touched.add((AgentId(heard.level), data.generation))
         elif isinstance(data, EdgeState):
-            self._see_restart(work, AgentId(heard.level), data)
+            await self._see_agent(work, AgentId(heard.level), data, heard.incoming.received_ns)
         elif isinstance(data, MomentShown):
             new = await self._on.commands.take_proof(work, data)
             self.counters.duplicates += not new
             return new
         return True
 
-    def _see_restart(self, work: Work, agent: AgentId, said: EdgeState) -> None:
-        if said.state in ("ready", "alert") and said.started is not None:
-            self._on.visits.agent_started(work, agent, to_ns(said.started))
-            self._on.items.agent_started(work, agent, to_ns(said.started))
+    async def _see_agent(self, work: Work, agent: AgentId, said: EdgeState, received_ns: int) -> None:
+        if said.state not in ("ready", "alert"):
+            return
+        if said.generation is not None:
+            await self._hear_speaker(work, Speech(agent, said.generation, said.session, received_ns))
+        if said.started is not None and not self._on.clones.quarantined(agent):
+            self._begin_anew(work, agent, to_ns(said.started))
+
+    async def _hear_speaker(self, work: Work, speech: Speech) -> None:
+        """An agent's process has spoken; where another one speaks for the same agent, nothing of what both say counts."""
+        if await self._on.clones.hear(work, speech):
+            self._begin_anew(work, speech.agent, speech.received_ns)
+
+    def _begin_anew(self, work: Work, agent: AgentId, since_ns: int) -> None:
+        self._on.visits.agent_started(work, agent, since_ns)
+        self._on.items.agent_started(work, agent, since_ns)
 
     async def _take_event(self, work: Work, heard: Heard, ref: EventRef) -> bool:
         if not self._on.marks.take(work, ref):
             self.counters.duplicates += 1
             return False
-        stale = is_stale(heard)
+        withheld = self._on.clones.quarantined(ref.gateway)
+        stale = withheld or is_stale(heard)
         self.counters.stale += stale
+        self.counters.withheld += withheld
         work.rows.append(_row(heard, ref, stale=stale))
-        await self._apply(work, heard, ref, stale=stale)
-        return True
-
-    async def _apply(self, work: Work, heard: Heard, ref: EventRef, *, stale: bool) -> None:
-        match heard.envelope.data:
-            case VisitEntered() as data:
-                visit = await self._on.visits.enter(work, ref.gateway, ref.id, data)
-                if visit is not None and not stale:
-                    await self._decide(work, ref, data, visit)
-            case VisitDwelled() as data:
-                visit = self._on.visits.dwell(work, data)
-                if visit is not None and not stale:
-                    await self._decide(work, ref, data, visit)
-            case VisitLeft() as data:
-                self._on.visits.leave(work, data)
-            case ItemArrived() | ItemMoved() | ItemDeparted() as data:
-                self._on.items.apply(work, data)
-            case ShelfPick() as data:
-                self._apply_shelf(work, ref, data, stale=stale)
-            case ActuatorResult() as data:
-                await self._on.commands.take_result(work, data)
-
-    async def _decide(self, work: Work, ref: EventRef, data: VisitEntered | VisitDwelled, visit: Visit) -> None:
-        profile = await self._on.visits.profile(work, visit)
-        self._on.decisions.on_visit(work, ref.id, data, visit, profile)
-        self._on.visits.save(work, visit)
-
-    def _apply_shelf(self, work: Work, ref: EventRef, data: ShelfPick, *, stale: bool) -> None:
-        what = data.type_name.split(".")[2]
-        gtin = gtin_of(data)
-        article = self._on.catalog.find(gtin)
-        facts: dict[str, object] = {
-            "epc": data.epc,
-            "gtin": gtin,
-            "article": article.name if article is not None else None,
-            "quantity": data.quantity,
-            "confidence": data.confidence,
-        }
-        work.happenings.append(Happening("shelf", what, data.detected_at, data.shelf, facts))
-        if stale or isinstance(data, ShelfAnomaly):
-            return
-        trigger: Trigger = "shelf.putback" if isinstance(data, ShelfPutback) else "shelf.pick"
-        self._on.decisions.on_shelf(work, ref.id, trigger, data, gtin)
+        if not withheld:
+            await self._on.apply(work, heard, ref, stale=stale)
+        return not withheld
 
     def _close(self, work: Work, heard: Heard, data: EdgeDropped) -> None:
         if not 1 <= data.first <= data.last <= MAX_SEQ or not GENERATION.fullmatch(data.generation):
@@ -235,13 +201,27 @@ class Inbox:
         self._on.marks.take(work, ref)
         return {(ref.gateway, ref.generation)}
 
+    async def replay(self, work: Work, incoming: Incoming) -> None:
+        """Take in, as history, a message that was set aside when this server could not read it; its number is taken already.
+
+        Raises:
+            MessageError: it still cannot be read.
+        """
+        heard = self._reader.read(incoming)
+        if heard.ref is None:
+            return
+        if not self._on.clones.quarantined(heard.ref.gateway):
+            await self._on.apply(work, heard, heard.ref, stale=True)
+        work.rows.append(_row(heard, heard.ref, stale=True))
+
 
 def is_stale(heard: Heard) -> bool:
-    """Whether an event came after its expiry: history, not news."""
-    expires = heard.envelope.expires
-    if expires is None and heard.row.expiry_s is not None:
-        expires = heard.envelope.time + timedelta(seconds=heard.row.expiry_s)
-    return expires is not None and expires < to_datetime(heard.incoming.received_ns)
+    """Whether an event came after its expiry, as it says and the topic table allows, or after 30 s: history, not news."""
+    expiry_s = HISTORY_S if heard.row.expiry_s is None else heard.row.expiry_s
+    expires = heard.envelope.time + timedelta(seconds=expiry_s)
+    if heard.envelope.expires is not None:
+        expires = min(expires, heard.envelope.expires)
+    return expires < to_datetime(heard.incoming.received_ns)
 
 
 def _row(heard: Heard, ref: EventRef, *, stale: bool) -> EventRow:

@@ -18,7 +18,7 @@ from broker_config.identity import Credential
 from broker_config.link_certificate import LinkCertificate
 from broker_config.messages import HOST_EVERY_S, Data, Envelope, HostState, encode
 from broker_config.mqtt_client import fail_fast
-from broker_config.site import Site
+from broker_config.site import AgentId, Site
 from broker_config.topics import BY_NAME, filters_for, topic_for
 from server.clock import NS_PER_S, ClockNs, to_datetime
 from server.commands.keys import CommandKeys
@@ -37,11 +37,16 @@ GOODBYE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One message as it came."""
+    """One message as it came.
+
+    Args:
+        publisher: the agent that posted it over HTTP; None for the broker's, which has checked who may publish what.
+    """
 
     topic: str
     payload: bytes
     received_ns: int
+    publisher: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,10 @@ class Marks:
         mark.dropped += mark.seqs.add(first, last)
         self._save(work, gateway, generation, mark)
 
+    def ack(self, key: Key) -> EdgeAck:
+        """What is acknowledged of a generation."""
+        return self._acks.get(key) or EdgeAck(generation=key[1], upto=0)
+
     def lost(self) -> int:
         """Events that were skipped: neither stored nor declared dropped, though later ones have come."""
         return sum(mark.seqs.missing_count() for mark in self._marks.values())

@@ -27,6 +27,8 @@ class ServerCollector(Collector):
         yield CounterMetricFamily("tacet_inbox_duplicates", "Messages that had come before", inbox.duplicates)
         yield CounterMetricFamily("tacet_inbox_stale", "Events that came after their expiry", inbox.stale)
         yield CounterMetricFamily("tacet_inbox_bad", "Messages set aside", inbox.bad)
+        yield CounterMetricFamily("tacet_inbox_foreign", "Events posted under another agent's topic", inbox.foreign)
+        yield CounterMetricFamily("tacet_inbox_withheld", "Events of agents that are there twice", inbox.withheld)
         yield CounterMetricFamily("tacet_inbox_batches", "Inbox transactions", inbox.batches)
         yield CounterMetricFamily(
             "tacet_outgoing_expired", "Messages to the broker that waited too long", link.expired_outgoing

@@ -16,15 +16,18 @@ from server.audit.service import Audit
 from server.catalog import load_catalog
 from server.checkout.service import CheckoutService
 from server.clock import ClockNs
+from server.clones import Clones
 from server.commands.keys import CommandKeys
 from server.commands.service import CommandService
 from server.config import ServerConfig
 from server.db import Database, open_database
 from server.decisions.service import DecisionService
 from server.decoding import MessageReader
+from server.delivery.service import DeliveryService
 from server.displays.pairing import PairingService
 from server.displays.proxy import MqttProxy
 from server.displays.store import SqlPairedStore
+from server.effects import Effects
 from server.erasure.journal import Journal
 from server.erasure.service import ErasureService
 from server.erasure.store import Marks as ErasureMarks
@@ -32,7 +35,7 @@ from server.feed import Feed
 from server.fleet import Fleet
 from server.housekeeping import STUCK_S, keep_house
 from server.identities import Identities
-from server.inbox import Effects, Inbox
+from server.inbox import Inbox
 from server.link import Link
 from server.marks import Marks
 from server.members.service import MemberService
@@ -129,7 +132,7 @@ def _assemble(
     keys = load_secrets(Path(config.data))
     audit = Audit(keys.audit_key, db, clock_ns)
     commands = CommandService(site, clock_ns)
-    marks, items = Marks(link), ItemService(site)
+    marks, clones, items = Marks(link), Clones(link), ItemService(site)
     visits = VisitService(site, identities, commands, clock_ns)
     tables = MemberTables(site, identities, vault, db, link, clock_ns)
     decisions = DecisionService(site, Path(config.rules), commands, db, clock_ns)
@@ -138,9 +141,10 @@ def _assemble(
     buried = ErasureMarks(keys.erasure_key)
     journal = Journal(Path(config.data))
     erasure = ErasureService(ledger, db, config.database, journal, buried, tables, visits, audit, site, clock_ns)
-    effects = Effects(marks, visits, items, decisions, commands, tables, erasure, telemetry, catalog)
-    for loader in (marks.load, visits.load, items.load, commands.load):
+    effects = Effects(marks, clones, visits, items, decisions, commands, tables, erasure, telemetry, catalog)
+    for loader in (marks.load, clones.load, visits.load, items.load, commands.load):
         ledger.loads(loader)
+    inbox = Inbox(link, MessageReader(site), ledger, fleet, effects)
     return ServerState(
         config=config,
         site=site,
@@ -164,9 +168,11 @@ def _assemble(
         members=MemberService(ledger, db, vault, tables, visits, audit, buried, site.own_goods, clock_ns),
         member_tables=tables,
         marks=marks,
+        clones=clones,
         telemetry=telemetry,
         heartbeats=Heartbeats(),
-        inbox=Inbox(link, MessageReader(site), ledger, fleet, effects),
+        inbox=inbox,
+        delivery=DeliveryService(ledger, inbox, marks, clones),
         pairing=PairingService(frozenset(DisplayId(d.id) for d in site.displays), SqlPairedStore(db), clock_ns),
         proxy=MqttProxy(config.broker, site.id, identities.folder, clock_ns),
         pages=make_pages(site),

@@ -14,11 +14,13 @@ from server.audit.service import Audit
 from server.catalog import Catalog
 from server.checkout.service import CheckoutService
 from server.clock import ClockNs
+from server.clones import Clones
 from server.commands.keys import CommandKeys
 from server.commands.service import CommandService
 from server.config import ServerConfig
 from server.db import Database
 from server.decisions.service import DecisionService
+from server.delivery.service import DeliveryService
 from server.displays.pairing import PairingService
 from server.displays.proxy import MqttProxy
 from server.erasure.service import ErasureService
@@ -64,7 +66,9 @@ class ServerState:
     members: MemberService
     member_tables: MemberTables
     marks: Marks
+    clones: Clones
     inbox: Inbox
+    delivery: DeliveryService
     telemetry: Telemetry
     heartbeats: Heartbeats
     pairing: PairingService

@@ -24,13 +24,14 @@ _DONE = select(func.count()).where(CommandRow.result == "done")
 
 
 class AgentStatus(msgspec.Struct, frozen=True):
-    """An agent as last heard; `stats` None before it spoke."""
+    """An agent as last heard; `stats` None before it spoke; `quarantined`: it is there twice, and nothing it says has an effect."""
 
     agent: str
     state: str
     since: datetime | None
     devices: tuple[Device, ...]
     stats: EdgeStats | None
+    quarantined: bool = False
 
 
 class DisplayStatus(msgspec.Struct, frozen=True):
@@ -112,7 +113,9 @@ def status(state: ServerState) -> Status:
         site=state.site.id,
         broker="ok" if state.link.connected else "lost",
         agents=tuple(
-            AgentStatus(view.agent, view.state, view.since, view.devices, view.stats)
+            AgentStatus(
+                view.agent, view.state, view.since, view.devices, view.stats, state.clones.quarantined(view.agent)
+            )
             for view in state.fleet.agents.values()
         ),
         displays=tuple(DisplayStatus(view.display, view.state, view.since) for view in state.fleet.displays.values()),
@@ -125,9 +128,9 @@ def status(state: ServerState) -> Status:
 
 
 def _alarm(state: ServerState) -> str | None:
-    if state.db.trouble:
-        return f"the database cannot be written ({state.db.trouble}); free some space on its disk, agents keep their events"
-    return alarm(state.config.database)
+    disk = "the database cannot be written ({}); free some space on its disk, agents keep their events"
+    trouble = disk.format(state.db.trouble) if state.db.trouble else alarm(state.config.database)
+    return "; ".join(each for each in (trouble, state.clones.alarm) if each) or None
 
 
 def _zones(state: ServerState) -> tuple[ZoneStatus, ...]:

@@ -38,6 +38,25 @@ class GenerationRow(Base):
     dropped: Mapped[int]
 
 
+class SpeakerRow(Base):
+    """A process that has spoken for an agent, by the generation of its start; see `server.clones`."""
+
+    __tablename__ = "speaker"
+    agent: Mapped[str] = mapped_column(primary_key=True)
+    generation: Mapped[str] = mapped_column(primary_key=True)
+    session: Mapped[str]
+    first_ns: Mapped[int]
+
+
+class QuarantineRow(Base):
+    """An agent that is there twice."""
+
+    __tablename__ = "quarantine"
+    agent: Mapped[str] = mapped_column(primary_key=True)
+    since_ns: Mapped[int]
+    why: Mapped[str]
+
+
 class BadMessageRow(Base):
     """A message that could not be read, once however often it came."""
 

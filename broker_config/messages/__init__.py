@@ -21,6 +21,7 @@ from broker_config.messages.edge import (
     SensorReport,
 )
 from broker_config.messages.envelope import BY_TYPE, KINDS, MAX_PAYLOAD_BYTES, Envelope, decode, encode
+from broker_config.messages.post import MAX_POST_BYTES, MAX_POST_ROWS, EventPost, PostAnswer, PostedRow
 from broker_config.messages.server import HOST_EVERY_S, Bad, DecisionMade, HostState, TransactionSettled, VisitEnded
 from broker_config.messages.shelf import ShelfAnomaly, ShelfPick, ShelfPutback, ShelfState
 from broker_config.messages.zone import (
@@ -40,6 +41,8 @@ __all__ = [
     "HOST_EVERY_S",
     "KINDS",
     "MAX_PAYLOAD_BYTES",
+    "MAX_POST_BYTES",
+    "MAX_POST_ROWS",
     "MIN_GROUP",
     "ActuatorCommand",
     "ActuatorResult",
@@ -60,6 +63,7 @@ __all__ = [
     "EdgeStats",
     "Envelope",
     "ErasureReceipt",
+    "EventPost",
     "Evidence",
     "HostState",
     "Instant",
@@ -71,6 +75,8 @@ __all__ = [
     "MomentClear",
     "MomentSet",
     "MomentShown",
+    "PostAnswer",
+    "PostedRow",
     "ReaderReport",
     "SensorReport",
     "ShelfAnomaly",

@@ -59,6 +59,7 @@ OWNER_FORM = _rule("owner", page=True, form=True)
 IMPORT = _rule("owner", body_bytes=4 * KIB * KIB, within_s=300.0)
 STORE_PAGE = _rule("owner", "staff", page=True)
 AGENT = _rule("agent", within_s=300.0)
+EVENTS = _rule("agent", body_bytes=KIB * KIB)
 
 ROUTES: dict[str, Rule] = {
     # Anybody
@@ -106,10 +107,15 @@ ROUTES: dict[str, Rule] = {
     "POST /api/members/{member}/consent": OWNER,
     "POST /api/members/{member}/erase": OWNER,
     "GET /api/privacy": OWNER,
+    "GET /api/bad": OWNER,
+    "POST /api/bad/replay": OWNER,
+    "GET /api/clones": OWNER,
+    "POST /api/clones/{agent}/release": OWNER,
     # Whoever was erased cannot sign in any more: the random number of the request is the key to it.
     "GET /api/privacy/{request}": OPEN,
     # Agents
     "GET /api/edge/{agent}/members": AGENT,
+    "POST /api/edge/{agent}/events": EVENTS,
 }
 
 

@@ -1,0 +1,1 @@
+"""Events by HTTP, messages set aside, and agents that are there twice."""
