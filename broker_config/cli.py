@@ -10,6 +10,7 @@ import typer
 
 from broker_config.acl import render_acl_file, rights_of
 from broker_config.cli_certificates import export, init, renew, revoke, rotate_ca
+from broker_config.cli_deploy import config as write_config
 from broker_config.cli_options import Config, path_of
 from broker_config.config import BrokerSettings, TlsListener, load_broker_settings
 from broker_config.errors import ConfigError
@@ -27,6 +28,7 @@ broker_app = typer.Typer()
 for command in (init, renew, revoke, export):
     broker_app.command()(command)
 broker_app.command("rotate-ca")(rotate_ca)
+broker_app.command("config")(write_config)
 
 
 class Kind(StrEnum):

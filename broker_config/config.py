@@ -11,24 +11,26 @@ data = "broker"          # what the engine keeps; paths are relative to this fil
 host = "0.0.0.0"
 port = 8883
 names = ["broker.store.example", "192.168.1.10"]   # what the gateways call it
+
+[bridge]                 # only where the store's server is at the centre
+host = "broker.centre.example"
+tls = { ca = "centre/ca.pem", certificate = "centre/bridge.pem", key = "centre/bridge.key" }
 """
 
-import ipaddress
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from broker_config.errors import ConfigError
+from broker_config.hosts import is_loopback, is_name
 from broker_config.site import Strict, load_toml
+from broker_config.tls import BrokerTls
 
 Engine = Literal["auto", "mosquitto", "amqtt"]
 
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
-_LABEL = "[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
 
 
 class TlsListener(Strict, frozen=True, kw_only=True):
@@ -46,6 +48,18 @@ class TlsListener(Strict, frozen=True, kw_only=True):
     certificate_days: Annotated[int, msgspec.Meta(ge=1, le=825)] = 365
 
 
+class Bridge(Strict, frozen=True, kw_only=True):
+    """The centre's broker, for a store whose server is there.
+
+    Args:
+        tls: what the centre's CA made for `bridge-SITE`.
+    """
+
+    host: str
+    port: Port = 8883
+    tls: BrokerTls
+
+
 class BrokerSettings(Strict, frozen=True, kw_only=True):
     """How `tacet broker` runs.
 
@@ -54,6 +68,7 @@ class BrokerSettings(Strict, frozen=True, kw_only=True):
         data: folder for the engine's own files.
         host, port: the listener of this machine's own programs, by password.
         tls: the one for the others; None: there are no others.
+        bridge: the link to the centre; None: the store's server is in the store.
     """
 
     engine: Engine = "auto"
@@ -63,24 +78,7 @@ class BrokerSettings(Strict, frozen=True, kw_only=True):
     identity: Path
     data: Path
     tls: TlsListener | None = None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine can reach `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_name(name: str) -> bool:
-    """Whether a certificate can be made for it: an address, or a host name in ASCII."""
-    try:
-        return bool(ipaddress.ip_address(name))
-    except ValueError:
-        return _HOST_NAME.fullmatch(name) is not None
+    bridge: Bridge | None = None
 
 
 def load_broker_settings(path: Path) -> BrokerSettings:

@@ -12,9 +12,9 @@ from typing import Protocol
 from broker_config.access import Access
 from broker_config.config import BrokerSettings
 from broker_config.errors import ConfigError
+from broker_config.mosquitto.network import needs_mosquitto, network_of
 from broker_config.mosquitto.process import find_mosquitto, run_mosquitto
 from broker_config.pki.door import Door
-from broker_config.pki.store import PkiStore
 
 log = logging.getLogger(__name__)
 WATCH_EVERY_S = 0.5
@@ -61,16 +61,16 @@ async def run_broker(settings: BrokerSettings) -> AsyncIterator[RunningBroker]:
     program = find_mosquitto() if settings.engine in ("auto", "mosquitto") else None
     if settings.engine == "mosquitto" and program is None:
         raise ConfigError('engine = "mosquitto", but no such program is installed: install it, or set engine = "auto"')
-    if settings.tls is not None and program is None:
-        raise ConfigError("[tls] needs Mosquitto: install it, or take the table out and keep to this machine")
-    door = None if settings.tls is None else Door(settings.tls, PkiStore(settings.identity))
-    access = Access(settings.site, settings.identity, () if door is None else door.watched())
+    if program is None:
+        needs_mosquitto(settings)
+    network = network_of(settings)
+    door, access = network.door, Access(settings.site, settings.identity, network.watched())
     for host, port in listeners(settings):
         check_port_is_free(host, port)
     if door is not None:
         door.prepare(access.rights)
         door.look()
-    engine = run_mosquitto(settings, program, access, door) if program else run_amqtt(settings, access)
+    engine = run_mosquitto(settings, program, access, network) if program else run_amqtt(settings, access)
     async with engine as broker:
         watch = asyncio.create_task(_watch(access, broker, door), name="watch clients")
         try:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 
-from broker_config.config import is_loopback
 from broker_config.errors import ConfigError
+from broker_config.hosts import is_loopback
 from broker_config.pki.expiry import Validity, read_certificate, utc_now, validity_of
 from broker_config.site import Strict
 

@@ -13,8 +13,8 @@ from broker_config.access import Access
 from broker_config.acl import render_acl_file
 from broker_config.errors import ConfigError
 from broker_config.identity import write_private
-from broker_config.mosquitto.conf import render_listeners, render_rest
-from broker_config.pki.door import Door
+from broker_config.mosquitto.conf import render_rest
+from broker_config.mosquitto.network import NOWHERE, Network
 
 USER = "mosquitto"
 HASH_ROUNDS = 101
@@ -31,10 +31,10 @@ class Files:
     acl: Path
     folder: Path
     user: str | None
-    door: Door | None = None
+    network: Network = NOWHERE
 
 
-def write_files(data: Path, host: str, port: int, access: Access, door: Door | None = None) -> Files:
+def write_files(data: Path, host: str, port: int, access: Access, network: Network = NOWHERE) -> Files:
     """Write all of them into a private folder below `data`, owned by the user that Mosquitto will be.
 
     As root, Mosquitto is run as its own user, so its files are given to that user.  Where that user cannot reach the
@@ -45,17 +45,17 @@ def write_files(data: Path, host: str, port: int, access: Access, door: Door | N
     """
     folder = data / "mosquitto"
     try:
-        return _write_files(folder, host, port, access, door)
+        return _write_files(folder, host, port, access, network)
     except OSError as error:
         raise ConfigError(
             f"{folder}: cannot be written: {error.strerror}; run as the folder's owner, or set another `data`"
         ) from error
 
 
-def _write_files(folder: Path, host: str, port: int, access: Access, door: Door | None) -> Files:
+def _write_files(folder: Path, host: str, port: int, access: Access, network: Network) -> Files:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     user = USER if os.geteuid() == 0 and can_reach(folder.parent.resolve(), USER) else None
-    files = Files(folder / "mosquitto.conf", folder / "passwords", folder / "acl", folder, user, door)
+    files = Files(folder / "mosquitto.conf", folder / "passwords", folder / "acl", folder, user, network)
     write_private(files.config, render_config(files, host, port).encode())
     write_clients(files, access)
     if user is not None:
@@ -69,10 +69,9 @@ def _write_files(folder: Path, host: str, port: int, access: Access, door: Door 
 def write_clients(files: Files, access: Access) -> None:
     """Passwords, ACL and certificates anew, for Mosquitto to read at its start or on SIGHUP."""
     lines = [f"{user}:{hash_password(password)}\n" for user, password in access.passwords.items()]
-    texts = {files.passwords: "".join(lines), files.acl: render_acl_file(access.rights)}
+    texts = {files.passwords: "".join(lines), files.acl: render_acl_file(access.rights | files.network.rights())}
     contents = {path: text.encode() for path, text in texts.items()}
-    if files.door is not None:
-        contents |= {files.folder / name: content for name, content in files.door.served().items()}
+    contents |= {files.folder / name: content for name, content in files.network.files().items()}
     for path, content in contents.items():
         write_private(path, content)
         if files.user is not None:
@@ -82,9 +81,8 @@ def write_clients(files: Files, access: Access) -> None:
 def render_config(files: Files, host: str, port: int) -> str:
     """`mosquitto.conf`."""
     folder = files.folder.resolve()
-    tls = None if files.door is None else files.door.listener
     rest = render_rest(folder, files.passwords.resolve(), files.acl.resolve())
-    lines = [*rest, *render_listeners(host, port, tls, folder)]
+    lines = [*rest, *files.network.lines(host, port, folder)]
     if files.user is None and os.geteuid() == 0:
         lines.append("user root")
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from broker_config.child import child_command
 from broker_config.config import BrokerSettings
 from broker_config.errors import ConfigError
 from broker_config.mosquitto.files import Files, write_clients, write_files
-from broker_config.pki.door import Door
+from broker_config.mosquitto.network import Network
 
 log = logging.getLogger(__name__)
 READY_WITHIN_S = 10.0
@@ -49,14 +49,14 @@ class MosquittoBroker:
 
 @asynccontextmanager
 async def run_mosquitto(
-    settings: BrokerSettings, program: str, access: Access, door: Door | None = None
+    settings: BrokerSettings, program: str, access: Access, network: Network
 ) -> AsyncIterator[MosquittoBroker]:
     """Mosquitto, ready, until the block ends.
 
     Raises:
         ConfigError: it refused to start; its last words are in the message.
     """
-    files = write_files(settings.data, settings.host, settings.port, access, door)
+    files = write_files(settings.data, settings.host, settings.port, access, network)
     command = child_command([program, "-c", str(files.config.resolve())], files.user)
     process = await asyncio.create_subprocess_exec(
         *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, start_new_session=True

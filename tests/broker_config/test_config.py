@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from broker_config.config import is_loopback, load_broker_settings
+from broker_config.config import load_broker_settings
 from broker_config.errors import ConfigError
+from broker_config.hosts import is_loopback
 
 DEMO = Path(__file__).parents[2] / "simulators" / "demo_store" / "broker.toml"
 TEXT = 'port = 1884\nsite = "site.toml"\nidentity = "identity"\ndata = "/var/lib/tacet"\n'

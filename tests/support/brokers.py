@@ -18,7 +18,7 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 
-from broker_config.config import BrokerSettings, Engine, TlsListener
+from broker_config.config import Bridge, BrokerSettings, Engine, TlsListener
 from broker_config.engine import run_broker
 from broker_config.identity import Credential, load_credential, make_credential, write_credential
 from broker_config.mqtt_client import fail_fast
@@ -87,12 +87,14 @@ async def running_broker(
     port: int = 0,
     host: str = "127.0.0.1",
     tls: TlsListener | None = None,
+    bridge: Bridge | None = None,
 ) -> AsyncIterator[TestBroker]:
     """A broker for `site` (the demo store's where None), alive on its port; skips where `engine` is not installed.
 
     Args:
         folder: its files; start again with the same folder and port to get the same clients and data.
         tls: a listener with certificates, to which `client` then connects; Mosquitto only.
+        bridge: a link to another broker; Mosquitto only.
     """
     if engine == "mosquitto":
         program("mosquitto")
@@ -112,6 +114,7 @@ async def running_broker(
         identity=folder / "identity",
         data=folder / "data",
         tls=tls,
+        bridge=bridge,
     )
     if not (settings.identity / f"{PROBE}.toml").exists():
         write_credential(settings.identity, make_credential("client", PROBE.removeprefix("client-")))
