@@ -33,6 +33,9 @@ class ServerCollector(Collector):
         yield CounterMetricFamily(
             "tacet_outgoing_expired", "Messages to the broker that waited too long", link.expired_outgoing
         )
+        retries = self._state.commands.retries
+        yield CounterMetricFamily("tacet_orders_retried", "Orders to actuators sent again", retries.retried)
+        yield CounterMetricFamily("tacet_orders_unanswered", "Orders that no agent answered", retries.unanswered)
         yield CounterMetricFamily("tacet_telemetry_dropped", "Points dropped before the time series", telemetry.dropped)
         yield CounterMetricFamily("tacet_telemetry_errors", "Failed writes to the time series", telemetry.errors)
         yield GaugeMetricFamily("tacet_broker_connected", "Whether the broker link is up", float(link.connected))

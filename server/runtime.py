@@ -18,6 +18,7 @@ from server.checkout.service import CheckoutService
 from server.clock import ClockNs
 from server.clones import Clones
 from server.commands.keys import CommandKeys
+from server.commands.retries import keep_retrying
 from server.commands.service import CommandService
 from server.config import ServerConfig
 from server.db import Database, open_database
@@ -66,6 +67,7 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
         others = [
             tasks.create_task(state.inbox.run(), name="inbox"),
             tasks.create_task(state.marks.run(), name="acknowledgements"),
+            tasks.create_task(keep_retrying(state.ledger, state.commands), name="retries"),
             tasks.create_task(
                 keep_house(
                     state.ledger,

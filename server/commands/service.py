@@ -19,6 +19,7 @@ from broker_config.messages import (
 )
 from broker_config.site import ActuatorId, Display, DisplayId, Site
 from server.clock import NS_PER_MS, NS_PER_S, ClockNs, to_datetime, to_ns
+from server.commands.retries import FINAL, NO_ANSWER, Retries
 from server.decisions.rules import ActuatorAction, Content, MomentAction, Rule, Rules
 from server.feed import Happening
 from server.tables import CommandRow, DecisionRow, EpochRow, ProofRow
@@ -66,16 +67,21 @@ class CommandService:
         self._displays = site.displays
         self._epoch, self._counter = 0, 0
         self._standing: dict[str, Standing] = {}
+        self.retries = Retries(clock_ns)
 
     async def start_epoch(self, session: AsyncSession) -> None:
-        """Make every version from here on newer than those of earlier starts."""
+        """Make every version from here on newer than those of earlier starts.
+
+        Not a mere count: a database put back from its backup would begin where agents and screens have long been.
+        """
         row = await session.get(EpochRow, True)
-        self._epoch = row.epoch + 1 if row is not None else 1
+        self._epoch = max(self._clock_ns() // NS_PER_S, row.epoch + 1 if row is not None else 1)
         await session.merge(EpochRow(only=True, epoch=self._epoch))
 
     async def load(self, session: AsyncSession) -> None:
         """Read what may stand on the screens: each one's last order, unless it took a moment away or that has ended."""
         self._standing = {}
+        self.retries.forget()
         for display in self._zones:
             newest = (
                 select(DecisionRow.id, DecisionRow.visit, CommandRow.issued_ns, CommandRow.on)
@@ -135,6 +141,7 @@ class CommandService:
             ttl_ms=ACTUATOR_TTL_MS,
         )
         work.send(order, actuator=action.id)
+        self.retries.begin(order)
         work.rows.append(self._row(f"actuator/{action.id}", version, decision, now_ns, on=action.on))
 
     def base_sets(self, rules: Rules) -> list[BaseSet]:
@@ -164,9 +171,16 @@ class CommandService:
         if row is None:
             log.info("%s answers an order we do not know", result.actuator)
             return
-        row.result = result.result
-        facts: dict[str, object] = {"result": result.result, "on": row.on, "decision": row.decision}
-        work.happenings.append(Happening("actuator", result.result, work.now, result.actuator, facts))
+        self.retries.answered(result.actuator, result.version, result.result)
+        if row.result not in FINAL and row.result != result.result:
+            _conclude(work, row, result.actuator, result.result, result.reason)
+
+    async def retry(self, work: Work) -> None:
+        """Send again what nobody has answered, and put down what nobody ever will."""
+        for order in self.retries.take_due(work):
+            row = await work.session.get(CommandRow, (f"actuator/{order.actuator}", *order.version))
+            if row is not None and row.result is None:
+                _conclude(work, row, order.actuator, NO_ANSWER, "no agent answered; see whether it is connected")
 
     async def take_proof(self, work: Work, shown: MomentShown) -> bool:
         """Record that a moment appeared or ended; false when we knew.
@@ -230,3 +244,13 @@ class CommandService:
             on=on,
             result=None,
         )
+
+
+def _conclude(work: Work, row: CommandRow, actuator: str, result: str, reason: str | None) -> None:
+    """Write down what became of an order, and tell the pages."""
+    row.result = result
+    facts: dict[str, object] = {"result": result, "on": row.on, "decision": row.decision}
+    if reason is not None:
+        facts["reason"] = reason
+        log.warning("%s did not do as told: %s (%s)", actuator, result, reason)
+    work.happenings.append(Happening("actuator", result, work.now, actuator, facts))
