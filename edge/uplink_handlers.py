@@ -12,8 +12,8 @@ class Handlers:
 
     Args:
         command: an actuator's command and the actuator whose topic it came on.
-        host: the server's word that it is there, or no longer.
         stats: the counters to publish.
+        host: the server's word that it is there, or no longer; for who has actuators.
     """
 
     command: Callable[[str, ActuatorCommand], None]
@@ -21,5 +21,5 @@ class Handlers:
     visits_ended: Callable[[VisitEnded], None]
     settled: Callable[[TransactionSettled], None]
     link_lost: Callable[[], None]
-    host: Callable[[HostState], None]
     stats: Callable[[], EdgeStats]
+    host: Callable[[HostState], None] = lambda _: None
