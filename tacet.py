@@ -27,6 +27,11 @@ COMMANDS = {
     "epc": ("readers.epc.cli", "epc_app", "Read and write EPCs by the GS1 Tag Data Standard."),
     "members": ("server.cli", "members_app", "Import members, show and change their consent."),
     "audit": ("server.audit.cli", "audit_app", "Check the log of who looked at members and who changed what."),
+    "privacy": (
+        "server.erasure.cli",
+        "privacy_app",
+        "Say how each erasure stands, and which gateway is still to be heard.",
+    ),
     "bench": ("edge.cli", "bench_app", "Measure the hot path here, beside what it compares with."),
     "bench faults": ("tests.faults.cli", "faults_app", "Inject faults, and count what is lost; in a checkout."),
     "doctor": ("edge.cli", "doctor_app", "Say what is configured, what answers, and what to do about the rest."),

@@ -25,6 +25,8 @@ from server.erasure import router as erasure
 from server.errors import ServerError
 from server.floor import router as floor
 from server.guard import RequestGuard
+from server.me import api as codes
+from server.me import router as me
 from server.members import router as members
 from server.runtime import running
 from server.web import router as pages
@@ -36,6 +38,8 @@ ROUTERS = (
     summary.router,
     members.router,
     erasure.router,
+    me.router,
+    codes.router,
     delivery.router,
     decisions.router,
     checkout.router,

@@ -113,6 +113,9 @@ def import_members(
     file: Annotated[Path, typer.Argument(help="CSV, with the header that stands above.")],
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
+    readmit: Annotated[
+        bool, typer.Option("--readmit", help="Also cards whose member was erased: they joined anew.")
+    ] = False,
 ) -> None:
     """Take members in from a CSV file; bad rows are named, the rest imported.
 
@@ -133,7 +136,9 @@ def import_members(
         content = file.read_bytes()
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
-    answer = OwnerClient(load_config(config)).post("/api/members/import", content=content)
+    answer = OwnerClient(load_config(config)).post(
+        f"/api/members/import?readmit={str(readmit).lower()}", content=content
+    )
     report = answer.json()
     if as_json:
         typer.echo(answer.text)
@@ -172,6 +177,47 @@ def list_members(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> No
         cap = "not set" if row["cap"] is None else str(row["cap"])
         table.add_row(row["member"], row["alias"], row["language"], *lists, row["quiet"] or "-", cap)
     Console().print(table)
+
+
+@members_app.command()
+def code(
+    member: Annotated[str, typer.Argument(help="As `tacet members list` shows it: m-…")],
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Make a one-time code by which a member signs in at /me, to be told at the desk; good for 15 minutes.
+
+    Example:
+
+        tacet members code m-1f2e3d4c5b6a7988 --config server.toml
+    """
+    from server.client import OwnerClient
+    from server.config import load_config
+
+    checked = load_config(config)
+    made = OwnerClient(checked).post(f"/api/members/{quote(member, safe='')}/code").json()["code"]
+    typer.echo(f"{made[:4]} {made[4:]}   at {checked.origin}/me")
+
+
+@members_app.command()
+def erase(
+    member: Annotated[str, typer.Argument(help="As `tacet members list` shows it: m-…")],
+    config: Config = DEFAULT_CONFIG,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a member everywhere: screens and server at once, gateways as soon as they are heard.
+
+    Example:
+
+        tacet members erase m-1f2e3d4c5b6a7988 --config server.toml
+    """
+    from server.client import OwnerClient
+    from server.config import load_config
+
+    if not sure:
+        typer.confirm(f"Erase {member}, for good?", abort=True)
+    checked = load_config(config)
+    number = OwnerClient(checked).post(f"/api/members/{quote(member, safe='')}/erase").json()["request"]
+    typer.echo(f"erased here; gateways: {checked.origin}/privacy/{number}")
 
 
 @members_app.command()

@@ -39,6 +39,7 @@ from server.identities import Identities
 from server.inbox import Inbox
 from server.link import Link
 from server.marks import Marks
+from server.me.codes import MemberCodes
 from server.members.service import MemberService
 from server.members.store import CardVault
 from server.members.tables import MemberTables
@@ -140,6 +141,7 @@ def _assemble(
     decisions = DecisionService(site, Path(config.rules), commands, db, clock_ns)
     fleet = Fleet(site, feed)
     catalog = load_catalog(Path(config.catalog))
+    access = make_access(config, site, keys, identities, db, clock_ns)
     buried = ErasureMarks(keys.erasure_key)
     journal = Journal(Path(config.data))
     erasure = ErasureService(ledger, db, config.database, journal, buried, tables, visits, audit, site, clock_ns)
@@ -153,10 +155,12 @@ def _assemble(
         secrets=keys,
         identities=identities,
         db=db,
-        access=make_access(config, site, keys, identities, db, clock_ns),
+        access=access,
         ledger=ledger,
         audit=audit,
         erasure=erasure,
+        codes=MemberCodes(ledger, access.sessions, audit, keys.code_key, clock_ns),
+        vault=vault,
         feed=feed,
         fleet=fleet,
         link=link,

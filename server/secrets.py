@@ -31,6 +31,11 @@ class Secrets:
         return "Secrets(...)"
 
     @property
+    def code_key(self) -> bytes:
+        """The key of the hashes of members' one-time codes."""
+        return hmac.digest(self.card_hash_key, b"tacet member code", "sha256")
+
+    @property
     def erasure_key(self) -> bytes:
         """The key of the hashes in tombstones."""
         return hmac.digest(self.card_hash_key, b"tacet erasure", "sha256")

@@ -30,7 +30,9 @@ from server.identities import Identities
 from server.inbox import Inbox
 from server.link import Link
 from server.marks import Marks
+from server.me.codes import MemberCodes
 from server.members.service import MemberService
+from server.members.store import CardVault
 from server.members.tables import MemberTables
 from server.secrets import Secrets
 from server.telemetry import Telemetry
@@ -53,6 +55,8 @@ class ServerState:
     ledger: Ledger
     audit: Audit
     erasure: ErasureService
+    codes: MemberCodes
+    vault: CardVault
     feed: Feed
     fleet: Fleet
     link: Link

@@ -223,6 +223,15 @@ class PairedDisplayRow(Base):
     paired_ns: Mapped[int]
 
 
+class MemberCodeRow(Base):
+    """A member's one-time code, as a keyed hash."""
+
+    __tablename__ = "member_code"
+    member: Mapped[str] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), primary_key=True)
+    hash: Mapped[bytes] = mapped_column(unique=True)
+    expires_ns: Mapped[int]
+
+
 class ErasureRow(Base):
     """A tombstone; see `server.erasure`.  `done_ns` None: the server's own files have not been looked through yet."""
 

@@ -55,6 +55,7 @@ OWNER = _rule("owner")
 STORE = _rule("owner", "staff")
 ACCOUNT_PAGE = _rule("owner", "staff", "partner", page=True)
 ACCOUNT_FORM = _rule("owner", "staff", "partner", page=True, form=True)
+MEMBER_FORM = _rule("member", page=True, form=True)
 OWNER_FORM = _rule("owner", page=True, form=True)
 IMPORT = _rule("owner", body_bytes=4 * KIB * KIB, within_s=300.0)
 STORE_PAGE = _rule("owner", "staff", page=True)
@@ -113,6 +114,16 @@ ROUTES: dict[str, Rule] = {
     "POST /api/clones/{agent}/release": OWNER,
     # Whoever was erased cannot sign in any more: the random number of the request is the key to it.
     "GET /api/privacy/{request}": OPEN,
+    "POST /api/members/{member}/code": STORE,
+    # Members, with their own session
+    "GET /me": OPEN_PAGE,
+    "POST /me/code": OPEN_FORM,
+    "POST /me/consent": MEMBER_FORM,
+    "POST /me/wishes": MEMBER_FORM,
+    "GET /me/export": _rule("member", page=True),
+    "GET /me/erase": _rule("member", page=True),
+    "POST /me/erase": MEMBER_FORM,
+    "GET /privacy/{number}": OPEN_PAGE,
     # Agents
     "GET /api/edge/{agent}/members": AGENT,
     "POST /api/edge/{agent}/events": EVENTS,

@@ -104,7 +104,7 @@ def _parse_row(row: int, fields: dict[str, str | None], own_goods: tuple[str, ..
     if unknown := sorted(purposes - PURPOSES):
         raise ValueError(f"unknown purpose {unknown[0][:40]!r}; there are {' and '.join(sorted(PURPOSES))}")
     parse_windows(cells["quiet"])
-    cap = _parse_cap(cells["cap"])
+    cap = parse_cap(cells["cap"])
     if card in seen:
         raise ValueError("this card is in the file twice")
     seen.add(card)
@@ -153,7 +153,12 @@ def _parse_tags(text: str) -> frozenset[str]:
     return tags
 
 
-def _parse_cap(text: str) -> int | None:
+def parse_cap(text: str) -> int | None:
+    """The most that is shown in a visit; None: not set.
+
+    Raises:
+        ValueError: no such number.
+    """
     if not text:
         return None
     if not text.isascii() or not text.isdigit() or int(text) > MAX_CAP:

@@ -7,10 +7,11 @@ from sqlalchemy import select
 from server.audit.service import EVERYBODY, OWNER, SERVER, Actor, Audit, Thing
 from server.clock import ClockNs
 from server.db import Database
+from server.decisions.quiet import parse_windows
 from server.erasure.store import Marks, is_erased_card, readmit_card
-from server.errors import NotFound
+from server.errors import NotFound, Unprocessable
 from server.members import store
-from server.members.importer import PURPOSES, MemberRecord, RowError, parse_members
+from server.members.importer import PURPOSES, MemberRecord, RowError, parse_cap, parse_members
 from server.members.schemas import BadRow, ConsentChange, ImportReport, MemberView
 from server.members.tables import MemberTables
 from server.tables import ConsentRow, InterestRow, MemberRow, PreferenceRow
@@ -110,6 +111,26 @@ class MemberService:
             if (change.purpose in await store.granted(work.session, member)) != change.granted:
                 await self._record(work, member, change.purpose, change.granted, actor)
                 await self._tables.renew(work)
+
+    async def set_wishes(self, member: str, quiet: str, cap: str, actor: Actor) -> None:
+        """Set quiet hours, and the most that is shown in a visit.
+
+        Args:
+            cap: `unset`, or a number.
+        Raises:
+            Unprocessable: no quiet hours, or no such number.
+        """
+        try:
+            parse_windows(quiet)
+            most = parse_cap("" if cap == "unset" else cap)
+        except ValueError as error:
+            raise Unprocessable(str(error), code="quiet") from error
+        async with self._ledger.transaction() as work:
+            if await work.session.get(MemberRow, member) is None:
+                raise NotFound(f"there is no member {member!r}")
+            await work.session.merge(PreferenceRow(member=member, quiet=quiet.strip(), cap=most))
+            await self._audit.record(work, actor, "wishes", Thing("member", member))
+            self._visits.forget_profile(member)
 
     async def _may_join(self, work: Work, record: MemberRecord, bad: list[RowError], *, readmit: bool) -> bool:
         """Not a card whose member was erased: the list may be older than the erasure."""

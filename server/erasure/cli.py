@@ -1,0 +1,52 @@
+"""`tacet privacy`: how the erasures stand."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+privacy_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Follow erasures.  The server must be running.
+
+    Example: tacet privacy status --config server.toml""",
+)
+Config = Annotated[Path, typer.Option("--config", "-c", help="The server's TOML file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+DEFAULT_CONFIG = Path("server.toml")
+
+
+@privacy_app.callback()
+def privacy() -> None:
+    """Follow erasures."""
+
+
+@privacy_app.command()
+def status(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Every erasure, newest first: done here, and at each gateway; exit code 1 where something is wrong.
+
+    Example:
+
+      tacet privacy status --config server.toml
+    """
+    from server.client import OwnerClient
+    from server.config import load_config
+    from server.erasure.schemas import PrivacyStatus
+
+    answer = OwnerClient(load_config(config)).get("/api/privacy")
+    said = PrivacyStatus.model_validate_json(answer.text)
+    if as_json:
+        typer.echo(answer.text)
+    elif not said.erasures:
+        typer.echo("nobody has been erased")
+    else:
+        for each in said.erasures:
+            places = [f"server: {'done' if each.here else 'not yet'}"]
+            places += [
+                f"{agent.agent}: {agent.state} since {agent.since:%Y-%m-%d %H:%M:%S} UTC" for agent in each.agents
+            ]
+            word = "complete" if each.complete else "under way"
+            typer.echo(f"{each.request}  asked {each.asked_at:%Y-%m-%d %H:%M:%S} UTC  {word}; {'; '.join(places)}")
+    if said.alarm:
+        typer.echo(f"erasures are missing here that a gateway has applied: {said.alarm}", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""A member's own page: what is known, why something was shown, and how to stop it."""
