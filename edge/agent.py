@@ -28,6 +28,7 @@ from edge.members import Members
 from edge.outbox import Outbox
 from edge.outbox_ledger import OutboxLedger
 from edge.pipeline import Engine, Pipeline
+from edge.posting import Poster
 from edge.presence_config import make_layout, zones_of
 from edge.sensors import SensorStates
 from edge.server_clock import ServerClock
@@ -79,7 +80,11 @@ class Agent:
         self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, self._zones, self._take_back, clock, beats)
         visits, here = self._pipeline.visits, config.agent
         self._eraser = Eraser(
-            outbox, visits, self._keeper, config.credential, lambda said: self.uplink.show(said, here, agent=here)
+            outbox,
+            visits,
+            self._keeper,
+            config.credential,
+            lambda said: self.uplink.states.show(said, here, agent=here),
         )
         members = self._pipeline.set_members
         self._members = Members(
@@ -98,15 +103,15 @@ class Agent:
             lambda: self.uplink.delivery.resent,
             clock,
         )
-        self.uplink = Uplink(
-            config, self._announcer, outbox, self.health, self._make_handlers(), clock, heartbeats=beats
-        )
+        handlers = self._make_handlers()
+        self.uplink = Uplink(config, self._announcer, outbox, self.health, handlers, clock, heartbeats=beats)
+        self._poster = Poster(config, self._announcer, outbox, self.uplink)
         self._shelves = {scale.id: self._make_shelf(scale) for scale in config.scales}
         self._actuators = ActuatorDesk(
             config.actuators,
             devices,
             OutboxLedger(outbox, self._announcer),
-            lambda state: self.uplink.show(state, state.actuator, actuator=state.actuator),
+            lambda state: self.uplink.states.show(state, state.actuator, actuator=state.actuator),
             self.health,
             self._server_clock,
         )
@@ -117,7 +122,7 @@ class Agent:
         """Serve until cancelled; then every device is left in its safe state, and what is present and the outbox are kept."""
         self._add_devices()
         await self._keeper.restore()
-        self.uplink.started_at = to_datetime(self._keeper.started_ns)
+        self.uplink.states.started_at = to_datetime(self._keeper.started_ns)
         await self._eraser.load()
         await self._members.begin()
         self._coverage.begin()
@@ -131,6 +136,7 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outbox.run(), name="outbox")
             tasks.create_task(self.uplink.run(), name="uplink")
+            tasks.create_task(self._poster.run(), name="poster")
             tasks.create_task(self._members.run(), name="members")
             tasks.create_task(self._track(), name="track")
             tasks.create_task(self._coverage.run(), name="coverage")
@@ -233,11 +239,9 @@ class Agent:
         for device in devices:
             zone = device.antennas[0].zone if isinstance(device, ReaderConfig) else device.zone
             self.health.add(device.id, device.type, zone, device.port)
-        self._note_outbox(self._outbox.alarm)
-        self._outbox.on_alarm = self._note_outbox
-
-    def _note_outbox(self, alarm: str | None) -> None:
-        self.health.note("outbox.sqlite", "outbox", alarm)  # a name that no device can have
+        note_outbox = partial(self.health.note, "outbox.sqlite", "outbox")  # a name that no device can have
+        note_outbox(self._outbox.alarm)
+        self._outbox.on_alarm = note_outbox
 
     def _make_pipeline(self, engine: Engine) -> Pipeline:
         config, match_key = self._config, self._config.credential.match_key
@@ -281,7 +285,7 @@ class Agent:
             self._announcer,
             lambda: self._pipeline.engine.present_in(zone),
             self._pipeline.report,
-            lambda state: self.uplink.show(state, config.shelf, shelf=config.shelf),
+            lambda state: self.uplink.states.show(state, config.shelf, shelf=config.shelf),
             self._clock,
         )
 
@@ -290,7 +294,7 @@ class Agent:
         self._show_zone(said)
 
     def _show_zone(self, said: ZoneCoverage | ZoneCount) -> None:
-        self.uplink.show(said, said.zone, zone=said.zone)
+        self.uplink.states.show(said, said.zone, zone=said.zone)
 
     def _take_back(self, undone: Sequence[ItemDeparted | VisitLeft]) -> None:
         self._pipeline.report([self._announcer.taken_back(each) for each in undone])

@@ -56,19 +56,21 @@ class ShelfItem(Strict, frozen=True):
 
 
 class OutboxLimits(Strict, frozen=True):
-    """How much disk the outbox may take.
+    """How much disk the outbox may take, and how long it waits for the broker.
 
     Args:
         quota_mb: its file, at most; what does not fit is dropped, the least class first, and counted.
         goods_percent: of it, the events of goods and shelves at most; members' events may take all.
         health_percent: of it, the events of health at most.
         alarm_percent: how full the outbox or the disk may be before the agent warns.
+        post_after_s: without a broker for so long, its events go to the server by HTTP; 0: never.
     """
 
     quota_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 256
     goods_percent: Percent = 60
     health_percent: Percent = 10
     alarm_percent: Percent = 90
+    post_after_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 20.0
 
 
 class SnapshotSettings(Strict, frozen=True):

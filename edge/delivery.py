@@ -39,11 +39,16 @@ class Delivery:
         """The backlog has been looked through up to this seq."""
         return self._cursor
 
+    @property
+    def held(self) -> tuple[Range, ...]:
+        """What the server holds above the contiguous part, as last heard."""
+        return self._held
+
     def link_up(self, acked_upto: int, now_s: float) -> None:
         """A connection stands: everything unacknowledged is due."""
         self.connected, self._acked_upto = True, acked_upto
         self._patience_s = PATIENCE_S
-        self._start_over(now_s)
+        self.start_over(now_s)
 
     def link_down(self) -> None:
         """Nothing is sent until the next `link_up`."""
@@ -97,7 +102,7 @@ class Delivery:
         moved = word.upto != self._acked_upto
         self._acked_upto, self._held = word.upto, word.held
         if fell_back:
-            self._start_over(now_s)
+            self.start_over(now_s)
             return
         stored = [seq for seq in self._sent_at_s if seq <= word.upto or index_of(seq, word.held) is not None]
         if moved or stored:
@@ -119,7 +124,7 @@ class Delivery:
             return False
         self.resent += len(self._sent_at_s)
         self._patience_s = min(self._patience_s * 2, MAX_PATIENCE_S)
-        self._start_over(now_s)
+        self.start_over(now_s)
         return True
 
     def _has_passed(self, missing: Sequence[Range]) -> bool:
@@ -133,7 +138,8 @@ class Delivery:
         spans = zip(missing, under_way, strict=True)
         return any(min(last, limit) - first + 1 > sent for (first, last), sent in spans)
 
-    def _start_over(self, now_s: float) -> None:
+    def start_over(self, now_s: float) -> None:
+        """Everything unacknowledged is due again."""
         self._forget_sent()
         self._progress_s = now_s
         self._rewind()

@@ -5,10 +5,10 @@ Nothing durable waits in the MQTT library: a lost connection loses nothing, sinc
 
 import asyncio
 import logging
+import random
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import version
 
 import aiomqtt
 
@@ -18,10 +18,8 @@ from broker_config.messages import (
     ActuatorCommand,
     Data,
     EdgeAck,
-    EdgeDescription,
     EdgeDropped,
     EdgeQuarantined,
-    EdgeState,
     HostState,
     MembersOffered,
     TransactionSettled,
@@ -30,7 +28,6 @@ from broker_config.messages import (
 from broker_config.topics import BY_NAME, filters_for
 from edge.backoff import Backoff
 from edge.broker_link import hear, heeded, lost_link, make_client
-from edge.clock import to_datetime
 from edge.config import EdgeConfig
 from edge.delivery import IN_FLIGHT, Delivery
 from edge.events import Announcer
@@ -38,6 +35,7 @@ from edge.health import Health
 from edge.outbox import Outbox
 from edge.outbox_rows import DropRange, Row
 from edge.salvage_delivery import deliver_salvaged
+from edge.states import States
 from edge.uplink_handlers import Handlers
 from readers.model import ClockNs
 
@@ -46,7 +44,7 @@ STATS_EVERY_S = 5.0
 CHECK_EVERY_S = 0.5
 GOODBYE_S = 1.0
 STUCK_S = 90.0  # longer than each packet of a connection may take, and the outbox on a busy disk
-MAX_GENERATIONS = 100  # told at birth, the newest
+QUARANTINED_S = 20.0, 40.0  # between connections: at most three a minute for two agents, by turns
 BACKLOG_ROWS, BACKLOG_EVERY_S = 50, 0.025  # 2 000 events/s at most, so that live ones pass
 
 
@@ -74,24 +72,21 @@ class Uplink:
         self._config, self._announcer, self._outbox = config, announcer, outbox
         self._health, self._handlers, self._clock_ns, self._check_every_s = health, handlers, clock_ns, check_every_s
         self._now_s = asyncio.get_running_loop().time
-        self.started_at = to_datetime(clock_ns())
-        """Since when the agent knows who is where; to be set before `run`."""
-        self._states: dict[str, bytes] = {}  # retained messages by topic, the newest of each
-        self._unsent: dict[str, None] = {}  # their topics, in the order of change
-        self._session = self._trouble = ""
-        self._connections = 0
+        self.states = States(config, announcer, outbox, health, clock_ns)
+        self.quarantined = False
+        """The server holds two agents for this one."""
+        self._trouble = ""
+        self._away_since_s: float | None = self._now_s()
+        self._host = ""  # the server's session
         self._certificate = LinkCertificate(config.broker, partial(health.warn, "broker.tls", "certificate"))
-        self._wake_live, self._wake_backlog, self._wake_states = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._wake_live, self._wake_backlog = asyncio.Event(), asyncio.Event()
         self._declared: list[DropRange] = []
         outbox.on_commit = self._committed
-        health.on_change = self._announce_health
 
-    def show(self, data: Data, subject: str, **levels: str) -> None:
-        """Publish a retained state now, and again at each connection; only the newest of a topic is sent."""
-        topic, payload = self._announcer.passing(data, subject, **levels)
-        self._states[topic] = payload
-        self._unsent[topic] = None
-        self._wake_states.set()
+    @property
+    def away_s(self) -> float:
+        """For how long there has been no broker."""
+        return 0.0 if self._away_since_s is None else self._now_s() - self._away_since_s
 
     async def run(self) -> None:
         """Stay connected for ever; a broker that is away is retried with growing delays."""
@@ -106,13 +101,12 @@ class Uplink:
                 connection.cancel()
                 await asyncio.wait([connection])
             connection.result()
-            await asyncio.sleep(backoff.next_delay_s())
+            await asyncio.sleep(random.uniform(*QUARANTINED_S) if self.quarantined else backoff.next_delay_s())  # noqa: S311
 
     async def _stay(self, backoff: Backoff) -> None:
         """One connection, from its first packet to its loss."""
         address = f"{self._config.broker.host}:{self._config.broker.port}"
-        self._connections += 1
-        self._session = f"{self._outbox.starts:08x}{self._connections:08x}"
+        self.states.session = self.states.next_session()
         try:
             async with self._connect() as client:
                 log.info("broker %s: connected", address)
@@ -128,10 +122,11 @@ class Uplink:
             if self.delivery.connected:
                 self._health.tally.link_losses += 1
                 self.delivery.link_down()
+                self._away_since_s = self._now_s()
                 self._handlers.link_lost()
 
     def _connect(self) -> aiomqtt.Client:
-        topic, payload = self._announcer.passing(self._state("lost"), self._config.agent, agent=self._config.agent)
+        topic, payload = self.states.own("lost")
         will = aiomqtt.Will(topic, payload, qos=1, retain=True)
         return make_client(self._config.broker, self._config.credential, will, self._certificate.context())
 
@@ -143,15 +138,16 @@ class Uplink:
         """
         _, subscribe = filters_for("agent", self._config.site, self._config.agent)
         await heeded(client.subscribe([(topic, 1) for topic in subscribe]))
-        self._introduce()
+        self.states.introduce()
         self.delivery.link_up(self._outbox.acked_upto, self._now_s())
+        self._away_since_s = None
         self._declared = []
         # New for each connection: a publisher that is cancelled before its first step gives no slot back.
         slots, backlog_slots = asyncio.Semaphore(IN_FLIGHT), asyncio.Semaphore(IN_FLIGHT // 2)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._receive(client), name="receive")
-                tasks.create_task(self._send_states(client), name="states")
+                tasks.create_task(self.states.send(client), name="states")
                 tasks.create_task(self._send_live(client, tasks, slots), name="live")
                 tasks.create_task(self._send_backlog(client, tasks, slots, backlog_slots), name="backlog")
                 tasks.create_task(self._send_stats(client), name="stats")
@@ -164,33 +160,9 @@ class Uplink:
             await self._say_goodbye(client)
             raise
 
-    def _introduce(self) -> None:
-        """Say what we are and how our devices are; with the states already known these make the birth message."""
-        agent, zones = self._config.agent, tuple(z.id for z in self._config.site.zones if z.agent == self._config.agent)
-        software = f"tacet {version('tacet')}"
-        self.show(EdgeDescription(software=software, zones=zones, devices=self._health.devices), agent, agent=agent)
-        self._announce_health()
-        self._unsent = dict.fromkeys(self._states)
-        self._wake_states.set()
-
-    def _announce_health(self) -> None:
-        self.show(self._state(self._health.state), self._config.agent, agent=self._config.agent)
-
-    def _state(self, state: str) -> EdgeState:
-        return EdgeState(
-            state=state,
-            session=self._session,
-            since=to_datetime(self._clock_ns()),
-            devices=self._health.devices,
-            started=self.started_at,
-            generation=self._outbox.generation,
-            generations=self._outbox.generations[-MAX_GENERATIONS:],
-        )
-
     async def _say_goodbye(self, client: aiomqtt.Client) -> None:
         """Leave `disconnected` behind; a broker that does not answer must not hold up the stop."""
-        agent = self._config.agent
-        topic, payload = self._announcer.passing(self._state("disconnected"), agent, agent=agent)
+        topic, payload = self.states.own("disconnected")
         client.timeout = GOODBYE_S
         with suppress(aiomqtt.MqttError):
             await client.publish(topic, payload, qos=1, retain=True)
@@ -214,11 +186,26 @@ class Uplink:
             case TransactionSettled():
                 self._handlers.settled(data)
             case HostState():
+                self._hear_host(data)
                 self._handlers.host(data)
             case EdgeQuarantined():
-                log.debug("%s", data)
+                self.hear_quarantine(data)
             case _:
                 self._health.tally.bad_messages += 1
+
+    def _hear_host(self, said: HostState) -> None:
+        """A server that comes back has lost what was on its way to it: send that again now, and not when patience ends."""
+        if said.state == "ready" and said.session != self._host:
+            if self._host:
+                self.delivery.start_over(self._now_s())
+                self._wake_backlog.set()
+            self._host = said.session
+
+    def hear_quarantine(self, said: EdgeQuarantined) -> None:
+        """Two agents push each other off the broker: each comes back rarely, as long as the server says so."""
+        if said.quarantined and not self.quarantined:
+            log.error("two agents run under this name (%s): switch one off, then: tacet server clones", said.why)
+        self.quarantined = said.quarantined
 
     async def acknowledge(self, ack: EdgeAck) -> None:
         """The server's word after a commit, by whichever way it came."""
@@ -267,15 +254,6 @@ class Uplink:
         finally:
             for slot in slots:
                 slot.release()
-
-    async def _send_states(self, client: aiomqtt.Client) -> None:
-        while True:
-            await self._wake_states.wait()
-            self._wake_states.clear()
-            while self._unsent:
-                topic = next(iter(self._unsent))
-                del self._unsent[topic]
-                await heeded(client.publish(topic, self._states[topic], qos=1, retain=True))
 
     async def _send_stats(self, client: aiomqtt.Client) -> None:
         agent = self._config.agent

@@ -80,7 +80,7 @@ class World:
 
     def shown(self, where: str) -> AnyData | None:
         """The retained state shown there last."""
-        payload = self.agent.uplink._states.get(f"tacet/1/demo/{where}")
+        payload = self.agent.uplink.states._payloads.get(f"tacet/1/demo/{where}")
         return None if payload is None else decode(payload).data
 
     def state_of(self, device_id: str) -> str:
@@ -347,7 +347,7 @@ async def test_what_a_sensor_senses_is_in_the_statistics_and_nothing_else_comes_
         assert said() == (None, None), "nobody knows what a lost sensor would sense"
         assert world.outbox.last_seq == 0
         assert world.agent.stats().events == 0
-        assert not any("p-desk" in topic for topic in world.agent.uplink._states)
+        assert not any("p-desk" in topic for topic in world.agent.uplink.states._payloads)
 
 
 async def test_a_devices_own_warning_is_told_with_its_state(world: World) -> None:

@@ -98,7 +98,7 @@ class Life:
         )
         self.before = self.outbox.last_seq
         self.shown: list[Data] = []
-        self.agent.uplink.show = lambda data, *_, **__: self.shown.append(data)  # type: ignore[method-assign]
+        self.agent.uplink.states.show = lambda data, *_, **__: self.shown.append(data)  # type: ignore[method-assign]
 
     def read(self, epc: bytes, reader: str = "r-door", times: int = 2) -> None:
         health = self.scripts[reader].health
@@ -146,9 +146,9 @@ async def test_who_is_there_over_a_stop_is_said_once_and_departs_under_the_same_
         life.read(ITEM, "r-shoes")
         said = await life.said(2)
         entered = next(each for each in said if isinstance(each, VisitEntered))
-        started = life.agent.uplink.started_at
+        started = life.agent.uplink.states.started_at
     async with living(folder) as again:
-        assert again.agent.uplink.started_at == started
+        assert again.agent.uplink.states.started_at == started
         counters = again.agent.stats().counters
         assert (counters["restored_items"], counters["restored_people"]) == (1, 1)
         again.read(ITEM, "r-shoes")
@@ -282,7 +282,7 @@ async def test_a_file_that_is_no_good_is_set_aside_and_the_agent_starts_with_nob
     async with living(folder) as life:
         life.read(ITEM, "r-shoes")
         await life.said(1)
-        started = life.agent.uplink.started_at
+        started = life.agent.uplink.states.started_at
     data = bytearray((folder / SNAP).read_bytes())
     match damage:
         case "cut":
@@ -297,7 +297,7 @@ async def test_a_file_that_is_no_good_is_set_aside_and_the_agent_starts_with_nob
     async with living(folder) as again:
         assert again.agent.stats().counters["snapshot_refused"] == 1
         assert refused_of(folder / SNAP).read_bytes() == bytes(data)
-        assert again.agent.uplink.started_at > started
+        assert again.agent.uplink.states.started_at > started
         again.read(ITEM, "r-shoes")
         assert [type(each) for each in await again.said(1)] == [ItemArrived]
     assert len([each for each in caplog.records if "presence file refused" in each.message]) == 1

@@ -221,7 +221,7 @@ async def test_a_state_is_retained_and_only_the_newest_of_many_counts(
     async with Agent(config_for(broker, edge_folder), clock).running() as agent:
         for items in range(50):
             state = ShelfState(shelf=ShelfId("s1"), grams=1.0, items=items, sensor="ok")
-            agent.uplink.show(state, "s1", shelf="s1")
+            agent.uplink.states.show(state, "s1", shelf="s1")
         async with serving(broker) as first:
             await eventually(lambda: first.of(ShelfState))
         async with serving(broker) as late:
@@ -469,7 +469,7 @@ async def unconnected(folder: Path, clock: ManualClock) -> AsyncIterator[Agent]:
 
 async def test_a_stop_in_the_turn_of_an_answer_still_stops(edge_folder: Path, clock: ManualClock) -> None:
     async with unconnected(edge_folder, clock) as agent:
-        for sends in (agent.uplink._send_states, agent.uplink._send_stats, agent.uplink._check):
+        for sends in (agent.uplink.states.send, agent.uplink._send_stats, agent.uplink._check):
             await agent.outbox._call(lambda: agent.outbox._store.commit([], {}, [DropRange(1, 3, "B")]))
             client = StubClient()
             client.deaf = True
