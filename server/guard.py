@@ -23,6 +23,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+MOST_HEAD_BYTES = 16 * 1024
 OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
@@ -42,12 +43,12 @@ class RequestGuard:
         """Pass a sound request on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif (why := self._objection(scope)) is None:
-            await self._app(scope, receive, _with_headers(scope, send))
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": why})
+        elif _size_of_head(scope) > MOST_HEAD_BYTES:
+            await _refuse(scope, receive, send, 431, f"address and headers are longer than {MOST_HEAD_BYTES} bytes")
+        elif (why := self._objection(scope)) is not None:
+            await _refuse(scope, receive, send, 421, why)
         else:
-            await JSONResponse({"error": why}, 421)(scope, receive, _with_headers(scope, send))
+            await self._app(scope, receive, _with_headers(scope, send))
 
     def _objection(self, scope: Scope) -> str | None:
         """Why it may not come this way; None where it may."""
@@ -59,6 +60,19 @@ class RequestGuard:
         if self._needs_tls and scope["scheme"] not in ("https", "wss"):
             return f"ask by https://{self._name}"
         return None
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": why})
+    else:
+        await JSONResponse({"error": why}, status)(scope, receive, _with_headers(scope, send))
+
+
+def _size_of_head(scope: Scope) -> int:
+    """uvicorn's own limit is for heads that are not complete; one that comes at once would pass it."""
+    line = len(scope.get("raw_path") or b"") + len(scope.get("query_string", b""))
+    return line + sum(len(name) + len(value) for name, value in scope["headers"])
 
 
 def _is_here(scope: Scope) -> bool:

@@ -17,13 +17,13 @@ from server.access.links import enter_link
 from server.app import create_app
 from server.clock import to_datetime
 from server.config import ServerConfig
+from server.guard import MOST_HEAD_BYTES
 from server.slow_clients import patient_protocol
 from server.state import ServerState
 from server.tls import follow_renewals, open_tls
 
 GRACE_S = 3
 MAX_WS_BYTES = 128 * 1024
-MAX_HEAD_BYTES = 16 * 1024
 
 
 class QuietServer(uvicorn.Server):
@@ -115,7 +115,7 @@ def _settings(app: object, config: ServerConfig, context: ssl.SSLContext | None)
         app,  # type: ignore[arg-type]  # an ASGI application; uvicorn spells the type its own way
         loop="asyncio",
         http=patient_protocol(),
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        h11_max_incomplete_event_size=MOST_HEAD_BYTES,
         ws="websockets-sansio",
         ws_max_size=MAX_WS_BYTES,
         ws_per_message_deflate=False,

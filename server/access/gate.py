@@ -50,7 +50,8 @@ class Gate:
                 body = await read_body(connection, receive, rule.body_bytes)
                 if rule.form:
                     fields = parse_form(connection, body)
-                    check_form_token(who, fields)
+                    if rule.roles is not None:  # whoever signs in anew is not asked for the session before
+                        check_form_token(who, fields)
                     scope[FORM_KEY] = fields
                 receive = replaying(body, receive)
         except ServerError as error:

@@ -93,7 +93,8 @@ def is_common(password: str, *known: str) -> bool:
         return True
     if len(set(plain)) < 5 or _repeats(plain):
         return True
-    return any(_stem(form) in words for form in (plain, plain.translate(_LEET)))
+    stem = _stem(plain)
+    return stem in words or stem.translate(_LEET) in words
 
 
 def _repeats(text: str) -> bool:

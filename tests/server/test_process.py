@@ -147,3 +147,44 @@ async def test_a_server_that_does_not_run_is_said_in_one_line(tmp_path):
     (tmp_path / "server" / "owner.token").chmod(0o600)
     code, _, err = await run("members", "list", "--config", str(config))
     assert (code, "no server answers" in err, err.count("\n")) == (2, True, 1)
+
+
+async def test_a_store_gets_its_owner_and_its_staff_by_links_that_work_once(tmp_path):
+    async with (
+        served(tmp_path) as (_, url, config),
+        httpx.AsyncClient(base_url=url, headers={"Origin": url}) as browser,
+    ):
+        code, out, _ = await run("server", "setup-link", "--config", config)
+        assert (code, "owner (owner) sets a password here, once, until" in out) == (0, True)
+        link = out.split()[-1].removeprefix(url)
+        form = {"password": "seven quiet otters hum"}
+        assert (await browser.post(link, data=form)).headers["location"] == "/"
+        assert (await browser.post(link, data=form)).status_code == 404
+        assert (await browser.get("/")).status_code == 200
+        code, out, _ = await run("server", "staff", "add", "ming", "--role", "staff", "--config", config, "--json")
+        assert (code, json.loads(out)["link"].startswith(f"{url}/enter/")) == (0, True)
+        code, out, _ = await run("server", "staff", "list", "--config", config)
+        assert [line.split() for line in out.splitlines()[1:]] == [
+            ["ming", "staff", "not", "yet", "0"],
+            ["owner", "owner", "set", "1"],
+        ]
+        for arguments, words in (
+            (("add", "ming", "--role", "owner"), "already"),
+            (("add", "Ming Li", "--role", "staff"), "name"),
+            (("remove", "owner"), "only owner"),
+            (("link", "nobody"), "no account"),
+        ):
+            code, _, err = await run("server", "staff", *arguments, "--config", config)
+            assert (code, err.count("\n"), words in err) == (2, 1, True), err
+        code, out, _ = await run("server", "staff", "remove", "ming", "--config", config)
+        assert (code, out) == (0, "removed: ming\n")
+
+
+async def test_a_second_start_tells_no_second_link_and_says_how_to_get_one(tmp_path):
+    for expected in ("To sign in", "Nobody can sign in yet; for a link"):
+        async with served(tmp_path) as (child, _, _):
+            child.terminate()
+            async with asyncio.timeout(WAIT_S):
+                out, err = await child.communicate()
+        assert out.decode().splitlines()[1].startswith(expected)
+        assert "/enter/" not in err.decode(), "a link is no line for a log"

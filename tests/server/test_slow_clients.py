@@ -1,0 +1,84 @@
+"""Connections that ask for nothing do not keep out those that do."""
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+
+import httpx
+import pytest
+
+from server.config import load_config
+from server.slow_clients import PatientProtocol
+from tests.support.serving import serving
+
+SLOW = 200
+WAIT_S = 20.0
+
+
+@pytest.fixture
+async def port(store):
+    async with serving(load_config(store / "server.toml")) as (port, _):
+        yield port
+
+
+async def slow_client(stack: AsyncExitStack, port: int) -> asyncio.StreamReader:
+    """One that has sent half a request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    stack.callback(writer.close)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+    await writer.drain()
+    return reader
+
+
+async def is_closed(reader: asyncio.StreamReader) -> bool:
+    """Wait for the end; true when nothing was said before it."""
+    try:
+        return await reader.read() == b""
+    except ConnectionResetError:
+        return True
+
+
+async def test_two_hundred_slow_connections_hold_nobody_up(port):
+    async with AsyncExitStack() as stack:
+        slow = [await slow_client(stack, port) for _ in range(SLOW)]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as client:
+            for _ in range(20):
+                assert (await client.get("/healthz")).status_code == 200
+        for _ in range(20):
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as newcomer:
+                assert (await newcomer.get("/healthz")).status_code == 200
+        assert not any(reader.at_eof() for reader in slow), "there was room for all of them"
+
+
+async def test_whoever_waits_longest_is_given_up_for_somebody_new(port, monkeypatch):
+    monkeypatch.setattr(PatientProtocol, "most_waiting", 10)
+    async with AsyncExitStack() as stack, asyncio.timeout(WAIT_S):
+        slow = [await slow_client(stack, port) for _ in range(15)]
+        for reader in slow[:5]:
+            assert await is_closed(reader)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as client:
+            assert (await client.get("/healthz")).status_code == 200
+        assert not slow[-1].at_eof()
+
+
+async def test_a_request_that_does_not_come_is_given_up_and_one_that_does_is_not(port, monkeypatch):
+    monkeypatch.setattr(PatientProtocol, "head_within_s", 0.3)
+    async with AsyncExitStack() as stack, asyncio.timeout(WAIT_S):
+        silent = await asyncio.open_connection("127.0.0.1", port)
+        stack.callback(silent[1].close)
+        for reader in (await slow_client(stack, port), silent[0]):
+            assert await is_closed(reader)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as client:
+            for _ in range(3):
+                assert (await client.get("/healthz")).status_code == 200
+                await asyncio.sleep(0.4)  # an idle connection is uvicorn's to end, later
+            assert len(client._transport._pool.connections) == 1
+
+
+async def test_a_head_beyond_any_need_is_refused(port):
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as client:
+        assert (await client.get("/healthz", headers={"X-Long": "x" * 8_000})).status_code == 200
+        for address, headers in (("/healthz", {"X-Long": "x" * 20_000}), ("/healthz?" + "x" * 20_000, {})):
+            assert (await client.get(address, headers=headers)).status_code == 431
+        with suppress(httpx.TransportError):  # cut off before the answer could be read
+            assert (await client.get("/healthz", headers={"X-Long": "x" * 400_000})).status_code == 400
+        assert (await client.get("/healthz")).status_code == 200

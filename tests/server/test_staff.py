@@ -1,0 +1,258 @@
+"""Accounts, links, passwords, and what a guesser meets."""
+
+import pytest
+
+from server.access.limits import FREE_TRIES, MOST_KEPT, Pace, Patience, Recent, address_key
+from server.access.passwords import Cost, Passwords, check_password, is_common
+from server.access.staff import LINK_LIFE_S, LONGEST_WAIT_ACCOUNT_S, WRONG
+from server.errors import Conflict, NotFound, TooMany, Unauthenticated, Unprocessable
+from tests.server.harness import Clock
+
+GOOD = "seven quiet otters hum"
+HOME = "address:192.0.2.1"
+
+
+@pytest.fixture
+def staff(state):
+    """The accounts of a store whose owner has a password; cheap to check, since the cost has a test of its own."""
+    state.access.staff._passwords = Passwords(Cost(n=16, r=1, p=1))
+    return state.access.staff
+
+
+@pytest.fixture
+async def owner(staff):
+    secret, _ = await staff.make_link("owner", "password")
+    await staff.use_link(secret, GOOD)
+    return staff
+
+
+async def wrong(staff, name: str = "owner", address: str = HOME) -> str:
+    try:
+        await staff.sign_in(name, "never this one", address)
+    except (Unauthenticated, TooMany) as error:
+        return str(error)
+    raise AssertionError("a wrong password was taken")
+
+
+async def test_the_first_start_makes_an_owner_without_a_password_and_one_link(state, staff):
+    assert state.access.first_link is not None
+    assert [(view.name, view.role, view.ready) for view in await staff.list_all()] == [("owner", "owner", False)]
+    assert await staff.lacks_owner()
+    assert await staff.prepare() is None, "a second start tells no second link"
+    for password in ("", "owner", "password", "tacet"):
+        assert await wrong(staff) == WRONG, password
+    begun = await staff.use_link(state.access.first_link, GOOD)
+    assert (begun.role, await staff.lacks_owner()) == ("owner", False)
+
+
+async def test_a_link_works_once_and_for_a_day(staff, clock):
+    secret = await staff.add("ming", "staff")
+    for _ in range(3):
+        assert (await staff.find_link(secret)).name == "ming", "looking does not use it up"
+    with pytest.raises(Unprocessable):
+        await staff.use_link(secret, "short")
+    await staff.use_link(secret, GOOD)
+    for gone in (secret, "", secret[:-1], "\ud800"):
+        with pytest.raises(NotFound):
+            await staff.use_link(gone, GOOD)
+    late = await staff.add("wei", "staff")
+    clock.pass_s(LINK_LIFE_S)
+    with pytest.raises(NotFound):
+        await staff.find_link(late)
+
+
+async def test_a_new_link_makes_the_one_before_void(staff):
+    older = await staff.add("ming", "staff")
+    newer, _ = await staff.make_link("ming", "password")
+    with pytest.raises(NotFound):
+        await staff.use_link(older, GOOD)
+    await staff.use_link(newer, GOOD)
+
+
+async def test_a_new_password_signs_every_browser_out_and_the_old_one_is_worth_nothing(state, owner):
+    before = await owner.sign_in("owner", GOOD, HOME)
+    secret, _ = await owner.make_link("owner", "password")
+    by_link = await owner.use_link(secret, GOOD + "!")
+    assert await state.access.sessions.find(before.secret) is None
+    changed = await owner.change_password(by_link.staff, GOOD + "!", "another long way in")
+    assert await state.access.sessions.find(by_link.secret) is None
+    assert await state.access.sessions.find(changed.secret) is not None
+    for old in (GOOD, GOOD + "!"):
+        with pytest.raises(Unauthenticated):
+            await owner.sign_in("owner", old, HOME)
+    with pytest.raises(Unauthenticated, match="old password"):
+        await owner.change_password(changed.staff, GOOD, "another long way in")
+
+
+async def test_names_that_nobody_has_are_met_like_those_that_somebody_has(owner, clock):
+    """Same words, same waits: no way to learn who works here."""
+    met: dict[str, list[str]] = {"owner": [], "nobody": []}
+    for name, heard in met.items():
+        for number in range(FREE_TRIES + 4):
+            heard.append(await wrong(owner, name, f"address:198.51.100.{number}-{name}"))
+    assert met["owner"] == met["nobody"]
+    assert WRONG in met["owner"][0]
+    assert "try again in 1 s" in met["owner"][-1]
+
+
+async def test_names_that_nobody_has_cannot_push_out_what_is_remembered_of_the_owner(owner, clock, monkeypatch):
+    for number in range(FREE_TRIES + 1):
+        await wrong(owner, "owner", f"address:{number}")
+    for number in range(MOST_KEPT + 1):
+        owner._strangers.count(f"made-up-{number}")
+    assert "try again" in await wrong(owner, "owner", "address:new")
+
+
+async def test_each_wrong_password_makes_the_wait_longer_and_the_right_one_ends_it(owner, clock):
+    waits = []
+    for number in range(FREE_TRIES + 9):
+        await wrong(owner, "owner", f"address:{number}")
+        left_ns = owner._accounts._tries["owner"].not_before_ns - clock.now_ns
+        waits.append(max(0, left_ns // 10**9))
+        clock.pass_s(waits[-1])
+    assert waits == [
+        0,
+        0,
+        0,
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        LONGEST_WAIT_ACCOUNT_S,
+        LONGEST_WAIT_ACCOUNT_S,
+        LONGEST_WAIT_ACCOUNT_S,
+    ]
+    await owner.sign_in("owner", GOOD, "address:own")
+    assert await wrong(owner, "owner", "address:own") == WRONG
+
+
+async def test_whoever_has_to_wait_is_not_even_looked_at(owner):
+    for number in range(FREE_TRIES + 1):
+        await wrong(owner, "owner", f"address:{number}")
+    with pytest.raises(TooMany) as waits:
+        await owner.sign_in("owner", GOOD, "address:own")
+    assert waits.value.retry_after_s == 1
+
+
+async def test_one_address_that_tries_many_names_waits_too(owner, clock):
+    heard = [await wrong(owner, f"name-{number}") for number in range(FREE_TRIES + 2)]
+    assert heard[:-1] == [WRONG] * (FREE_TRIES + 1)
+    assert "try again" in heard[-1]
+    assert await wrong(owner, "owner", "address:192.0.2.2") == WRONG, "another address is not kept waiting"
+
+
+async def test_the_only_owner_stays_and_anybody_else_can_go(state, owner):
+    with pytest.raises(Conflict, match="only owner"):
+        await owner.remove("owner")
+    secret = await owner.add("second", "owner")
+    begun = await owner.use_link(secret, GOOD)
+    await owner.remove("owner")
+    assert [view.name for view in await owner.list_all()] == ["second"]
+    with pytest.raises(Conflict, match="already"):
+        await owner.add("second", "staff")
+    for name in ("nobody", ""):
+        with pytest.raises(NotFound):
+            await owner.remove(name)
+    assert begun.role == "owner"
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["password1234", "Password!!!!!", "P@ssw0rd2026", "123456789012", "111111111111", "qwertyuiop12", "1q2w3e4r5t6y", "abcabcabcabc",
+     "tacettacettacet", "iloveyou2026!", "letmein!!!!!!!", "demo-2026-12-01", "ming12345678", "098765432109", "passwordpassword",
+     "            1", "correct horse battery staple"],
+)  # fmt: skip
+def test_what_is_guessed_first_is_no_password(password):
+    assert is_common(password, "ming", "demo")
+    with pytest.raises(Unprocessable, match="among the first"):
+        check_password(password, "ming", "demo")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        GOOD,
+        "correct horse stapler 7",
+        "一二三四五六七八九十百千",
+        "xkcdxkcd-tree",
+        "aB3$kkkkk9fe",
+        "x" * 5 + "monkey river 4",
+    ],
+)
+def test_length_is_all_that_is_asked_of_a_password(password):
+    check_password(password, "ming", "demo")
+
+
+@pytest.mark.parametrize("password", ["", "a", "seven otter", "x7$kQ" * 52])
+def test_a_password_too_short_or_too_long_is_refused(password):
+    with pytest.raises(Unprocessable, match="12 to 256"):
+        check_password(password)
+
+
+async def test_a_digest_holds_no_password_and_no_two_are_alike():
+    assert (await Passwords().digest(GOOD)).startswith("scrypt$32768$8$3$"), "OWASP's least for scrypt at 32 MiB"
+    passwords = Passwords(Cost(n=16, r=1, p=1))
+    first, second = await passwords.digest(GOOD), await passwords.digest(GOOD)
+    assert first != second
+    assert await passwords.matches(GOOD, first)
+    for other in (GOOD + " ", GOOD.upper(), "", "\ud800"):
+        assert not await passwords.matches(other, first)
+    assert not await passwords.matches(GOOD, None), "nobody's account has no password that fits"
+
+
+async def test_the_same_letters_typed_on_another_keyboard_are_the_same_password():
+    passwords = Passwords(Cost(n=16, r=1, p=1))
+    assert await passwords.matches("cafe\u0301 au lait noir", await passwords.digest("caf\u00e9 au lait noir"))
+
+
+def test_a_sender_that_is_too_fast_is_told_when_to_come_back_and_others_are_not_held_up():
+    clock = Clock()
+    pace = Pace(10, 20, clock)
+    for _ in range(20):
+        pace.spend("a")
+    with pytest.raises(TooMany) as refused:
+        pace.spend("a")
+    assert refused.value.retry_after_s >= 1
+    pace.spend("b")
+    for _ in range(10_000):
+        with pytest.raises(TooMany):
+            pace.spend("a")
+    clock.pass_s(2.2)
+    pace.spend("a")
+
+
+def test_a_table_of_senders_does_not_grow():
+    table = Recent(lambda: [0])
+    for number in range(3 * MOST_KEPT):
+        table[f"{number}"][0] += 1
+        table["often"][0] += 1
+    assert len(table) == MOST_KEPT
+    assert table["often"] == [3 * MOST_KEPT], "who comes often is remembered"
+
+
+def test_patience_forgets_nothing_while_it_waits():
+    clock = Clock()
+    patience = Patience(900, clock)
+    for _ in range(40):
+        patience.count("x")
+    clock.pass_s(899)
+    with pytest.raises(TooMany):
+        patience.check("x")
+    clock.pass_s(1)
+    patience.check("x")
+
+
+@pytest.mark.parametrize(
+    ("host", "key"),
+    [
+        ("192.0.2.7", "address:192.0.2.7"),
+        ("::ffff:192.0.2.7", "address:192.0.2.7"),
+        ("2001:db8:1:2:3::4", "address:2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::9", "address:2001:db8:1:2::/64"),
+        ("", "address:"),
+    ],
+)
+def test_a_customer_has_one_key_however_many_addresses(host, key):
+    assert address_key(host) == key
