@@ -63,8 +63,12 @@ def expected_of(caller: Caller, rule: Rule) -> str:
 
 
 def is_known_exception(caller: Caller, path: str) -> bool:
-    """The table lets agents in, and each to its own only; an account's page is a browser's."""
-    return (caller.name == "gw-1" and "{agent}" in path) or (caller.name == "token" and path.startswith("/account"))
+    """The table lets agents in, and each to its own only; an account's page is a browser's; a display's route asks for its cookie."""
+    return (
+        "{display}" in path
+        or (caller.name == "gw-1" and "{agent}" in path)
+        or (caller.name == "token" and path.startswith("/account"))
+    )
 
 
 async def test_an_agent_is_refused_what_carries_another_agents_name(world):
@@ -77,6 +81,12 @@ async def test_an_agent_is_refused_what_carries_another_agents_name(world):
 async def test_one_displays_cookie_says_nothing_of_another_display(world):
     asked = await world.client.get("/api/displays/d-till/pairing", headers=world.callers["display"].headers)
     assert asked.json() == {"site": "demo", "paired": False, "code": None, "connected": False}
+    assert (
+        await world.client.get("/api/displays/d-till/key", headers=world.callers["display"].headers)
+    ).status_code == 403
+    assert (
+        await world.client.get("/api/displays/d-door/key", headers=world.callers["display"].headers)
+    ).status_code == 200
     own = await world.client.get("/api/displays/d-door/pairing", headers=world.callers["display"].headers)
     assert own.json()["paired"] is True
 

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from server import summary
 from server.access.table import ROUTES
 from server.app import ROUTERS
-from tests.support.callers import ORIGIN, World, peopled
+from tests.support.callers import DISPLAYS, ORIGIN, World, peopled
 from tests.support.from_openapi import TEXTS, bodies
 
 EXAMPLES = int(os.environ.get("TACET_API_EXAMPLES", "600"))
@@ -152,6 +152,8 @@ def check_own(name: str, made: World, caller: str, answer: httpx.Response) -> No
     if role != "owner":
         own = caller.startswith("member") and made.members[int(caller[-1])]
         assert not [secret for secret in made.secrets["owner"] if secret in told and secret != own], name
+    for display in DISPLAYS:
+        assert (display, caller) == ("d-door", "display") or not any(key in told for key in made.secrets[display]), name
     if role not in ("owner", "staff"):
         assert not [secret for secret in made.secrets["store"] if secret in told], name
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from broker_config.identity import make_credential, user_name, write_credential
 from server.access.sessions import form_token
 from server.app import create_app
 from server.config import load_config
@@ -16,6 +17,7 @@ from tests.server.harness import RIVER, Clock, Edge, add_agent, token, write_sto
 
 ORIGIN = "http://127.0.0.1:18080"
 COOKIE = "tacet-18080"
+DISPLAYS = ("d-door", "d-till")
 HOUR_S = 3600.0
 
 
@@ -46,7 +48,7 @@ class World:
     members: list[str]
     decision: str
     secrets: dict[str, frozenset[str]]
-    """What may reach only the callers of a role named: `owner` (members' ids and aliases) and `store` (visits, decisions)."""
+    """What may reach only some: `owner` (members' ids and aliases), `store` (visits, decisions), a display's own key."""
 
 
 @asynccontextmanager
@@ -54,6 +56,8 @@ async def peopled(folder: Path) -> AsyncIterator[World]:
     """The demo store with two agents, members, a visit and somebody of every role signed in."""
     write_store(folder)
     add_agent(folder, "gw-2", ("exit",))
+    for display in DISPLAYS:
+        write_credential(folder / "identity", make_credential("display", display))
     clock = Clock()
     app = create_app(load_config(folder / "server.toml"), clock_ns=clock)
     async with (
@@ -76,6 +80,7 @@ async def peopled(folder: Path) -> AsyncIterator[World]:
         secrets = {
             "owner": frozenset(m.member for m in members) | {f'"{m.alias}"' for m in members},
             "store": frozenset({token(1), decision.decision}),
+            **{display: frozenset({_key(state, display)}) for display in DISPLAYS},
         }
         yield World(
             client, state, clock, {c.name: c for c in callers}, [m.member for m in members], decision.decision, secrets
@@ -88,6 +93,12 @@ async def _display(client: httpx.AsyncClient, state: ServerState) -> Caller:
     cookie = f"tacet-display-d-door={client.cookies['tacet-display-d-door']}"
     client.cookies.clear()
     return Caller("display", None, {"Cookie": cookie})
+
+
+def _key(state: ServerState, display: str) -> str:
+    key = state.command_keys.of(user_name("display", display))
+    assert key is not None
+    return key.hex()
 
 
 async def _staff(state: ServerState, role: str, name: str) -> Caller:
