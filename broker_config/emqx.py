@@ -11,8 +11,7 @@ from pathlib import PurePosixPath
 
 from broker_config.acl import Rights
 from broker_config.config import TlsListener
-from broker_config.messages import MAX_PAYLOAD_BYTES
-from broker_config.mosquitto.conf import MAX_CONNECTIONS
+from broker_config.limits import MAX_CONNECTIONS, MAX_PACKET_BYTES
 
 Value = str | int | bool | list[object] | dict[str, object]
 HEAD = """\
@@ -52,7 +51,7 @@ def settings(tls: TlsListener, folder: PurePosixPath) -> dict[str, object]:
         "mqtt": {
             "peer_cert_as_username": "cn",
             "peer_cert_as_clientid": "cn",
-            "max_packet_size": f"{(MAX_PAYLOAD_BYTES + 1024) // 1024}KB",
+            "max_packet_size": f"{MAX_PACKET_BYTES // 1024}KB",
             "max_clientid_len": 64,
             "max_topic_levels": 16,
             "max_qos_allowed": 1,

@@ -5,7 +5,9 @@ What is overridden, and why (each has a test that fails without it):
 - a CONNECT was obeyed before it was authenticated: it deleted or took over the session of whatever client id it named;
 - a second connection of a client left the first one open, or marked the new one as disconnected;
 - a client that subscribed while a message was on its way lost it to others ("dictionary changed size during iteration");
-- connections that broke the protocol were never closed, silent ones never dropped, offline queues never bounded.
+- connections that broke the protocol were never closed, silent ones never dropped, offline queues never bounded;
+- anybody could open any number of connections, hold a packet half sent, ask never to be given up, and publish faster than
+  the others take.
 
 The version is pinned: private methods are overridden.  Nothing is kept on disk; a restart forgets retained messages,
 which every client of ours publishes again when it connects.
@@ -18,22 +20,28 @@ from collections.abc import ItemsView, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from amqtt.adapters import StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig
 from amqtt.errors import AMQTTError, BrokerError, CodecError, MQTTError, NoDataError, ProtocolHandlerError
-from amqtt.mqtt.connack import NOT_AUTHORIZED, ConnackPacket
+from amqtt.mqtt.connack import IDENTIFIER_REJECTED, NOT_AUTHORIZED, ConnackPacket
 from amqtt.session import Session
 
 from broker_config.access import Access
-from broker_config.embedded.connection import SILENCE_FACTOR, BoundedReader, Handler
+from broker_config.embedded.connection import SILENCE_FACTOR, BoundedWriter, FramedReader, Handler
+from broker_config.limits import MAX_CONNECTIONS, MAX_KEEPALIVE_S
 
 log = logging.getLogger(__name__)
 LISTENER = "default"
 PLUGINS = ("broker_config.embedded.plugins.CredentialAuth", "broker_config.embedded.plugins.TopicRights")
 CONNECT_WITHIN_S = 10.0
 END_WITHIN_S = 5.0
+MAX_UNKNOWN = 100
+"""Connections that have not said who they are; one more, and the oldest of them goes."""
 MAX_OFFLINE_MESSAGES = 10_000
+MAX_OFFLINE_BYTES = 16 * 1024 * 1024
+MAX_WAITING = 1_000
+"""Messages that are published and not handed out yet; with more, nobody's next packet is read."""
+LOOK_EVERY_S = 0.005
 SESSION_EXPIRY_S = 7 * 24 * 3600
 BROKEN_PEER = (AMQTTError, BrokerError, CodecError, MQTTError, NoDataError, ProtocolHandlerError, OSError, EOFError,
                TimeoutError, ValueError)  # fmt: skip
@@ -82,8 +90,9 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by 
         task = asyncio.current_task()
         assert task is not None, "asyncio runs this in a task"
         connection = Connection(task, writer.transport)
+        self._make_room()
         self._connections[id(connection)] = connection
-        ends = BoundedReader(reader), StreamWriterAdapter(writer)
+        ends = FramedReader(reader, self._has_room), BoundedWriter(writer)
         try:
             if await self._is_welcome(connection, *ends):
                 server = self._servers[listener_name]
@@ -94,13 +103,33 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by 
             await self._forget(connection)
             writer.close()
 
-    async def _is_welcome(self, connection: Connection, reader: BoundedReader, writer: StreamWriterAdapter) -> bool:
+    def _make_room(self) -> None:
+        """Close the oldest connection that has not said who it is, where there are too many of these, or too many at all.
+
+        Nobody who is known is put out for a stranger; with `MAX_CONNECTIONS` of the known a stranger is still asked.
+        """
+        strangers = [
+            each for each in self._connections.values() if each.session is None and not each.transport.is_closing()
+        ]
+        if strangers and (len(strangers) >= MAX_UNKNOWN or len(self._connections) >= MAX_CONNECTIONS):
+            strangers[0].transport.abort()
+
+    async def _has_room(self) -> None:
+        """Return once what was published before is being handed out."""
+        while self._broadcast_queue.qsize() >= MAX_WAITING:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_EVERY_S)  # the queue is amqtt's, and tells nobody
+
+    async def _is_welcome(self, connection: Connection, reader: FramedReader, writer: BoundedWriter) -> bool:
         """Read the CONNECT and check it before anything is done for it; then make this the client's only connection."""
         async with asyncio.timeout(CONNECT_WITHIN_S):
             handler, incoming = await Handler.init_from_connect(reader, writer, self.plugins_manager)
             if not await self._authenticate(incoming, self.listeners_config[LISTENER]):
                 log.warning("refused: user %.60r as client %.60r", incoming.username, incoming.client_id)
                 await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)
+                return False
+            if not 0 < incoming.keep_alive <= MAX_KEEPALIVE_S:
+                log.warning("refused: %s asks for a keep-alive of %d s", incoming.client_id, incoming.keep_alive)
+                await ConnackPacket.build(0, IDENTIFIER_REJECTED).to_stream(writer)
                 return False
         client: str = incoming.client_id
         while previous := self._by_client.get(client):
@@ -153,13 +182,14 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by 
 
     async def _retain_broadcast_message(self, broadcast: dict[str, Any], qos: int, target_session: Session) -> None:
         """Keep a message for a client that is away, up to a bound; after it, the newest are lost, as Mosquitto does."""
-        if target_session.retained_messages.qsize() < MAX_OFFLINE_MESSAGES:
+        waiting, own = target_session.retained_messages.qsize(), target_session.attributes
+        waiting_bytes = (own.get("waiting_bytes", 0) if waiting else 0) + len(broadcast["data"])
+        if waiting < MAX_OFFLINE_MESSAGES and waiting_bytes <= MAX_OFFLINE_BYTES:
+            own["waiting_bytes"] = waiting_bytes
             await super()._retain_broadcast_message(broadcast, qos, target_session)
         elif not target_session.attributes.setdefault("said_full", False):
             target_session.attributes["said_full"] = True
-            log.warning(
-                "%s is away with %d messages waiting; more are dropped", target_session.client_id, MAX_OFFLINE_MESSAGES
-            )
+            log.warning("%s is away with %d messages waiting; more are dropped", target_session.client_id, waiting)
 
     async def shutdown(self) -> None:
         """Close every connection, also those that never said who they are, and the listener."""

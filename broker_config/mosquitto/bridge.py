@@ -11,7 +11,7 @@ from pathlib import Path
 
 from broker_config.acl import Rights
 from broker_config.config import Bridge
-from broker_config.messages import MAX_PAYLOAD_BYTES
+from broker_config.limits import MAX_PACKET_BYTES
 from broker_config.site import Site
 from broker_config.topics import ROOT, TOPICS
 
@@ -72,7 +72,7 @@ def render_bridge(bridge: Bridge, site: Site, folder: Path) -> list[str]:
         "cleansession false",
         "keepalive_interval 15",
         "restart_timeout 1 30",
-        f"bridge_max_packet_size {MAX_PAYLOAD_BYTES + 1024}",
+        f"bridge_max_packet_size {MAX_PACKET_BYTES}",
         *(f"topic {topic} out 1" for topic in rights.publish),
         *(f"topic {topic} in 1" for topic in rights.subscribe),
     ]

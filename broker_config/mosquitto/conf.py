@@ -7,13 +7,8 @@ Source: mosquitto.conf(5) of 2.0.11 and 2.0.18.
 from pathlib import Path
 
 from broker_config.config import TlsListener
-from broker_config.messages import MAX_PAYLOAD_BYTES
+from broker_config.limits import MAX_CONNECTIONS, MAX_KEEPALIVE_S, MAX_PACKET_BYTES
 
-MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 1024
-"""A payload at its limit, and a topic."""
-MAX_CONNECTIONS = 1000
-MAX_KEEPALIVE_S = 300
-"""A client that may be silent for longer, or for ever, is refused."""
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2, those with forward secrecy and authenticated encryption; 1.3 has no others."""
 LIMITS = (

@@ -1,0 +1,9 @@
+"""What every broker of ours allows one client, whichever engine it is."""
+
+from broker_config.messages import MAX_PAYLOAD_BYTES
+
+MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 1024
+"""A payload at its limit, and a topic."""
+MAX_CONNECTIONS = 1000
+MAX_KEEPALIVE_S = 300
+"""A client that may be silent for longer, or for ever, is refused."""
