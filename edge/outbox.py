@@ -19,10 +19,10 @@ from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats
 from broker_config.messages import EdgeAck
 from edge.outbox_alarm import ALARM_SHARE, Fill, warnings
+from edge.outbox_index import LostRange
 from edge.outbox_queue import Batch, Queue
 from edge.outbox_room import SHARES
 from edge.outbox_rows import DropRange, EventClass, EventId, PendingEvent, Row
-from edge.outbox_salvage import LostRange
 from edge.outbox_store import OutboxStore
 from edge.runs import Place, Word
 from readers.model import ClockNs
@@ -237,12 +237,9 @@ class Outbox:
         self._warn()
 
     def _warn(self) -> None:
-        alarm = warnings(self._store, self._fill, self._trouble, self._alarm_share)
-        if alarm == self.alarm:
-            return
-        self.alarm = alarm
-        if self.on_alarm is not None:
-            self.on_alarm(alarm)
+        before, self.alarm = self.alarm, warnings(self._store, self._fill, self._trouble, self._alarm_share)
+        if self.alarm != before and self.on_alarm is not None:
+            self.on_alarm(self.alarm)
 
     def _start_commit(self) -> None:
         batch = self._queue.take()
@@ -256,9 +253,9 @@ class Outbox:
         self._heartbeat.rest()
         error, kept = future.exception(), []
         if error is None:
+            kept = future.result()
             self._queue.settle(batch)
             self._is_written()
-            kept = future.result()
         elif isinstance(error, sqlite3.OperationalError):
             self._queue.put_back(batch)
             self._is_refused(str(error))
@@ -266,9 +263,8 @@ class Outbox:
             self._failed.set_exception(error)
         if self._queue and not self._trouble and error is None:
             self._start_commit()
-        waiters, self._waiters = self._waiters, []
-        for done in waiters:
-            if not done.done():
+        while self._waiters:
+            if not (done := self._waiters.pop()).done():
                 done.set_result(None)
         if kept and self.on_commit is not None:
             self.on_commit(kept)
@@ -280,13 +276,12 @@ class Outbox:
             self._warn()
 
     def _is_refused(self, why: str) -> None:
-        """Try again in a while, also when nothing new comes."""
         if why != self._trouble:
             log.error("outbox %s: %s; events wait in memory: free some space on its disk", self._path, why)
             self._trouble = why
             self._warn()
         if self._retry is not None:
-            self._retry.cancel()
+            self._retry.cancel()  # also when nothing new comes it is tried again
         self._retry = self._loop.call_later(RETRY_S, self._try_again)
 
     def _try_again(self) -> None:

@@ -3,24 +3,20 @@
 import logging
 import re
 import secrets
+import shutil
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
+from edge.outbox_index import SalvagedEvent
+from edge.outbox_mark import Mark, mark_path, read_mark
 from edge.outbox_room import PAGE_BYTES, wal_pages
 from edge.outbox_rows import CLASSES
-from edge.outbox_salvage import (
-    GENERATION,
-    LostRange,
-    Salvage,
-    SalvagedEvent,
-    beside,
-    join_lost,
-    salvage,
-    set_aside,
-)
-from edge.outbox_sql import NEWEST, TABLE
+from edge.outbox_salvage import GENERATION, Salvage, beside, kept_log, salvage, set_aside
+from edge.outbox_sql import COUNT_AFTER, NEWEST, TABLE
 from edge.outbox_sums import SALVAGED, row_sum, state_sum
 
 log = logging.getLogger(__name__)
@@ -39,6 +35,7 @@ _NOT_ITS_FAULT = (
     sqlite3.SQLITE_INTERRUPT,
 )
 """Another process, the disk, or a permission: the file itself may be sound."""
+SAVED_AT_ONCE = 500
 COUNT = re.compile(r"0|[1-9][0-9]{0,15}")
 _SCHEMA = """
 BEGIN;
@@ -72,45 +69,88 @@ def open_outbox(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Con
     if new.exists() and not path.exists():
         # A crash came between the moves.  A log that still lies there is the damaged file's, and has been read: SQLite would
         # put its pages into the new one.
-        for part in beside(path):
+        for part in (*beside(path), kept_log(path), mark_path(path)):
             part.unlink(missing_ok=True)
         new.rename(path)
     for part in path.parent.glob(new.name + "*"):
         part.unlink()
+    mark = read_mark(path)
+    if mark is not None and not path.exists():
+        log.warning("outbox %s is gone, with the events that waited in it; a new one is made", path)
+        mark_path(path).unlink()
     try:
-        return _connect(path, quota_pages, lock_wait_s)
+        _refuse_empty(path, mark)
+        db = _connect(path, quota_pages, lock_wait_s)
+        _hold_to_mark(db, mark)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _NOT_ITS_FAULT:
             raise
-        saved = salvage(path, PAGE_BYTES)
-        with closing(_connect(new, quota_pages, lock_wait_s)) as db:
-            _put_salvaged(db, saved, quota_pages)
-        aside = set_aside(path, time.time_ns())
-        new.rename(path)
-        said = "outbox %s is damaged (%s): set aside as %s; %s events were saved, and a new generation begins"
-        log.error(said, path, error, aside, len(saved.events))  # noqa: TRY400 - one line
-        return _connect(path, quota_pages, lock_wait_s)
+        _save(path, new, mark, quota_pages, lock_wait_s, str(error))
+        db = _connect(path, quota_pages, lock_wait_s)
+    kept_log(path).unlink(missing_ok=True)
+    return db
 
 
-def _put_salvaged(db: sqlite3.Connection, saved: Salvage, quota_pages: int) -> None:
-    """Keep what was saved, the newest first, in at most half of the file; the others are declared as lost."""
-    room = quota_pages * PAGE_BYTES // 2
-    kept: list[SalvagedEvent] = []
-    for event in reversed(saved.events):
-        room -= 2 * (len(event.payload) + len(event.topic) + 64)
-        if room < 0:
-            break
-        kept.append(event)
-    left = saved.events[: len(saved.events) - len(kept)]
-    lost = join_lost([*saved.lost, *(LostRange(event.generation, event.seq, event.seq) for event in left)])
+def _refuse_empty(path: Path, mark: Mark | None) -> None:
+    """SQLite would take it for a new database, and delete its log.
+
+    Raises:
+        sqlite3.DatabaseError: it was no new one.
+    """
+    log_file = beside(path)[0]
+    had_events = mark is not None or (log_file.exists() and log_file.stat().st_size > 0)
+    if had_events and path.exists() and path.stat().st_size == 0:
+        raise sqlite3.DatabaseError("it is empty")
+
+
+def _hold_to_mark(db: sqlite3.Connection, mark: Mark | None) -> None:
+    """Refuse a file that has gone back behind its mark: a part of its log is lost, which SQLite takes for the log's end.
+
+    Raises:
+        sqlite3.DatabaseError: it has; it is closed.
+    """
+    if mark is None:
+        return
+    meta = dict(db.execute("SELECT key, value FROM meta"))
+    if meta["generation"] != mark.file_id or int(meta["commits"]) < mark.commits:
+        db.close()
+        raise sqlite3.DatabaseError("it lacks the last that was committed")
+
+
+def _save(path: Path, new: Path, mark: Mark | None, quota_pages: int, lock_wait_s: float, why: str) -> None:
+    """Put a new file in the place of a damaged one, with all of that one's events that have room in half of it."""
+    log_file = next((each for each in (kept_log(path), beside(path)[0]) if each.exists()), kept_log(path))
+    room_bytes = quota_pages * PAGE_BYTES // 2
+    with (
+        salvage(path, log_file, PAGE_BYTES, mark, room_bytes) as saved,
+        closing(_connect(new, quota_pages, lock_wait_s)) as db,
+    ):
+        _put_salvaged(db, saved)
+    aside = set_aside(path, log_file, time.time_ns())
+    new.rename(path)
+    said = "outbox %s is damaged (%s): set aside as %s; %s events were saved, and a new generation begins"
+    log.error(said, path, why, aside, saved.count)
+
+
+def _put_salvaged(db: sqlite3.Connection, saved: Salvage) -> None:
+    """In many transactions, so that the log stays small: a file that is not whole is not used."""
+    for numbered in _in_pieces(enumerate(saved.events, 1)):
+        db.execute("BEGIN")
+        for number, event in numbered:
+            kept_sum = row_sum(number, SALVAGED, event.topic, event.payload)
+            values = (number, event.topic, event.payload, kept_sum, event.generation, event.seq)
+            db.execute("INSERT INTO salvaged VALUES (?, ?, ?, ?, ?, ?)", values)
+        db.execute("COMMIT")
     db.execute("BEGIN")
-    for number, event in enumerate(reversed(kept), 1):
-        kept_sum = row_sum(number, SALVAGED, event.topic, event.payload)
-        values = (number, event.topic, event.payload, kept_sum, event.generation, event.seq)
-        db.execute("INSERT INTO salvaged VALUES (?, ?, ?, ?, ?, ?)", values)
-    db.executemany("INSERT INTO salvaged_lost VALUES (?, ?, ?)", [(r.generation, r.first, r.last) for r in lost])
+    lost = [(each.generation, each.first, each.last) for each in saved.lost]
+    db.executemany("INSERT INTO salvaged_lost VALUES (?, ?, ?)", lost)
     db.executemany(SET_STATE, [(key, value, state_sum(key, value)) for key, value in saved.state])
     db.execute("COMMIT")
+
+
+def _in_pieces(events: Iterator[tuple[int, SalvagedEvent]]) -> Iterator[list[tuple[int, SalvagedEvent]]]:
+    while piece := list(islice(events, SAVED_AT_ONCE)):
+        yield piece
 
 
 def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connection:
@@ -118,11 +158,14 @@ def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connec
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=lock_wait_s)
     db.text_factory = _decode  # bytes that are no text are for the checksum to find, and no reason to fail
     try:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # before the log is looked at: then its index needs no file
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA secure_delete = ON")  # an erasure reaches what was deleted long before it
+        db.execute("BEGIN IMMEDIATE")  # the file is ours
+        db.execute("COMMIT")
+        _keep_log(path)
         db.execute(f"PRAGMA wal_autocheckpoint = {wal_pages(quota_pages)}")
         db.execute(f"PRAGMA journal_size_limit = {2 * wal_pages(quota_pages) * PAGE_BYTES}")
         if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
@@ -140,9 +183,25 @@ def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connec
     return db
 
 
+def _keep_log(path: Path) -> None:
+    """Copy the log that a crash left: closing a database that turns out to be damaged deletes it, and it may hold more."""
+    log_file = beside(path)[0]
+    if not log_file.exists() or log_file.stat().st_size == 0:
+        return
+    kept = kept_log(path)
+    kept.touch(mode=0o600)
+    try:
+        shutil.copyfile(log_file, kept)
+    except OSError as error:
+        log.warning(
+            "%s cannot be copied (%s); if the outbox is damaged, less of it can be saved", log_file, error.strerror
+        )
+        kept.unlink(missing_ok=True)
+
+
 def _add_meta(db: sqlite3.Connection) -> None:
     """The file's account of itself, and what later versions added to it."""
-    zeros = ("last_seq", "acked_upto", "dropped_events", "starts", "dropped_a", "dropped_b", "dropped_c")
+    zeros = ("last_seq", "acked_upto", "dropped_events", "starts", "commits", "dropped_a", "dropped_b", "dropped_c")
     for key, value in (("generation", secrets.token_hex(8)), *((key, "0") for key in zeros)):
         db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
     for key, origin in (("generation_again", "generation"), ("sums_from", "last_seq")):
@@ -170,6 +229,12 @@ def _check_meta(db: sqlite3.Connection) -> None:
     )
     if not is_sound:
         raise sqlite3.DatabaseError("its account of itself is damaged")
+    last_seq, acked_upto = int(meta["last_seq"]), int(meta["acked_upto"])
+    covered = sum(db.execute(COUNT_AFTER[each], (acked_upto,)).fetchone()[0] for each in CLASSES)
+    dropped = "SELECT total(last - max(first - 1, ?1)) FROM dropped WHERE last > ?1"
+    covered += int(db.execute(dropped, (acked_upto,)).fetchone()[0])
+    if covered != max(last_seq - acked_upto, 0):
+        raise sqlite3.DatabaseError("there are holes in it")
     for key, value, kept_sum in db.execute("SELECT key, value, crc FROM state"):
         if not isinstance(value, bytes) or kept_sum not in (None, state_sum(key, value)):
             raise sqlite3.DatabaseError("a state is damaged")

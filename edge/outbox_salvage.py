@@ -6,51 +6,40 @@ What cannot be read is declared as dropped in its own generation, which closes t
 
 import re
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterable
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from edge.outbox_index import EventIndex, LostRange, SalvagedEvent
+from edge.outbox_mark import Mark, mark_path
 from edge.outbox_rows import CLASSES
 from edge.outbox_sums import SALVAGED, row_sum, state_sum
-from edge.sqlite_pages import FoundRow, find_rows
+from edge.sqlite_pages import DamagedPages
+from edge.sqlite_records import FoundRow
 
 GENERATION = re.compile(r"[0-9a-f]{16}")
 SEQ = re.compile(r"[1-9][0-9]{0,15}")
+LETTERS = (*CLASSES, SALVAGED)
 COLUMNS = 4
 CORRUPT = ".corrupt-"
 KEEP_ASIDE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class SalvagedEvent:
-    """An event of an earlier file, as it was to be sent."""
-
-    generation: str
-    seq: int
-    topic: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LostRange:
-    """Events of an earlier file that cannot be read any more."""
-
-    generation: str
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
 class Salvage:
-    """What a damaged file still gives."""
+    """What a damaged file still gives.
 
-    events: tuple[SalvagedEvent, ...] = ()
-    lost: tuple[LostRange, ...] = ()
-    state: tuple[tuple[str, bytes], ...] = ()
+    Args:
+        events: in the order in which they happened, read from the file one by one.
+    """
+
+    events: Iterator[SalvagedEvent]
+    count: int
+    lost: list[LostRange]
+    state: list[tuple[str, bytes]]
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -63,15 +52,33 @@ class _Place(msgspec.Struct, frozen=True):
 _place = msgspec.json.Decoder(_Place)
 
 
-def salvage(path: Path, page_bytes: int) -> Salvage:
-    """Everything in a damaged file, and its log, that is certainly right.
+@contextmanager
+def salvage(path: Path, log: Path, page_bytes: int, mark: Mark | None, room_bytes: int) -> Iterator[Salvage]:
+    """Everything in a damaged file, and its log, that is certainly right; the newest of it, where room is short.
 
     Args:
         path: nobody else has it open.
+        log: its write-ahead log, as it was before SQLite read it.
+        mark: how far the file had come, where that is known.
     """
-    found = {event for row in find_rows(path, page_bytes, COLUMNS) if (event := _event_of(row)) is not None}
     last, state = _read_tables(path)
-    return Salvage(tuple(sorted(found, key=lambda e: (e.generation, e.seq))), tuple(_lost(found, last)), state)
+    if mark is not None and mark.last_seq > mark.base:
+        last[mark.generation] = max(last.get(mark.generation, 0), mark.last_seq - mark.base)
+    with DamagedPages(path, log, page_bytes) as pages:
+        found = EventIndex()
+        for place, row in pages.rows(COLUMNS):
+            if (read := event_in(row)) is not None:
+                event, letter = read
+                found.add(event, place, row.rowid, saved_before=letter == SALVAGED)
+        kept = found.newest(room_bytes)
+        events = (_event_at(pages, place) for place in kept.places())
+        yield Salvage(events, len(kept), kept.lost(last), state)
+
+
+def _event_at(pages: DamagedPages, place: int) -> SalvagedEvent:
+    read = event_in(pages.row(place))
+    assert read is not None, "it was read a moment ago"
+    return read[0]
 
 
 def quarantined(path: Path) -> list[Path]:
@@ -79,16 +86,28 @@ def quarantined(path: Path) -> list[Path]:
     return sorted(each for each in path.parent.glob(f"{path.name}{CORRUPT}*") if each.name[-1].isdecimal())
 
 
-def set_aside(path: Path, now_ns: int) -> Path:
-    """Move a file and its log away, so that they can be read together; of older ones only the newest is kept."""
+def set_aside(path: Path, log_file: Path, now_ns: int) -> Path:
+    """Move a file and its log away, so that they can be read together; of older ones only the newest is kept.
+
+    Args:
+        log_file: the log, or the copy that was kept of it.
+    """
     for old in quarantined(path)[: 1 - KEEP_ASIDE]:
         for part in (old, *beside(old)):
             part.unlink(missing_ok=True)
     aside = path.with_name(f"{path.name}{CORRUPT}{now_ns}")
-    for part, name in zip((path, *beside(path)), (aside, *beside(aside)), strict=True):
-        if part.exists():
-            part.rename(name)
+    if log_file.exists():
+        log_file.rename(beside(aside)[0])
+    if path.exists():
+        path.rename(aside)
+    for part in (*beside(path), mark_path(path)):
+        part.unlink(missing_ok=True)
     return aside
+
+
+def kept_log(path: Path) -> Path:
+    """The copy of the log that a crash left."""
+    return path.with_name(path.name + ".log")
 
 
 def beside(path: Path) -> tuple[Path, Path]:
@@ -96,50 +115,28 @@ def beside(path: Path) -> tuple[Path, Path]:
     return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
 
 
-def join_lost(ranges: Iterable[LostRange]) -> list[LostRange]:
-    """The fewest ranges that say the same: each is a message to the server."""
-    joined: list[LostRange] = []
-    for each in sorted(ranges, key=lambda r: (r.generation, r.first)):
-        if joined and joined[-1].generation == each.generation and joined[-1].last >= each.first - 1:
-            joined[-1] = LostRange(each.generation, joined[-1].first, max(joined[-1].last, each.last))
-        else:
-            joined.append(each)
-    return joined
-
-
-def _event_of(row: FoundRow) -> SalvagedEvent | None:
-    """The event in a row whose checksum holds, of whichever of our tables."""
+def event_in(row: FoundRow) -> tuple[SalvagedEvent, str] | None:
+    """The event in a row whose checksum holds, and the letter of the table it is of; None where it is no such row."""
     _, topic, payload, kept_sum = row.values[:COLUMNS]
     if not isinstance(topic, str) or not isinstance(payload, bytes):
         return None
-    if not any(row_sum(row.rowid, letter, topic, payload) == kept_sum for letter in (*CLASSES, SALVAGED)):
-        return None
+    letter = next((each for each in LETTERS if row_sum(row.rowid, each, topic, payload) == kept_sum), None)
+    place = None if letter is None else place_of(payload)
+    return None if letter is None or place is None else (SalvagedEvent(*place, topic, payload), letter)
+
+
+def place_of(payload: bytes) -> tuple[str, int] | None:
+    """Generation and number that an event says it has; None where it does not say."""
     try:
         place = _place.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     if not GENERATION.fullmatch(place.generation) or not SEQ.fullmatch(place.seq):
         return None
-    return SalvagedEvent(place.generation, int(place.seq), topic, payload)
+    return place.generation, int(place.seq)
 
 
-def _lost(found: Iterable[SalvagedEvent], last: dict[str, int]) -> Iterable[LostRange]:
-    """The gaps of each generation up to the last number that is known to have been given.
-
-    A number that the server holds, or that was declared before, may be among them: there it changes nothing.
-    """
-    seqs: dict[str, set[int]] = defaultdict(set)
-    for event in found:
-        seqs[event.generation].add(event.seq)
-    for generation in sorted(seqs.keys() | last.keys()):
-        before = 0
-        for seq in (*sorted(seqs[generation]), last.get(generation, 0) + 1):
-            if seq > before + 1:
-                yield LostRange(generation, before + 1, seq - 1)
-            before = max(before, seq)
-
-
-def _read_tables(path: Path) -> tuple[dict[str, int], tuple[tuple[str, bytes], ...]]:
+def _read_tables(path: Path) -> tuple[dict[str, int], list[tuple[str, bytes]]]:
     """The last number of each of the file's runs, and its states, as far as they are readable."""
     meta: dict[str, str] = {}
     runs: list[tuple[int, str]] = []
@@ -150,7 +147,7 @@ def _read_tables(path: Path) -> tuple[dict[str, int], tuple[tuple[str, bytes], .
             if isinstance(key, str) and isinstance(value, bytes) and state_sum(key, value) == kept_sum:
                 state.append((key, value))
         runs += db.execute("SELECT base, generation FROM run ORDER BY base")
-    return _last_numbers(meta, runs), tuple(state)
+    return _last_numbers(meta, runs), state
 
 
 def _last_numbers(meta: dict[str, str], runs: list[tuple[int, str]]) -> dict[str, int]:

@@ -25,6 +25,7 @@ DELETE_UPTO = _per_class("DELETE FROM {table} WHERE seq <= ?")
 SIZE_UPTO = _per_class("SELECT count(*), total(length(payload) + length(topic)) FROM {table} WHERE seq <= ?")
 SIZE_OF = _per_class("SELECT length(payload) + length(topic) FROM {table} WHERE seq = ?")
 SIZE = _per_class("SELECT count(*), total(length(payload) + length(topic)), total(seq > ?) FROM {table}")
+COUNT_AFTER = _per_class("SELECT count(*) FROM {table} WHERE seq > ?")
 AFTER = _of_all("SELECT seq, '{class}', topic, payload, crc FROM {table} WHERE seq > ?1") + " ORDER BY 1 LIMIT ?2"  # noqa: S608 - ours
 COVERED = (
     _of_all("SELECT seq AS first, seq AS last FROM {table} WHERE seq > ?1")  # noqa: S608 - ours

@@ -17,9 +17,12 @@ from edge import outbox_sql as sql
 from edge.outbox_drops import Drops
 from edge.outbox_erasure import VisitRow, cut_log, erase_salvaged, read_visits, remove_aside
 from edge.outbox_file import SET_STATE, open_outbox
+from edge.outbox_index import LostRange
+from edge.outbox_mark import Mark, MarkFile
 from edge.outbox_room import SHARES, Room, quota_pages
 from edge.outbox_rows import CLASSES, DropRange, EventClass, Row, as_ranges
-from edge.outbox_salvage import LostRange, quarantined
+from edge.outbox_salvage import quarantined
+from edge.outbox_saved import lose_saved, read_saved
 from edge.outbox_sums import row_sum, state_sum
 from edge.runs import Run, Runs
 
@@ -58,6 +61,9 @@ class OutboxStore:
         self._drops = Drops(self._db)
         self.room = Room(self._db, path, quota, shares, self.acked_upto)
         self._unsaved_runs: list[Run] = []
+        self._run = Run(0, self.generation)
+        self._commits = int(self._meta("commits"))
+        self._mark = MarkFile(path)
 
     @property
     def dropped_events(self) -> int:
@@ -82,6 +88,7 @@ class OutboxStore:
         if starts > 1 or base > 0:
             self._unsaved_runs = [*self._unsaved_runs, Run(base, secrets.token_hex(8))]
             runs = [*(run for run in runs if run.base < base), self._unsaved_runs[-1]]
+        self._run = runs[-1]
         with suppress(sqlite3.OperationalError):
             self._set("starts", starts)
         return starts, Runs(runs, self.acked_upto)
@@ -115,7 +122,11 @@ class OutboxStore:
             self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", runs)
             self._set("last_seq", last_seq)
             self._set("acked_upto", self.acked_upto)
+            self._set("commits", self._commits + 1)
         self.last_seq, self._unsaved_runs = last_seq, []
+        self._commits += 1
+        with suppress(OSError):  # it is a help, no more
+            self._mark.write(Mark(self.generation, self._run.generation, self._run.base, last_seq, self._commits))
         return kept
 
     def rows_after(self, seq: int, limit: int) -> list[Row]:
@@ -131,9 +142,14 @@ class OutboxStore:
             self._drop_damaged(bad)
 
     def salvaged_after(self, number: int, limit: int) -> list[tuple[int, str, bytes]]:
-        """Events saved from a damaged file: their number there, topic and payload."""
-        sql = "SELECT number, topic, payload FROM salvaged WHERE number > ? ORDER BY number LIMIT ?"
-        return self._db.execute(sql, (number, limit)).fetchall()
+        """Events saved from a damaged file: their number there, topic and payload.  Those damaged since are declared as lost."""
+        while True:
+            rows, bad = read_saved(self._db, number, limit)
+            if not bad:
+                return rows
+            with self._transaction():
+                lose_saved(self._db, bad)
+            self.damaged_events += len(bad)
 
     def salvaged_lost(self) -> list[LostRange]:
         """What could not be saved of damaged files, as far as the server does not know."""
@@ -218,6 +234,7 @@ class OutboxStore:
             self._set("acked_upto", self.acked_upto)
         self._db.close()
         self._bytes.close()
+        self._mark.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -1,154 +1,111 @@
-"""Rows out of the pages of a damaged SQLite file, page by page, whatever became of its trees.
+"""Rows out of the pages of a damaged SQLite file and its log, page by page, whatever became of its trees.
 
-What is found may be old or wrong: whoever asks must be able to tell a right row, by a checksum in it.
+What is found may be old or wrong: whoever asks must be able to tell a right row, by a checksum in it.  One page is held at
+a time, and each row can be read again by its place, so that a file of any size takes little memory.
 Source: sqlite.org/fileformat2.html, sections 1.6 (b-tree pages), 1.7 (overflow), 2.1 (records), 4 (write-ahead log).
 """
 
+import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from edge.sqlite_records import FoundRow, PageError, read_row
 
 LEAF_TABLE = 0x0D
 LEAF_HEADER = 8
 WAL_HEADER, FRAME_HEADER = 32, 24
-MAX_RECORD = 1 << 24
-Value = int | str | bytes | None
+SALTS = slice(8, 16)
 
 
-class PageError(ValueError):
-    """These bytes are no row."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundRow:
-    """A row of some table.
+class DamagedPages:
+    """The pages of a file and of its write-ahead log.  Use as `with DamagedPages(...) as pages`; nobody writes to either.
 
     Args:
-        values: its columns; that which is the rowid is None.
-    """
-
-    rowid: int
-    values: tuple[Value, ...]
-
-
-def find_rows(path: Path, page_bytes: int, columns: int) -> Iterator[FoundRow]:
-    """Rows of at least `columns` columns in the file and its write-ahead log, in no order, possibly more than once.
-
-    Args:
+        log: the log; it need not be there.
         page_bytes: as the file was made with; no bytes reserved at a page's end.
     """
-    pages = _pages(path.read_bytes(), page_bytes)
-    log = path.with_name(path.name + "-wal")
-    frames = _frames(log.read_bytes(), page_bytes) if log.exists() else []
-    newest = dict(enumerate(pages, 1)) | dict(frames)
-    for page in [*pages, *(page for _, page in frames)]:
-        if page[0] == LEAF_TABLE:
-            yield from _rows_of(page, newest, columns)
+
+    def __init__(self, path: Path, log: Path, page_bytes: int) -> None:
+        self._page_bytes = page_bytes
+        self._file = _open(path)
+        self._log = _open(log)
+
+    def __enter__(self) -> Self:
+        self._file_pages = _size(self._file) // self._page_bytes
+        self._frames = max(_size(self._log) - WAL_HEADER, 0) // (FRAME_HEADER + self._page_bytes)
+        self._newest = self._find_newest()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for each in (self._file, self._log):
+            if each is not None:
+                os.close(each)
+
+    def rows(self, columns: int) -> Iterator[tuple[int, FoundRow]]:
+        """Place and row of all that have at least so many columns, in no order, possibly more than once."""
+        for index in range(self._file_pages + self._frames):
+            page = self._page(index)
+            if page[:1] != bytes([LEAF_TABLE]):
+                continue
+            for at in _cells(page):
+                with suppress(PageError):
+                    row = read_row(page, at, self._overflow)
+                    if len(row.values) >= columns:
+                        yield index * self._page_bytes + at, row
+
+    def row(self, place: int) -> FoundRow:
+        """The row at a place that `rows` gave."""
+        index, at = divmod(place, self._page_bytes)
+        return read_row(self._page(index), at, self._overflow)
+
+    def _page(self, index: int) -> bytes:
+        """A page of the file or, beyond them, of a frame of the log."""
+        if index < self._file_pages:
+            return _read(self._file, self._page_bytes, index * self._page_bytes)
+        return _read(self._log, self._page_bytes, self._frame_at(index - self._file_pages) + FRAME_HEADER)
+
+    def _frame_at(self, frame: int) -> int:
+        return WAL_HEADER + frame * (FRAME_HEADER + self._page_bytes)
+
+    def _find_newest(self) -> dict[int, int]:
+        """By page number, the index of its newest copy in the log; what an earlier round left there counts less."""
+        salts = _read(self._log, 8, 16) if self._frames else b""
+        newest: dict[int, int] = {}
+        for of_this_round in (False, True):
+            for frame in range(self._frames):
+                header = _read(self._log, FRAME_HEADER, self._frame_at(frame))
+                if (header[SALTS] == salts) == of_this_round:
+                    newest[int.from_bytes(header[:4], "big")] = self._file_pages + frame
+        return newest
+
+    def _overflow(self, number: int) -> bytes:
+        index = self._newest.get(number, number - 1)
+        if not 0 <= index < self._file_pages + self._frames:
+            raise PageError("it flows over to a page that is not there")
+        return self._page(index)
 
 
-def _pages(data: bytes, page_bytes: int) -> list[bytes]:
-    return [data[at : at + page_bytes] for at in range(0, len(data) - page_bytes + 1, page_bytes)]
+def _open(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
 
 
-def _frames(data: bytes, page_bytes: int) -> list[tuple[int, bytes]]:
-    """Page number and page of each whole frame."""
-    size = FRAME_HEADER + page_bytes
-    starts = range(WAL_HEADER, len(data) - size + 1, size)
-    return [(int.from_bytes(data[at : at + 4], "big"), data[at + FRAME_HEADER : at + size]) for at in starts]
+def _size(file: int | None) -> int:
+    return 0 if file is None else os.fstat(file).st_size
 
 
-def _rows_of(page: bytes, newest: dict[int, bytes], columns: int) -> Iterator[FoundRow]:
+def _read(file: int | None, size: int, at: int) -> bytes:
+    return b"" if file is None else os.pread(file, size, at)
+
+
+def _cells(page: bytes) -> tuple[int, ...]:
     count = int.from_bytes(page[3:5], "big")
     if LEAF_HEADER + 2 * count > len(page):
-        return
-    for at in struct.unpack_from(f">{count}H", page, LEAF_HEADER):
-        with suppress(PageError):
-            row = _row_at(page, at, newest)
-            if len(row.values) >= columns:
-                yield row
-
-
-def _row_at(page: bytes, at: int, newest: dict[int, bytes]) -> FoundRow:
-    size, at = _varint(page, at)
-    rowid, at = _varint(page, at)
-    if size > MAX_RECORD:
-        raise PageError("too long")
-    return FoundRow(rowid, _values(_record(page, at, size, newest)))
-
-
-def _record(page: bytes, at: int, size: int, newest: dict[int, bytes]) -> bytes:
-    """A record, from its page and, where it is too long for that, from the pages it flows over to."""
-    usable = len(page)
-    longest = usable - 35
-    if size <= longest:
-        return _slice(page, at, size)
-    least = (usable - 12) * 32 // 255 - 23
-    here = least + (size - least) % (usable - 4)
-    if here > longest:
-        here = least
-    record = bytearray(_slice(page, at, here))
-    following = int.from_bytes(_slice(page, at + here, 4), "big")
-    while len(record) < size:
-        if following not in newest:
-            raise PageError("it flows over to a page that is not there")
-        more = newest[following]
-        following = int.from_bytes(more[:4], "big")
-        record += more[4 : 4 + size - len(record)]
-    return bytes(record)
-
-
-def _values(record: bytes) -> tuple[Value, ...]:
-    end, at = _varint(record, 0)
-    kinds: list[int] = []
-    while at < end:
-        kind, at = _varint(record, at)
-        kinds.append(kind)
-    values: list[Value] = []
-    at = end
-    for kind in kinds:
-        size = _size_of(kind)
-        values.append(_value(kind, _slice(record, at, size)))
-        at += size
-    return tuple(values)
-
-
-def _size_of(kind: int) -> int:
-    fixed: Sequence[int] = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
-    if kind in (10, 11):
-        raise PageError("a reserved type")
-    return fixed[kind] if kind < len(fixed) else (kind - 12) // 2
-
-
-def _value(kind: int, data: bytes) -> Value:
-    if kind >= 12:
-        try:
-            return data.decode() if kind % 2 else data
-        except UnicodeDecodeError as error:
-            raise PageError("no text") from error
-    if kind == 7:
-        raise PageError("no table of ours holds fractions")
-    return {0: None, 8: 0, 9: 1}.get(kind, int.from_bytes(data, "big", signed=True))
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of up to nine bytes, most significant first, and where it ends; the ninth counts whole."""
-    value = 0
-    for index in range(9):
-        if at >= len(data):
-            raise PageError("cut short")
-        byte = data[at]
-        at += 1
-        if index == 8:
-            return value << 8 | byte, at
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:
-            break
-    return value, at
-
-
-def _slice(data: bytes, at: int, size: int) -> bytes:
-    if at + size > len(data):
-        raise PageError("cut short")
-    return data[at : at + size]
+        return ()
+    return struct.unpack_from(f">{count}H", page, LEAF_HEADER)

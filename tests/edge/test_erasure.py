@@ -16,6 +16,7 @@ from edge.events import Announcer
 from edge.member_file import MappedMembers, index_members, known_handles
 from edge.outbox import Outbox
 from edge.outbox_rows import DropRange
+from edge.outbox_sums import SALVAGED, row_sum
 from edge.visits import Stay, VisitChange, Visits
 from edge.visits import _Visit as LiveVisit
 from tests.support.edge import ManualClock, a_transition
@@ -204,7 +205,8 @@ async def test_what_was_saved_from_a_damaged_file_is_erased_and_declared_too(gat
 
     def as_salvaged(store) -> None:
         for number, row in enumerate(rows, 1):
-            values = (number, row.topic, row.payload, 0, "00000000000000bb", row.seq)
+            kept_sum = row_sum(number, SALVAGED, row.topic, row.payload)
+            values = (number, row.topic, row.payload, kept_sum, gateway.outbox.generation, row.seq)
             store._db.execute("INSERT INTO salvaged VALUES (?, ?, ?, ?, ?, ?)", values)
             store._db.execute("DELETE FROM event_a WHERE seq = ?", (row.seq,))
 
@@ -212,7 +214,7 @@ async def test_what_was_saved_from_a_damaged_file_is_erased_and_declared_too(gat
     await gateway.eraser.apply(5, table(BOB))
     assert len(await gateway.outbox.salvaged_after(0, 100)) == 2
     assert [(r.generation, r.first, r.last) for r in await gateway.outbox.salvaged_lost()] == [
-        ("00000000000000bb", 1, 1), ("00000000000000bb", 2, 2),
+        (gateway.outbox.generation, 1, 1), (gateway.outbox.generation, 2, 2),
     ]  # fmt: skip
     assert find_seeds([gateway.folder], seeds(ANN)) == []
 

@@ -24,7 +24,7 @@ STEPS = 30
 QUOTA_BYTES = 64 * 4096  # the least there is, so that it overflows
 WAL_PAGES = 20  # so that cuts fall into the log's being written back, too
 FILE = "outbox.sqlite"
-FILES = {FILE + end for end in ("", "-wal", "-shm", "-journal")}  # any other is a damaged one, set aside
+FILES = {FILE + end for end in ("", "-wal", "-shm", "-journal", ".mark")}  # any other is a damaged one, set aside
 
 
 @dataclass(slots=True)
