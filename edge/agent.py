@@ -34,6 +34,7 @@ from edge.sensors import SensorStates
 from edge.server_clock import ServerClock
 from edge.shelf_watch import ShelfWatch
 from edge.stats import Statistics
+from edge.timebase import Timebase
 from edge.uplink import Uplink
 from edge.uplink_handlers import Handlers
 from edge.visits import Visits
@@ -91,7 +92,9 @@ class Agent:
             config.data, config.server, config.credential, members, clock, on_erased=self._eraser.apply
         )
         self._sensors = SensorStates(config.sensors, clock)
-        self._server_clock = server_clock or ServerClock(config.server, config.credential, clock, self._time_trouble)
+        warn = partial(self.health.warn, "server.clock", "clock")  # a name that no device can have
+        self._server_clock = server_clock or ServerClock(config.server, config.credential, clock, warn)
+        self._timebase = Timebase(outbox, clock, self._server_clock)
         self.stats = Statistics(
             lambda: engine.counters,
             self.health,
@@ -121,6 +124,8 @@ class Agent:
     async def run(self) -> None:
         """Serve until cancelled; then every device is left in its safe state, and what is present and the outbox are kept."""
         self._add_devices()
+        await self._timebase.begin()
+        self._announcer.put_right = self._timebase.put_right
         await self._keeper.restore()
         self.uplink.states.started_at = to_datetime(self._keeper.started_ns)
         await self._eraser.load()
@@ -274,9 +279,6 @@ class Agent:
         """Goods are paid; the broker says so once, so it goes to the disk at once too."""
         self._pipeline.mark_sold([bytes.fromhex(epc) for epc in settled.epcs])
         self._keeper.want()
-
-    def _time_trouble(self, trouble: str | None) -> None:
-        self.health.warn("server.clock", "clock", trouble)  # a name that no device can have
 
     def _make_shelf(self, config: ScaleConfig) -> ShelfWatch:
         zone = self._zones.index(config.zone)

@@ -16,11 +16,12 @@ class Clock:
         self, wall_ns: Callable[[], int] = time.time_ns, monotonic_ns: Callable[[], int] = time.monotonic_ns
     ) -> None:
         self._wall_ns, self._monotonic_ns = wall_ns, monotonic_ns
-        self._offset_ns = wall_ns() - monotonic_ns()
+        self.offset_ns = wall_ns() - monotonic_ns()
+        """UTC less the monotonic clock, fixed at start."""
 
     def __call__(self) -> int:
         """UTC now, ns."""
-        return self._monotonic_ns() + self._offset_ns
+        return self._monotonic_ns() + self.offset_ns
 
     def step_ns(self) -> int:
         """How far the host's wall clock has moved against ours since start; positive: it was set forward."""

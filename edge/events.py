@@ -43,6 +43,8 @@ _CLASSES: dict[type[Data], EventClass] = {
 }
 _SHELF_KINDS = {"pick": ShelfPick, "putback": ShelfPutback, "anomaly": ShelfAnomaly}
 
+PutRight = Callable[[bytes, str | None], bytes]
+
 
 class Announcer:
     """Makes messages of one agent.
@@ -59,6 +61,8 @@ class Announcer:
         self.site, self.agent = site, agent
         self._zones, self._seal_key, self._clock_ns, self._simulated = zones, seal_key, clock_ns, simulated
         self._source = f"tacet/{site}/edge/{agent}"
+        self.put_right: PutRight = lambda payload, _: payload
+        """Adds what a receiver must know of our clock; of a generation's, or of ours now.  The agent sets it."""
 
     def item(self, transition: Transition) -> PendingEvent:
         """An item's transition."""
@@ -112,7 +116,7 @@ class Announcer:
     def passing(self, data: Data, subject: str, **levels: str) -> tuple[str, bytes]:
         """Topic and payload of a message that no outbox keeps: states, statistics, declared drops."""
         envelope = self._envelope(data, secrets.token_hex(16), self._clock_ns(), subject)
-        return topic_for(data.topic, self.site, **levels), encode(envelope)
+        return topic_for(data.topic, self.site, **levels), self.put_right(encode(envelope), None)
 
     def _durable(self, data: Data, at_ns: int, subject: str, **levels: str) -> PendingEvent:
         return self._pending(type(data), lambda _: data, at_ns, subject, **levels)

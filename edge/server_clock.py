@@ -75,6 +75,8 @@ class ServerClock:
     ) -> None:
         self.forged = 0
         """Answers that the server did not sign."""
+        self.on_synced: Callable[[], None] = lambda: None
+        """Called after each good answer."""
         self._url, self._user = f"{server}/time", credential.user
         self._key = bytes.fromhex(credential.command_key or "")
         self._clock, self._on_trouble, self._transport = clock, on_trouble, transport
@@ -120,6 +122,7 @@ class ServerClock:
         good = 0 <= highest_ns - lowest_ns <= MAX_ROUND_TRIP_NS
         if good:
             self._bounds = _Bounds(lowest_ns, highest_ns, self._clock(), self._clock.step_ns())
+            self.on_synced()
         self._tell()
         return good
 

@@ -250,7 +250,8 @@ class Uplink:
 
     async def _publish(self, client: aiomqtt.Client, row: Row, slots: Sequence[asyncio.Semaphore]) -> None:
         try:
-            await client.publish(row.topic, row.payload, qos=1)
+            generation = self._outbox.places(row.seq, row.seq)[0].generation
+            await client.publish(row.topic, self._announcer.put_right(row.payload, generation), qos=1)
         finally:
             for slot in slots:
                 slot.release()

@@ -10,6 +10,7 @@ from broker_config.messages import Data, Envelope, decode
 from broker_config.site import AgentId, Site
 from broker_config.topics import Topic, parse_topic
 from server.link import Incoming
+from server.times import put_right
 
 GENERATION = re.compile(r"[0-9a-f]{16}")
 SEQ = re.compile(r"[1-9][0-9]{0,15}")
@@ -98,6 +99,7 @@ class MessageReader:
         if envelope.time.tzinfo is None:
             raise MessageError("time has no zone")
         self._check_place(row, level, envelope.data)
+        envelope = put_right(envelope, incoming.received_ns)
         if envelope.gateway is not None and envelope.gateway != owner:
             raise MessageError(f"gateway {envelope.gateway[:40]!r} does not own {incoming.topic}")
         ref = None

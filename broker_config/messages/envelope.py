@@ -54,6 +54,8 @@ class Envelope(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defau
         generation, seq: 16 hex digits and a decimal string; durable edge events only.
         expires: a receiver drops the message after it; None: no expiry.
         sim: the event comes from a simulated device.
+        clockms: to be added to every time in the message, in milliseconds: the sender's clock was so far from the server's.
+        agems: the sender does not know the server's time; the message was so old, in milliseconds, when it was sent.
     """
 
     specversion: Literal["1.0"]
@@ -68,6 +70,8 @@ class Envelope(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defau
     seq: str | None = None
     expires: Instant | None = None
     sim: bool = False
+    clockms: int | None = None
+    agems: int | None = None
     data: D
 
 

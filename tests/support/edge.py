@@ -44,6 +44,7 @@ class KnownTime:
     known: bool = True
     doubts: int = 0
     skew_ns: int | None = 0
+    on_synced: Callable[[], None] = lambda: None
 
     def now(self) -> ServerTime | None:
         return ServerTime(self.clock(), self.clock()) if self.known else None
