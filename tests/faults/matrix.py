@@ -42,7 +42,6 @@ NOT_RUN: tuple[tuple[int, str, str], ...] = (
     (28, "oversized messages", "held by tests/broker_config/test_attacks.py; memory is not measured yet"),
     (29, "a member is erased while the gateway is offline", SIMULATION),
     (30, "two agents with one identity", "two processes, one broker: the rig does not start them yet"),
-    (31, "expired, early or revoked certificates", "needs a test authority, which is not built yet"),
     (32, "a slow consumer", PROXY),
     (33, "a display is offline for an hour", SIMULATION),
     (34, "a display loses its link while it shows something personal", SIMULATION),
