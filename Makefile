@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check fuzz audit bench bench-peers bench-accuracy system-deps clean
+.PHONY: help install demo test check fuzz fuzz-api audit bench bench-peers bench-accuracy system-deps clean
 
 help:
 	@echo "make demo         a simulated store, live, until Ctrl-C"
@@ -13,6 +13,7 @@ help:
 	@echo "make check        format, lint, types, import rules"
 	@echo "make fuzz         a coverage-guided search for input that a codec cannot bear: FUZZ_S=60 seconds each"
 	@echo "make audit        the bill of materials (CycloneDX), and known flaws of what a store installs: needs the network"
+	@echo "make fuzz-api     requests drawn from the server's own description, as everybody: API_EXAMPLES=20000 of them"
 	@echo "make bench        the benchmarks of BENCHMARKS.md, full size: some minutes, 4 GiB"
 	@echo "make bench-peers  presence beside tuned C++ in turn on one core (needs g++)"
 	@echo "make bench-accuracy  presence against the truth of a simulated store, beside three published rules"
@@ -56,6 +57,11 @@ audit: install
 	@$(PYTHON) -m venv $(AUDIT)/runtime && $(AUDIT)/runtime/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt .
 	@$(PYTHON) -m venv $(AUDIT)/tools && $(AUDIT)/tools/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'pip-audit>=2.10,<3' 'cyclonedx-bom>=7,<8'
 	@$(BIN)/python -m tests.audit $(AUDIT)/runtime $(AUDIT)/tools $(AUDIT)
+
+API_EXAMPLES ?= 20000
+
+fuzz-api: install
+	TACET_API_EXAMPLES=$(API_EXAMPLES) $(BIN)/python -m pytest --timeout 3600 tests/server/test_api_properties.py
 
 FULL := --read-count 5000000 --member-count 10000000
 

@@ -1,4 +1,4 @@
-"""The server's one TOML file as a frozen model; `simulators/demo_store/server.toml` shows every key but `[influx]`."""
+"""The server's one TOML file as a frozen model; `simulators/demo_store/server.toml` shows what every server has."""
 
 import ipaddress
 from pathlib import Path
