@@ -78,6 +78,7 @@ def open_outbox(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Con
     if mark is not None and not path.exists():
         log.warning("outbox %s is gone, with the events that waited in it; a new one is made", path)
         mark_path(path).unlink()
+        mark = None
     try:
         _refuse_empty(path, mark)
         db = _connect(path, quota_pages, lock_wait_s)

@@ -1,7 +1,10 @@
 """A damaged outbox: what is readable goes on under its own ids, what is not is declared, and nothing is made up."""
 
 import random
+import sqlite3
+import tracemalloc
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -227,4 +230,130 @@ def test_what_had_no_room_is_declared_in_one_range(tmp_path: Path) -> None:
     path.write_bytes(b"\xff" * 40 + path.read_bytes()[40:])
     store = OutboxStore(path, MB)
     assert len(store.salvaged_lost()) == 1, "each range is a message, again and again until it is heeded"
+    store.close()
+
+
+def test_what_only_the_log_held_is_carved_out_of_it(tmp_path: Path) -> None:
+    """As after a crash, and then the file itself is gone bad: SQLite would take the log for another's, and delete it."""
+    path = tmp_path / "outbox.sqlite"
+    store = OutboxStore(path, 64 * MB)
+    store._db.execute("PRAGMA wal_autocheckpoint = 0")
+    store.close()
+    generation = write_outbox(path, leave_log=True)
+    log = path.with_name("outbox.sqlite-wal")
+    assert log.stat().st_size > 400_000
+    path.write_bytes(bytes(4096))
+    store = OutboxStore(path, 64 * MB)
+    assert store.generation != generation
+    assert 0 < assert_all_accounted_for(store, generation) < EVENTS + 1
+    aside = store.quarantined[0]
+    assert aside.with_name(aside.name + "-wal").exists(), "to be looked at together"
+    assert not path.with_name("outbox.sqlite.log").exists()
+    store.close()
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
+def test_events_behind_a_damaged_place_of_the_log_are_saved(tmp_path: Path, at: float) -> None:
+    """SQLite ends a log at the first frame that is wrong, as if what follows had never been."""
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path, leave_log=True)
+    log = path.with_name("outbox.sqlite-wal")
+    data = bytearray(log.read_bytes())
+    data[int(len(data) * at) + 2000] ^= 1
+    log.write_bytes(data)
+    store = OutboxStore(path, 64 * MB)
+    assert store.generation != generation
+    assert assert_all_accounted_for(store, generation) >= EVENTS - 30
+    assert store.quarantined
+    store.close()
+
+
+@pytest.mark.parametrize("damaged", ["-wal", ""])
+def test_a_file_or_log_gone_empty_is_noticed_and_declared(tmp_path: Path, damaged: str) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path, leave_log=True)
+    path.with_name(path.name + damaged).write_bytes(b"")
+    store = OutboxStore(path, 64 * MB)
+    assert store.generation != generation
+    assert assert_all_accounted_for(store, generation) < EVENTS
+    assert max(each.last for each in store.salvaged_lost()) <= EVENTS
+    assert store.quarantined
+    store.close()
+
+
+def test_an_outbox_that_was_taken_away_begins_anew_without_an_alarm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    path.unlink()
+    for _ in range(2):
+        store = OutboxStore(path, 64 * MB)
+        assert store.quarantined == []
+        assert store.generation != generation
+        store.close()
+    assert caplog.text.count("is gone, with the events that waited in it") == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "payload = CAST(replace(CAST(payload AS TEXT), 'text', 'test') AS BLOB)",
+        "topic = 'another'",
+        "seq = 7",
+        "generation = '0123456789abcdef'",
+        "crc = NULL",
+    ],
+)
+def test_a_saved_event_that_is_damaged_afterwards_is_not_sent(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    path.write_bytes(b"\xff" * 40 + path.read_bytes()[40:])
+    store = OutboxStore(path, 64 * MB)
+    assert saved_seqs(store, generation) == set(range(1, EVENTS + 1))
+    store._db.execute(f"UPDATE salvaged SET {change} WHERE seq = 100")
+    assert saved_seqs(store, generation) == set(range(1, EVENTS + 1)) - {100}
+    assert len(store.salvaged_lost()) == 1
+    assert store.damaged_events == 1
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE meta SET value = '900' WHERE key = 'last_seq'",
+        "UPDATE meta SET value = '-1' WHERE key = 'acked_upto'",
+        "UPDATE meta SET value = '0123456789abcdef' WHERE key = 'generation'",
+        "DELETE FROM event_b WHERE seq = 100",
+        "INSERT INTO dropped VALUES (50, 60, 'C')",
+        "UPDATE state SET value = X'38'",
+    ],
+)
+def test_an_account_that_cannot_be_right_is_damage(tmp_path: Path, sql: str) -> None:
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(sql)
+    store = OutboxStore(path, 64 * MB)
+    assert store.quarantined
+    assert saved_seqs(store, generation) >= set(range(1, EVENTS + 1)) - {100}
+    store.close()
+
+
+def test_saving_what_a_great_outbox_held_takes_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    store = OutboxStore(path, 64 * MB, shares={"A": 1.0, "B": 1.0, "C": 1.0})
+    text = "x" * 6000
+    for first in range(1, 4001, 500):
+        seqs = range(first, first + 500)
+        payload = f'{{"generation":"{store.generation}","seq":"%d","text":"{text}"}}'
+        store.commit([Row(s, "B", f"t/{s}", (payload % s).encode()) for s in seqs], {})
+    store.close()
+    path.write_bytes(b"\xff" * 40 + path.read_bytes()[40:])
+    tracemalloc.start()
+    store = OutboxStore(path, 64 * MB)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert store._db.execute("SELECT count(*) FROM salvaged").fetchone()[0] > 2000
+    assert peak_bytes < 8 * MB, "24 MB lie in the file"
     store.close()

@@ -28,6 +28,7 @@ MODULES = (
     "backlog",
     "broker",
     "certificates",
+    "damage",
     "kills",
     "network",
     "power",
