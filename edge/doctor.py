@@ -12,6 +12,7 @@ from rich.console import Console
 
 from edge.config import EdgeConfig, load_config
 from edge.device_config import AnyDeviceConfig
+from edge.doctor_certificate import examine_certificate
 from edge.doctor_findings import Finding, celsius, warned
 from edge.doctor_probes import (
     examine_broker,
@@ -73,7 +74,11 @@ async def examine(config: EdgeConfig) -> list[Finding]:
     kinds = ("readers", "scales", "sensors", "actuators")
     configured = f"agent {config.agent}: " + ", ".join(f"{len(getattr(config, kind))} {kind}" for kind in kinds)
     findings = [Finding(0, f"{configured}, site {config.site.id!r}")]
-    findings.append(await examine_broker(config.broker.host, config.broker.port))
+    broker = config.broker
+    if broker.tls is None:
+        findings.append(await examine_broker(broker.host, broker.port))
+    else:
+        findings += await examine_certificate(broker, broker.tls)
     server, status = await examine_server(config.server, config.credential)
     agent = running_agent(config.agent, status)
     findings += [*server, *examine_port_names(config)]

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hmac
+import logging
 from pathlib import Path
 
 from broker_config.errors import ConfigError
@@ -11,14 +12,18 @@ from broker_config.site import AgentId, Site
 from broker_config.topics import user_name
 from server.errors import Refused, Unauthenticated
 
+log = logging.getLogger(__name__)
+Stamp = tuple[int, int]
+"""Which file, and its last change."""
+
 
 class Identities:
-    """Who is who.  Agents' files are read again when asked for an agent that had none, so `tacet broker add` needs no restart."""
+    """Who is who.  An agent's file is read again when it is another, so `tacet broker add` and `revoke` need no restart."""
 
     def __init__(self, folder: Path, site: Site) -> None:
         self.folder = folder
         self._site = site
-        self._agents: dict[AgentId, Credential] = {}
+        self._agents: dict[AgentId, tuple[Stamp, Credential]] = {}
 
     def own(self) -> Credential:
         """The server's own credential.
@@ -34,12 +39,21 @@ class Identities:
         return load_credential(path)
 
     def agent(self, agent: AgentId) -> Credential | None:
-        """An agent's credential with its keys; None where the site has no such agent or its file is not there yet."""
-        if agent not in self._agents and agent in self._site.agents:
-            path = self.folder / f"{user_name('agent', agent)}.toml"
-            if path.exists():
-                self._agents[agent] = load_credential(path)
-        return self._agents.get(agent)
+        """An agent's credential with its keys; None where the site has no such agent, or its file is not, or no longer, there."""
+        if agent not in self._site.agents:
+            return None
+        path = self.folder / f"{user_name('agent', agent)}.toml"
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            self._agents.pop(agent, None)  # shut out
+            return None
+        stamp, known = (stat.st_ino, stat.st_ctime_ns), self._agents.get(agent)
+        if known is None:
+            known = self._agents[agent] = stamp, load_credential(path)
+        elif known[0] != stamp:
+            known = self._agents[agent] = stamp, _load_or_keep(path, known[1])
+        return known[1]
 
     def match_key(self, agent: AgentId) -> bytes | None:
         """The key under which this agent knows cards."""
@@ -75,6 +89,15 @@ class Identities:
             if hmac.compare_digest(credential.password.encode(), password.encode()):
                 return known
         raise Unauthenticated("show the agent's user and password")
+
+
+def _load_or_keep(path: Path, known: Credential) -> Credential:
+    """The file anew; what it said before where it cannot be used, since events go on coming."""
+    try:
+        return load_credential(path)
+    except ConfigError as error:
+        log.error("%s; until then its old secrets hold", error)  # noqa: TRY400  the one line is the whole story
+        return known
 
 
 def _basic(authorization: str | None) -> tuple[str, str]:
