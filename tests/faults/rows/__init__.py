@@ -32,4 +32,6 @@ MODULES = (
     "kills",
     "network",
     "power",
+    "serial_lines",
+    "strays",
 )  # fmt: skip
