@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from broker_config.messages import EdgeAck, EdgeStats
@@ -187,11 +187,9 @@ class Events:
 
 def quiet_handlers(link_lost: Callable[[], None] = lambda: None) -> Handlers:
     """An agent with nothing but an outbox."""
-    return Handlers(
-        command=lambda *_: None,
-        members_offered=lambda _: None,
-        visits_ended=lambda _: None,
-        settled=lambda _: None,
-        link_lost=link_lost,
-        stats=lambda: STATS,
-    )
+    deaf = {each.name: _nothing for each in fields(Handlers)}
+    return Handlers(**{**deaf, "link_lost": link_lost, "stats": lambda: STATS})
+
+
+def _nothing(*_: object) -> None:
+    """Whatever it is, this agent has no use for it."""

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,12 @@ class Life:
         return self._log.read_text(errors="replace")[-400:] if self._log.exists() else ""
 
 
+def open_nursery() -> None:
+    """Start the process that the lives are forked from, if there is none."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(LIVES + CALLERS)
+    forkserver.ensure_running()
+
+
 @asynccontextmanager
 async def life(target: Callable[..., None], *arguments: Any, log: Path) -> AsyncIterator[Life]:
     """A process that runs `target(*arguments)`; killed on leaving, if nobody did before.
@@ -88,8 +95,8 @@ async def life(target: Callable[..., None], *arguments: Any, log: Path) -> Async
     Args:
         target: a module's own function, so that it can be named to the other process.
     """
+    open_nursery()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(LIVES + CALLERS)
     process = context.Process(target=_live, args=(target, arguments, log), daemon=True)
     process.start()
     started = Life(process, log)
@@ -106,6 +113,7 @@ async def life(target: Callable[..., None], *arguments: Any, log: Path) -> Async
 def _live(target: Callable[..., None], arguments: tuple[Any, ...], log: Path) -> None:
     """In the new process: its words go to its log, and it ends when nobody is left to kill it."""
     die_with_parent()
+    os.close(forkserver._forkserver._forkserver_alive_fd)  # while anybody has it open, the parent outlives the rig
     words = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(words, 1)
     os.dup2(words, 2)
@@ -128,3 +136,9 @@ async def until(condition: Callable[[], Any], within_s: float = 60.0, *, lives: 
             raise TimeoutError(f"{getattr(condition, '__name__', 'nothing')} within {within_s:.0f} s; {said}")
         await asyncio.sleep(0.005)
     return answer
+
+
+def close_nursery() -> None:
+    """End the process that the lives are forked from; the next life starts another."""
+    forkserver._forkserver._stop()
+    resource_tracker._resource_tracker._stop()

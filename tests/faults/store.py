@@ -101,11 +101,11 @@ class Store:
             decisions, distinct = db.execute(sql).fetchone()
         return int(decisions) - int(distinct)
 
-    def in_outbox(self) -> tuple[str, set[int], set[int]]:
-        """The outbox file: its own id, the seqs of its rows, and those it declares as dropped."""
+    def in_outbox(self, above: int = 0) -> tuple[str, set[int], set[int]]:
+        """The outbox file: its own id, the seqs of its rows beyond one, and those it declares as dropped."""
         with reading(self.folder / "edge" / "outbox.sqlite") as db:
             (file_id,) = db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-            rows = {seq for c in "abc" for (seq,) in db.execute(f"SELECT seq FROM event_{c}")}
+            rows = {seq for c in "abc" for (seq,) in db.execute(f"SELECT seq FROM event_{c} WHERE seq > ?", (above,))}
             drops = {
                 seq for first, last in db.execute("SELECT first, last FROM dropped") for seq in range(first, last + 1)
             }

@@ -4,6 +4,7 @@ import os
 import re
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,8 @@ class TruthReader:
         acked: the server's words as they came: upto, and when.
         notes: other lines: word, values, when.
         born: how many lives have begun.
+        upto: how far the server said that it has everything.
+        last_seq: the newest place promised.
         first_s: of each life that promised anything: from its birth to its first promise.
     """
 
@@ -53,7 +56,10 @@ class TruthReader:
     notes: list[tuple[str, list[str], int]] = field(default_factory=list)
     first_s: list[float] = field(default_factory=list)
     born: int = 0
+    upto: int = 0
+    last_seq: int = 0
     _at: int = 0
+    _counts: Counter[str] = field(default_factory=Counter)
     _born_ns: int | None = None
 
     def read(self) -> "TruthReader":
@@ -68,29 +74,25 @@ class TruthReader:
         for line in whole.decode().splitlines():
             word, *values, now_ns = line.split(" ")
             if word == "p":
-                if self._born_ns is not None:
-                    self.first_s.append((int(now_ns) - self._born_ns) / 1e9)
-                    self._born_ns = None
-                self.promised[values[0], int(values[1])] = int(values[3]), int(now_ns)
-                self.seqs[values[0], int(values[1])] = int(values[2])
+                self._promised(values, int(now_ns))
             elif word == "a":
                 self.acked.append((int(values[0]), int(now_ns)))
+                self.upto = max(self.upto, int(values[0]))
             elif word == "born":
                 self.born, self._born_ns = self.born + 1, int(now_ns)
             else:
+                self._counts[word] += 1
                 self.notes.append((word, values, int(now_ns)))
         return self
 
+    def _promised(self, values: list[str], now_ns: int) -> None:
+        if self._born_ns is not None:
+            self.first_s.append((now_ns - self._born_ns) / 1e9)
+            self._born_ns = None
+        key, seq = (values[0], int(values[1])), int(values[2])
+        self.promised[key], self.seqs[key] = (int(values[3]), now_ns), seq
+        self.last_seq = max(self.last_seq, seq)
+
     def count(self, word: str) -> int:
         """How often something was noted."""
-        return sum(each == word for each, _, _ in self.read().notes)
-
-    @property
-    def upto(self) -> int:
-        """How far the server said that it has everything."""
-        return max([0, *(upto for upto, _ in self.acked)])
-
-    @property
-    def last_seq(self) -> int:
-        """The newest place promised."""
-        return max([0, *self.seqs.values()])
+        return self.read()._counts[word]

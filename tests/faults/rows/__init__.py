@@ -33,5 +33,6 @@ MODULES = (
     "network",
     "power",
     "serial_lines",
+    "soak",
     "strays",
 )  # fmt: skip

@@ -60,7 +60,7 @@ def _whole_file(shop: Store, outcome: Outcome) -> None:
     truth = shop.truth.read()
     if not truth.promised:
         return
-    file_id, rows, drops = shop.in_outbox()
+    file_id, rows, drops = shop.in_outbox(truth.upto)
     missing = {seq for seq in truth.seqs.values() if seq > truth.upto} - rows - drops
     outcome.expect(not missing, f"{len(missing)} promised events not in the file")
     files = {values[0] for word, values, _ in truth.notes if word == "file"}

@@ -7,17 +7,25 @@ from asyncio.subprocess import DEVNULL, PIPE
 
 import numpy as np
 
+from broker_config.site import ZoneId
 from edge.bench_engine import make_member, make_tracker, split
 from edge.bench_flood import BATCH, MEMBERS, make_chunks
 from edge.bench_workload import ZONES, make_cards
 from edge.clock import Clock
-from edge.outbox import EventId, Outbox, PendingEvent
+from edge.events import Announcer
+from edge.health import Tally
+from edge.kernels import cache_folder, prepare_kernels
+from edge.outbox import Outbox
+from edge.pipeline import Pipeline
+from edge.presence import Tracker
+from edge.presence_model import Antenna, Layout, ZoneSpec
+from edge.visits import Visits
 from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
 from tests.support.seeds import find_seeds
 
 MOST_GROWTH_MIB = 64.0
-SAMPLE = 300
+SAMPLE = 40
 MB = 1 << 20
 
 
@@ -42,35 +50,42 @@ async def flood(profile: Profile) -> list[Outcome]:
 
 
 async def _on_disk(profile: Profile, outcome: Outcome) -> int:
-    """Through the real engine into a real outbox and a snapshot: how many strays and cards are found in any file."""
+    """Through the real engine and pipeline into a real outbox and a snapshot: how many strays and cards are in any file."""
+    prepare_kernels(cache_folder(), lambda *_: None)
     strays, rng = profile.times(100_000, 1_000_000), np.random.default_rng(profile.seed)
     tracker, cards = make_tracker(ZONES, own_goods=[b"\xe2"]), make_cards(MEMBERS)
     make_member(cards, tracker)
     seeds = {f"card {number}": card.tobytes() for number, card in enumerate(cards[:SAMPLE])}
-    events = 0
     async with Outbox(profile.folder / "outbox.sqlite", "gw-1", quota_bytes=64 * MB, clock_ns=Clock()) as outbox:
+        pipeline = _pipeline(tracker, outbox)
         for columns in make_chunks(strays, cards):
             for row in rng.integers(0, len(columns), SAMPLE // 10):
                 seeds[f"tag {len(seeds)}"] = columns.epc_bytes[row, : columns.epc_len[row]].tobytes()
             for part in split(columns, BATCH):
-                told = [_event(each.zone, each.person) for each in tracker.feed(part)]
-                events += len(told)
-                outbox.append(told)
+                pipeline._report(tracker.feed(part))
             (profile.folder / "presence.snap").write_bytes(tracker.snapshot().to_bytes())
             await outbox.flush()
-    outcome.expect(events >= MEMBERS, "hardly any event: the run proves little")
+        outcome.expect(outbox.last_seq >= MEMBERS, "hardly any event: the run proves little")
     hits = find_seeds([profile.folder], seeds)
     outcome.expect(not hits, f"{len(hits)} ids on the disk, the first: {hits[:1]}")
     return len(hits)
 
 
-def _event(zone: int, person: bool) -> PendingEvent:
-    """A zone and a kind, as a message has them of one who is no member's name; the wire format has its own tests."""
-
-    def payload(event_id: EventId) -> bytes:
-        return f"{event_id} {zone} {person}".encode()
-
-    return PendingEvent("t", "A", payload)
+def _pipeline(tracker: Tracker, outbox: Outbox) -> Pipeline:
+    """What stands between engine and outbox in an agent."""
+    clock, zones = Clock(), tuple(ZoneId(f"z-{number}") for number in range(ZONES))
+    return Pipeline(
+        tracker,
+        Layout((Antenna("bench", 0, 0),), (ZoneSpec("z-0", "floor", None),)),
+        Visits(600.0),
+        Announcer("bench", "gw-1", zones, bytes(32), clock, simulated=True),
+        outbox.append,
+        bytes(16),
+        Tally(),
+        clock,
+        cover=lambda *_: None,
+        forget=lambda: None,
+    )
 
 
 ROWS = (Row((26,), "millions of stray tags", flood),)
