@@ -35,8 +35,7 @@ async def answer_invalid(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _place(path: tuple[int | str, ...]) -> str:
-    text = ".".join(str(part) for part in path)
-    return text.encode("ascii", "replace").decode()[:MOST_LETTERS]
+    return ".".join(str(part) for part in path)[:MOST_LETTERS]
 
 
 async def answer_http(request: Request, error: Exception) -> Response:

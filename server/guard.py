@@ -18,7 +18,7 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     # Not `no-referrer`: with that a browser hides the Origin of our own forms, by which they are known.
     "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), interest-cohort=()",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",

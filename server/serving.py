@@ -105,6 +105,7 @@ async def _invite_owner(state: ServerState, say: Callable[[str], None]) -> None:
     """At the very first start, the link by which the owner sets a password; it is nowhere else."""
     if state.access.first_link is not None:
         link = enter_link(state.config, state.access.first_link)
+        state.access.first_link = None
         say(f"To sign in, set the owner's password (works once, for 24 hours): {link}")
     elif await state.access.staff.lacks_owner():
         say("Nobody can sign in yet; for a link that sets the owner's password: tacet server setup-link")

@@ -15,13 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.access.body import parse_form, read_body, replaying
 from server.access.limits import address_key
 from server.access.origin import check_form_token, check_source
-from server.access.principal import Principal, check_role, note_principal
+from server.access.principal import Principal, Role, check_role, note_principal
 from server.access.service import Access
 from server.access.table import ROUTES, Rule, names_of
 from server.errors import ServerError, TooMany, Unauthenticated, Unavailable
 
 log = logging.getLogger(__name__)
 FORM_KEY = "tacet.form"
+MEMBERS: frozenset[Role] = frozenset({"member"})
 
 
 class Gate:
@@ -68,7 +69,7 @@ class Gate:
         for route, rules in self._routes:
             match, _ = route.matches(scope)
             if match is Match.FULL:
-                return rules.get(scope.get("method", "WEBSOCKET"))
+                return rules[scope.get("method", "WEBSOCKET")]
         return None
 
     async def _run(self, connection: HTTPConnection, rule: Rule, receive: Receive, send: Send) -> None:
@@ -119,16 +120,25 @@ def answer_refusal(request: Request, rule: Rule, error: ServerError) -> Response
     if not rule.page:
         return JSONResponse({"error": str(error)}, error.status_code, headers_of(error))
     if isinstance(error, Unauthenticated):
-        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        language = request.query_params.get("lang", "")
-        also = f"&lang={quote(language)}" if language else ""
-        return RedirectResponse(f"/sign-in?next={quote(target)}{also}", 303)
+        return RedirectResponse(_door_of(request, rule), 303)
     pages = request.app.state.tacet.pages
     catalogue = pages.language_of(request)
     line = catalogue.text_or(f"refused.{error.status_code}", str(error))
     page: Response = pages.render("refused.html", catalogue, error.status_code, line=line)
     page.headers.update(headers_of(error))
     return page
+
+
+def _door_of(request: Request, rule: Rule) -> str:
+    """Where a stranger signs in: members on their own page, the store's people on theirs, who then go on to what they wanted."""
+    if rule.roles == MEMBERS:
+        return "/me"
+    language = request.query_params.get("lang", "")
+    also = f"&lang={quote(language)}" if language else ""
+    if request.method != "GET":
+        return f"/sign-in?next={also}"
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return f"/sign-in?next={quote(target)}{also}"
 
 
 def headers_of(error: ServerError) -> dict[str, str]:

@@ -65,7 +65,7 @@ async def sign_out(request: Request, session: CurrentSession, state: State, who:
     """End this browser's session."""
     await state.access.sessions.end(session.id)
     await note(state, who, "sign-out", who.id if who.kind == "staff" else "")
-    answer = RedirectResponse("/sign-in", 303)
+    answer = RedirectResponse("/me" if who.kind == "member" else "/sign-in", 303)
     cookies.take(answer, request)
     # What this browser still keeps of the pages is theirs who signed out.
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'

@@ -3,7 +3,7 @@
 import pytest
 
 from server.access.table import ROUTES, Rule
-from tests.support.callers import ORIGIN, Caller, World, peopled
+from tests.support.callers import COOKIE, ORIGIN, Caller, World, peopled
 
 NAMES = ("stranger", "display", "partner", "staff", "owner", "token", "member 0", "member 1", "gw-1", "gw-2")
 OWN = {"display": "d-till", "display_id": "d-door", "agent": "gw-2"}
@@ -48,8 +48,9 @@ async def test_everybody_gets_what_the_table_gives_and_nothing_else(world):
             answer = await ask(world, caller, method, path, rule)
             expected = expected_of(caller, rule)
             got = "in" if answer.status_code not in (401, 403) else "out"
-            if answer.status_code == 303 and answer.headers["location"].startswith("/sign-in"):
-                got = "sign-in"
+            door = "/me" if rule.roles == {"member"} else "/sign-in"
+            if answer.status_code == 303 and answer.headers["location"].startswith(door):
+                got = "door"
             if got != expected and not is_known_exception(caller, path):
                 wrong.append(f"{caller.name}: {method} {path}: {answer.status_code}, wanted {expected}")
             assert answer.status_code < 500 or answer.status_code == 503, (method, path, caller.name, answer.text)
@@ -59,7 +60,7 @@ async def test_everybody_gets_what_the_table_gives_and_nothing_else(world):
 def expected_of(caller: Caller, rule: Rule) -> str:
     if rule.roles is None or caller.role in rule.roles:
         return "in"
-    return "sign-in" if caller.role is None and rule.page else "out"
+    return "door" if caller.role is None and rule.page else "out"
 
 
 def is_known_exception(caller: Caller, path: str) -> bool:
@@ -96,6 +97,8 @@ async def test_whoever_lost_an_account_or_a_role_is_out_with_the_next_request(wo
     assert (await world.client.get("/api/summary", headers=staff.headers)).status_code == 200
     await world.state.access.staff.remove("ming")
     assert (await world.client.get("/api/summary", headers=staff.headers)).status_code == 401
+    left = await world.state.access.sessions.open("staff", "s-gone", life_s=60, idle_s=60)
+    assert (await world.client.get("/api/summary", headers={"Cookie": f"{COOKIE}={left}"})).status_code == 401
 
 
 SOURCES = (

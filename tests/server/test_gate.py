@@ -160,6 +160,8 @@ async def test_signing_in_gives_a_cookie_and_leads_to_where_one_was_going(world)
 async def test_a_stranger_is_led_to_the_sign_in_page_and_back(world):
     answer = await world.client.get("/decisions/x?lang=zh-Hant")
     assert answer.headers["location"] == "/sign-in?next=/decisions/x%3Flang%3Dzh-Hant&lang=zh-Hant"
+    form = await world.client.post("/account/password", headers={"Origin": ORIGIN}, data={"token": "x"})
+    assert form.headers["location"] == "/sign-in?next=", "there is no page where a form goes to"
     page = await world.client.get(answer.headers["location"])
     assert 'value="/decisions/x?lang=zh-Hant"' in page.text
     assert "登入" in page.text
