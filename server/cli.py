@@ -11,12 +11,15 @@ from urllib.parse import quote
 import typer
 
 from broker_config.errors import ConfigError
+from server.backup_cli import backup, restore
 from server.delivery.cli import bad, clones
 from server.staff_cli import setup_link, staff_app
 
 server_app = typer.Typer()
 server_app.add_typer(staff_app, name="staff")
 server_app.command("setup-link")(setup_link)
+server_app.command()(backup)
+server_app.command()(restore)
 server_app.command()(bad)
 server_app.command()(clones)
 members_app = typer.Typer(

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from broker_config.errors import ConfigError
 from broker_config.file_traces import DatabaseBytes
 
 TRUNCATE_WITHIN_S = 10.0
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 # NORMAL would lose acknowledged rows in a power cut: the agent forgets what we acknowledge.
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "secure_delete=ON")
@@ -116,7 +119,12 @@ def migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:  # it knows no such revision
+        raise ConfigError(
+            f"the database was written by a newer version of Tacet ({error}); install that again, or put a backup from before back"
+        ) from error
 
 
 def _set_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -43,7 +43,7 @@ from server.me.codes import MemberCodes
 from server.members.service import MemberService
 from server.members.store import CardVault
 from server.members.tables import MemberTables
-from server.salvage import mend
+from server.salvage import made, mend
 from server.secrets import load_secrets
 from server.state import ServerState
 from server.telemetry import Telemetry, open_telemetry
@@ -106,6 +106,7 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
         try:
             await asyncio.to_thread(mend, config.database)
             db = await stack.enter_async_context(open_database(config.database))
+            made(config.database).touch(mode=0o600)
         except (sqlite3.OperationalError, OSError) as error:
             raise ConfigError(f"{config.database}: cannot be used ({error}); does another server use it?") from error
         except DatabaseError as error:

@@ -39,7 +39,7 @@ def mend(path: Path) -> None:
         new.rename(path)
     for part in path.parent.glob(new.name + "*"):
         part.unlink()
-    if not path.exists() or path.stat().st_size == 0 or is_sound(path):
+    if not path.exists() or not _was_used(path) or is_sound(path):
         return
     new.touch(mode=0o600)
     saved = _save(path, new)
@@ -52,6 +52,15 @@ def mend(path: Path) -> None:
         "database %s is damaged: set aside as %s; %s rows were saved; nobody is recognised until consent is given again"
     )
     log.error(said, path, aside, saved)
+
+
+def made(path: Path) -> Path:
+    """A file beside the database that says that there was one: an empty one is then no new one."""
+    return path.with_name(path.name + ".made")
+
+
+def _was_used(path: Path) -> bool:
+    return path.stat().st_size > 0 or made(path).exists()
 
 
 def alarm(path: Path) -> str | None:
@@ -68,11 +77,13 @@ def set_aside_of(path: Path) -> list[Path]:
 
 
 def is_sound(path: Path) -> bool:
-    """Whether SQLite finds nothing wrong.
+    """Whether SQLite finds nothing wrong; an empty file is none.
 
     Raises:
         sqlite3.OperationalError: it cannot be looked at: locked, or no permission.
     """
+    if path.stat().st_size == 0:
+        return False
     with closing(sqlite3.connect(path)) as db:
         try:
             return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
