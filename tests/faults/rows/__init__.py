@@ -29,6 +29,7 @@ MODULES = (
     "broker",
     "certificates",
     "damage",
+    "devices",
     "kills",
     "network",
     "power",
