@@ -56,8 +56,8 @@ async def test_what_is_put_back_is_the_copy_with_later_withdrawals(store, clock,
         before = await granted(state)
         leaver = next(member for (member, purpose), value in before.items() if value and purpose == "recognise")
         clock.pass_s(3600)
-        await state.members.set_consent(leaver, ConsentChange(purpose="recognise", granted=False))
         await Edge(state, clock, generation="00000000000000bb").visit(RIVER, "door", token(2))
+        await state.members.set_consent(leaver, ConsentChange(purpose="recognise", granted=False))
         assert len(await events(state)) == 2
     replaced, taken_over = restore(config.database, copy)
     assert (taken_over, replaced.exists()) == (1, True)
