@@ -28,7 +28,7 @@ PAIRING_POLL_S = 1.0
 STAND_BY_POLL_S = 3.0
 RETRY_S = 2.0
 CLOCK_SYNC_S = 60.0
-KEEPALIVE_S = 4  # paho gives a line up that does not answer within as long again: dark within the ten seconds
+KEEPALIVE_S = 3  # paho gives a line up that does not answer within as long again: dark well within the ten seconds
 GOOD_BYE_S = 2.0
 MAX_RECEIPTS = 100
 

@@ -25,6 +25,7 @@ all rows together within 5 minutes on 2 cores, so a few seconds for yours; the f
 """
 
 MODULES = (
+    "clocks",
     "backlog",
     "broker",
     "certificates",
@@ -32,6 +33,7 @@ MODULES = (
     "devices",
     "kills",
     "network",
+    "orders",
     "power",
     "serial_lines",
     "soak",

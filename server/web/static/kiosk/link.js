@@ -4,7 +4,7 @@ import { display, site } from "./page.js";
 import { opened } from "./trust.js";
 
 const KEEPALIVE_S = 4;
-const SILENT_MS = 10_000; // no word at all, not even to our pings: server or broker is gone, or the line
+const SILENT_MS = 9_000; // no word at all, not even to our pings: server or broker is gone, or the line; dark within ten seconds
 const LOOK_MS = 500;
 const TELL_AFTER_MS = 1_000; // one word for a whole flood
 const CONNECT_WITHIN_MS = 8_000;
@@ -15,7 +15,7 @@ const STATE = `${ROOT}/display/${display}/$state`;
 /**
  * Hold a connection until it ends; resolves to the WebSocket's close code.
  * `handlers.ready(publish)` is called when it stands, `handlers.message(type, data, expires)` for each message that the server
- * signed for us, `handlers.silent()` when nobody has said a word for ten seconds.
+ * signed for us, `handlers.silent()` when nobody has said a word for so long.
  */
 export function hold(clock, handlers) {
   return new Promise((ended) => {
