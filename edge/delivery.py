@@ -13,6 +13,8 @@ from edge.runs import FAR, Range, Word, index_of
 IN_FLIGHT = 200  # published, not yet acknowledged by the broker
 MAX_LIVE = 1000  # live events sent or waiting, not acknowledged by the server: beyond it they join the backlog
 MAX_BACKLOG = 400  # of the backlog likewise: beyond it the rest waits, so that a live event is soon the server's next
+BUSY_LIVE = 250  # live events under way at which the backlog all but stops: the server or the line is slow
+MIN_BACKLOG = 20  # it never stops altogether, or a line of long delay would never drain it
 RESEND_MISSING_S = 1.0  # a gap younger than this may still be under way
 PATIENCE_S = 5.0  # without progress for so long, everything unacknowledged is sent again
 MAX_PATIENCE_S = 60.0
@@ -75,7 +77,12 @@ class Delivery:
 
     def may_send_backlog(self) -> bool:
         """Whether the backlog is due, and the server not too far behind."""
-        return self.connected and self.backlog_due and len(self._sent_at_s) - len(self._sent_live) < MAX_BACKLOG
+        return self.connected and self.backlog_due and len(self._sent_at_s) - len(self._sent_live) < self.window
+
+    @property
+    def window(self) -> int:
+        """How much of the backlog may be under way: the less, the longer live events take."""
+        return max(MIN_BACKLOG, MAX_BACKLOG - MAX_BACKLOG * len(self._sent_live) // BUSY_LIVE)
 
     def take_backlog(self, after: int, rows: Sequence[Row], asked: int, now_s: float) -> list[Row]:
         """Of the `asked` rows above `after`, those to send; fewer rows than asked end the backlog.

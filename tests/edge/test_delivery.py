@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.delivery import MAX_BACKLOG, MAX_LIVE, MAX_PATIENCE_S, PATIENCE_S, RESEND_MISSING_S, Delivery
+from edge.delivery import BUSY_LIVE, MAX_BACKLOG, MAX_LIVE, MAX_PATIENCE_S, MIN_BACKLOG, PATIENCE_S, RESEND_MISSING_S, Delivery
 from edge.outbox_rows import Row
 from edge.runs import Word
 
@@ -229,3 +229,15 @@ def test_what_the_server_holds_above_a_gap_is_not_sent_again_with_the_backlog() 
     live(delivery)
     delivery.acknowledged(Word(0, ((101, 103),), ((1, 100),)), 0.1)
     assert backlog(delivery, rows(1, 103), 0.2) == list(range(1, 101))
+
+
+def test_the_backlog_makes_room_for_live_events_when_the_server_is_slow() -> None:
+    delivery, stored = Delivery(), rows(1, 5000)
+    delivery.link_up(0, 0)
+    assert len(backlog(delivery, stored, 0, chunk=10)) == MAX_BACKLOG
+    delivery.committed(rows(5001, 5000 + BUSY_LIVE), 0)
+    assert len(live(delivery)) == BUSY_LIVE
+    delivery.acknowledged(Word(MAX_BACKLOG), 0.1)
+    assert len(backlog(delivery, stored, 0.1, chunk=10)) == MIN_BACKLOG, "it goes on, a little"
+    delivery.acknowledged(Word(MAX_BACKLOG, ((5001, 5000 + BUSY_LIVE),)), 0.2)
+    assert len(backlog(delivery, stored, 0.2, chunk=10)) == MAX_BACKLOG - MIN_BACKLOG

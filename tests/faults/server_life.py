@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from broker_config.service_notify import ServiceNotifier
+from server.clones import Speech
 from server.config import load_config
 from server.inbox import Inbox
 from server.link import Incoming
@@ -56,11 +57,12 @@ def _tell_of_events(writer: TruthWriter, above: int) -> None:
     """Note the numbers of a batch when it has been handled, which is after its commit."""
     handle = Inbox.handle
 
-    async def told(self: Inbox, batch: list[Incoming]) -> None:
-        await handle(self, batch)
+    async def told(self: Inbox, batch: list[Incoming], speech: Speech | None = None) -> set[Key]:
+        touched = await handle(self, batch, speech)
         found = [SEQ.search(message.payload) for message in batch]
         seqs = [int(each[1]) for each in found if each is not None]
         if news := [seq for seq in seqs if seq > above]:
             writer.note("through", *news)
+        return touched
 
     Inbox.handle = told  # type: ignore[method-assign]
