@@ -6,7 +6,16 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.delivery import BUSY_LIVE, MAX_BACKLOG, MAX_LIVE, MAX_PATIENCE_S, MIN_BACKLOG, PATIENCE_S, RESEND_MISSING_S, Delivery
+from edge.delivery import (
+    BUSY_LIVE,
+    MAX_BACKLOG,
+    MAX_LIVE,
+    MAX_PATIENCE_S,
+    MIN_BACKLOG,
+    PATIENCE_S,
+    RESEND_MISSING_S,
+    Delivery,
+)
 from edge.outbox_rows import Row
 from edge.runs import Word
 

@@ -16,6 +16,7 @@ from edge.events import Announcer
 from edge.health import Health
 from edge.outbox import Outbox
 from edge.outbox_rows import PendingEvent, Row
+from edge.posting import Poster
 from edge.presence_model import Transition
 from edge.runs import Word
 from edge.uplink import Uplink
@@ -89,6 +90,7 @@ async def gateway(plan: EdgePlan) -> None:
             tasks.create_task(_generate(outbox, events, plan))
             if plan.connects:
                 tasks.create_task(uplink.run())
+                tasks.create_task(Poster(config, events.announcer, outbox, uplink).run())
 
 
 def live_as_herd(plans: Sequence[EdgePlan]) -> None:

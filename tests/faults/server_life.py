@@ -14,23 +14,29 @@ from server.inbox import Inbox
 from server.link import Incoming
 from server.marks import Key, Marks
 from server.serving import serve
+from server.work import Work
 from tests.faults.truth import TruthWriter
 
 SEQ = re.compile(rb'"seq":"(\d+)"')
 
 
-def live_as_server(config: Path, truth: Path, kill_after: int | None = None, tell_above: int | None = None) -> None:
+def live_as_server(
+    config: Path, truth: Path, kill_after: int | None = None, tell_above: int | None = None, slow_s: float = 0.0
+) -> None:
     """The process's whole life.
 
     Args:
         truth: where it says that something was committed.
         kill_after: dies at the so manyth transaction with events, after its commit and before anybody is told of it.
         tell_above: it notes each event beyond this number once it is committed.
+        slow_s: so long every transaction takes beyond its own time.
     """
     writer = TruthWriter(truth)
     _tell_of_commits(writer, kill_after)
     if tell_above is not None:
         _tell_of_events(writer, tell_above)
+    if slow_s:
+        _slow_down(slow_s)
     writer.note("begun")
     asyncio.run(serve(load_config(config), lambda _: writer.note("ready"), ServiceNotifier()))
 
@@ -51,6 +57,17 @@ def _tell_of_commits(writer: TruthWriter, kill_after: int | None) -> None:
         committed(self, keys)
 
     Marks.committed = hooked  # type: ignore[method-assign]
+
+
+def _slow_down(slow_s: float) -> None:
+    """A disk that takes its time."""
+    flush = Work.flush
+
+    async def slow(self: Work) -> None:
+        await asyncio.sleep(slow_s)
+        await flush(self)
+
+    Work.flush = slow  # type: ignore[method-assign]
 
 
 def _tell_of_events(writer: TruthWriter, above: int) -> None:

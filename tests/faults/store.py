@@ -45,10 +45,12 @@ class Store:
         self.truth = TruthReader(self.folder / "truth.log")
         self.server_truth = TruthReader(self.folder / "server-truth.log")
 
-    def server(self, kill_after: int | None = None, tell_above: int | None = None) -> AbstractAsyncContextManager[Life]:
+    def server(
+        self, kill_after: int | None = None, tell_above: int | None = None, slow_s: float = 0.0
+    ) -> AbstractAsyncContextManager[Life]:
         """The server's next life."""
         self._ready_before = self.server_truth.count("ready")
-        arguments = (self.folder / "server.toml", self.server_truth.path, kill_after, tell_above)
+        arguments = (self.folder / "server.toml", self.server_truth.path, kill_after, tell_above, slow_s)
         return life(live_as_server, *arguments, log=self.folder / "server.log")
 
     def edge(self, **plan: object) -> AbstractAsyncContextManager[Life]:

@@ -30,6 +30,7 @@ MODULES = (
     "broker",
     "certificates",
     "damage",
+    "delivery",
     "devices",
     "kills",
     "network",
