@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -9,7 +10,8 @@ import pytest
 
 from broker_config.messages import MomentClear, MomentSet, MomentShown, VisitEnded, decode
 from broker_config.site import DisplayId
-from server.link import Incoming
+from server.link import Incoming, Outgoing
+from simulators.faults import FaultyProxy
 from tests.server.web.conftest import Store, until
 from tests.support.chromium import Browser, Page, chromium
 
@@ -195,3 +197,59 @@ async def test_two_windows_on_one_display_do_not_fight(store: Store, receipts: l
         await older.wait_for(READY)
         assert store.state.proxy.counters.taken_over == 1  # nobody was pushed out for it
         assert older.console_errors == []
+
+
+def say(store: Store, topic: str, payload: bytes) -> None:
+    """As somebody with the server's rights at the broker, but without the display's key."""
+    store.state.link._outgoing.append(Outgoing(topic, payload, 1, False, None))
+    store.state.link._waiting.set()
+
+
+async def test_a_moment_that_the_server_has_not_signed_for_this_screen_is_not_shown(
+    store: Store, receipts: list[MomentShown]
+) -> None:
+    async with chromium() as browser:
+        page = await open_paired(browser, store)
+        now_ns = store.state.clock_ns()
+        topic, good = store.state.link._message(moment("forged"), now_ns, None, {"display": SHOES})
+        _, anothers = store.state.link._message(moment("forged"), now_ns, None, {"display": "d-door"})
+        say(store, topic, good.partition(b',"mac"')[0] + b"}")
+        say(store, topic, good.replace("週新到".encode(), "週特價".encode()))
+        say(store, topic, good[:-1] + b',"data":{}}')
+        say(store, topic, anothers)
+        await page.wait_for("document.body.dataset.refused === '4'")
+        assert await page.evaluate(f"{CARD} === null")
+        await until(lambda: store.state.fleet.displays[SHOES].refused == 4)
+        say(store, topic, good)
+        await page.wait_for(CARD)
+        say(store, topic, good)  # once more: the same version is not newer
+        store.state.link.send(clear(), display=SHOES)
+        await page.wait_for(f"!{CARD}")
+        say(store, topic, good)
+        store.state.link.send(moment("next"), display=SHOES)
+        await until(lambda: any(one.decision == "next" for one in receipts))
+        assert [one.decision for one in receipts if one.phase == "started"] == ["forged", "next"]
+        assert page.console_errors == []
+
+
+async def test_a_line_that_swallows_everything_leaves_the_screen_dark_within_ten_seconds(
+    store: Store, receipts: list[MomentShown]
+) -> None:
+    async with chromium() as browser, FaultyProxy(int(store.url.rpartition(":")[2])) as proxy:
+        behind = replace(store, url=f"http://127.0.0.1:{proxy.port}")
+        page = await open_paired(browser, behind)
+        store.state.link.send(moment(ttl_ms=120_000), display=SHOES)
+        await page.wait_for(CARD)
+        proxy.hole()
+        cut_ms = float(str(await page.evaluate("performance.now()")))
+        await page.evaluate(
+            "new MutationObserver(() => (window.darkMs ??= performance.now())).observe(document.body, {childList: true})"
+        )
+        await page.wait_for(f"!{CARD}", 30)
+        assert float(str(await page.evaluate("window.darkMs"))) - cut_ms <= 10_000
+        assert await page.evaluate("document.querySelector('.base .say') !== null")
+        proxy.clear()
+        proxy.reset()
+        await page.wait_for(READY)
+        assert (await ended(receipts, "one")).ended_by == "link"
+        await assert_nothing_left(page)
