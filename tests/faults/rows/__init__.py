@@ -37,6 +37,7 @@ MODULES = (
     "orders",
     "power",
     "serial_lines",
+    "service",
     "soak",
     "strays",
 )  # fmt: skip

@@ -22,7 +22,7 @@ SLOW = Toxics(latency_s=2.0, bytes_per_s=2000.0)
 
 async def flap(profile: Profile) -> list[Outcome]:
     """Resets, refusals, holes of some seconds, cuts after some bytes, by the seed; each until new events are acknowledged."""
-    seeds, waits_s = profile.seeds(8, 100), []
+    seeds, waits_s = profile.seeds(6, 100), []
     outcome = Outcome(profile.seed, injected=len(seeds))
     async with store(profile.folder / "store") as shop, shop.server() as server, FaultyProxy(shop.broker.port) as proxy:
         await shop.ready(server)
@@ -73,7 +73,7 @@ async def _news(shop: Store, *lives: Life) -> None:
 
 async def herd(profile: Profile) -> list[Outcome]:
     """Gateways by the hundred: their connections go half-open, and later their broker is killed and back at once."""
-    count = profile.times(30, 100)
+    count = profile.times(20, 100)
     outcome = Outcome(profile.seed, injected=2 * count)
     prepare = partial(add_zones, count=count)
     async with (
@@ -141,7 +141,7 @@ async def slow_link(profile: Profile) -> list[Outcome]:
         shop.edge_connects_to(proxy.port)
         proxy.trouble(up=SLOW, down=SLOW)
         async with shop.edge(seed=profile.seed, per_s=1.0, burst=1) as edge:
-            await asyncio.sleep(profile.times(15, 60))
+            await asyncio.sleep(profile.times(8, 60))
             ages_s = shop.ages_s()
             outcome.expect(len(ages_s) > 0, "nothing came over the slow link")
             outcome.extra |= {"live_age_p95_s": percentile(ages_s, 95), "came_while_slow": len(ages_s)}

@@ -26,7 +26,7 @@ PAGE_BYTES = 4096
 
 async def soak(profile: Profile) -> list[Outcome]:
     """Events at the live rate for so many seconds."""
-    lasts_s = profile.times(30, 420)
+    lasts_s = profile.times(15, 420)
     outcome = Outcome(profile.seed)
     async with store(profile.folder / "store") as shop, shop.server() as server:
         await shop.ready(server)
