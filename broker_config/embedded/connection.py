@@ -1,14 +1,17 @@
 """Bounds that amqtt 0.12.1 leaves open on one connection: what a packet may be, how slow a peer, how much waits for it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.errors import MQTTError
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 
+from broker_config.embedded.packets import CONNECT, HEAD_OF_CONNECT, Malformed, check_packet
 from broker_config.limits import MAX_PACKET_BYTES
 
+log = logging.getLogger(__name__)
 SILENCE_FACTOR = 1.5
 """A client that is silent for this many keep-alives is gone [MQTT-3.1.2-24]."""
 PACKET_WITHIN_S = 20.0
@@ -21,19 +24,14 @@ MAX_UNTAKEN_BYTES = 16 * 1024 * 1024
 LENGTH_BYTES = 4
 
 
-class PacketTooLarge(MQTTError):  # type: ignore[misc]  # amqtt is not followed by mypy
-    """A client announced a packet larger than any message of ours."""
-
-
-class PacketBroken(MQTTError):  # type: ignore[misc]
-    """The fields of a packet do not end where its length says."""
+class PacketRefused(MQTTError):  # type: ignore[misc]  # amqtt is not followed by mypy
+    """A client sent, or announced, what is no packet, or one larger than any message of ours."""
 
 
 class FramedReader(StreamReaderAdapter):  # type: ignore[misc]
-    """Hands out a packet's bytes and not one of the next; refuses an oversized one as soon as it is announced.
+    """Hands out whole, well-formed packets, field by field as amqtt asks; refuses an oversized one as it is announced.
 
-    amqtt reads field by field and looks at a packet's length for some kinds only, so that a filter list, or a CONNECT,
-    could be without end.  After a refusal the stream is out of step, so it reads as ended: the client must connect anew.
+    After a refusal the stream is out of step, so it reads as ended: the client must connect anew.
 
     Args:
         room: waited for before each packet, so that a flood waits on its sender's side.
@@ -42,52 +40,48 @@ class FramedReader(StreamReaderAdapter):  # type: ignore[misc]
     def __init__(self, reader: asyncio.StreamReader, room: Callable[[], Awaitable[None]]) -> None:
         super().__init__(reader)
         self._room = room
-        self._is_broken = False
-        self._head: list[int] = []  # type and length, as far as they have come
-        self._left = 0  # of the body
+        self._is_broken = self._is_last = False
+        self._packet, self._at = b"", 0
 
     async def read(self, n: int = -1) -> bytes:
-        """Exactly `n` bytes, or none at the end of the stream."""
+        """Exactly `n` bytes of the packet, or none at the end of the stream."""
         if self._is_broken:
             return b""
-        if self._left:
-            return await self._read_body(n)
-        return await self._read_head(n)
+        if n and self._at == len(self._packet):
+            if self._is_last:
+                return b""
+            self._packet, self._at = await self._next_packet(), 0
+        if not 0 <= n <= len(self._packet) - self._at:
+            raise self._refused(f"{n} bytes are asked for where there are {len(self._packet) - self._at}")
+        self._at += n
+        return self._packet[self._at - n : self._at]
 
-    async def _read_head(self, n: int) -> bytes:
-        if n == 0:
-            return b""
-        if n != 1:
-            raise self._broken(f"{n} more bytes are asked for than the packet has")
-        if not self._head:
-            await self._room()
-        byte: bytes = await super().read(1)
-        self._head.append(byte[0])
-        if len(self._head) > 1 and byte[0] < 0x80:
-            self._left = sum((part & 0x7F) << (7 * place) for place, part in enumerate(self._head[1:]))
-            self._head = []
-            if self._left > MAX_PACKET_BYTES:
-                self._is_broken = True
-                raise PacketTooLarge(f"a packet of {self._left} bytes; the limit is {MAX_PACKET_BYTES}")
-        elif len(self._head) > LENGTH_BYTES:
-            raise self._broken("a length of more than four bytes")
-        return byte
-
-    async def _read_body(self, n: int) -> bytes:
-        if not 0 <= n <= self._left:
-            raise self._broken(f"{n} bytes are asked for of a packet that has {self._left} more")
+    async def _next_packet(self) -> bytes:
+        await self._room()
+        head: bytes = await super().read(1)
         try:
             async with asyncio.timeout(PACKET_WITHIN_S):
-                data: bytes = await super().read(n)
+                while len(head) == 1 or (head[-1] & 0x80 and len(head) <= LENGTH_BYTES):
+                    head += await super().read(1)
+                length = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(head[1:]))
+                if head[-1] & 0x80 or length > MAX_PACKET_BYTES:
+                    raise self._refused(f"a packet of {length} bytes; the limit is {MAX_PACKET_BYTES}")
+                body: bytes = await super().read(length)
         except TimeoutError:
             self._is_broken = True
             raise
-        self._left -= n
-        return data
+        try:
+            check_packet(head[0], body)
+        except Malformed as error:
+            raise self._refused(str(error)) from error
+        # amqtt takes a CONNECT of another version apart as if it were its own, before it answers no.
+        self._is_last = head[0] >> 4 == CONNECT and not body.startswith(HEAD_OF_CONNECT)
+        return head + body
 
-    def _broken(self, why: str) -> PacketBroken:
+    def _refused(self, why: str) -> PacketRefused:
         self._is_broken = True
-        return PacketBroken(why)
+        log.debug("packet refused: %s", why)
+        return PacketRefused(why)
 
 
 class BoundedWriter(StreamWriterAdapter):  # type: ignore[misc]

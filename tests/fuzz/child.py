@@ -13,7 +13,8 @@ import atheris
 def main() -> None:
     atheris.enabled_hooks.add("str")  # it then sees what text is looked for; the hook for patterns knows no `pos`
     os.environ["NUMBA_DISABLE_JIT"] = "1"  # what is compiled, no fuzzer can see into
-    with atheris.instrument_imports(include=["readers", "hotpath"]):
+    is_bus = sys.argv[1].startswith(("mqtt.", "bus."))
+    with atheris.instrument_imports(include=["broker_config", "amqtt"] if is_bus else ["readers", "hotpath"]):
         from readers.capture import PROTOCOLS
         from tests.fuzz.targets import TARGETS
 

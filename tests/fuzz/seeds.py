@@ -10,6 +10,7 @@ import readers.escpos_label.commands as escpos
 from readers.escpos_label.codec import Text
 from simulators.line_cards import device as line_cards
 from simulators.line_weight.device import Board, LineWeightDevice, Shape
+from tests.fuzz.bus import BUS, bus_seeds
 from tests.readers.vectors import FOLDER
 
 SAME_FRAMES: Mapping[str, str] = {"modbus-weight": "modbus-rtu", "uhfreader288": "uhfreader18", "epc": "epc-tds"}
@@ -40,6 +41,9 @@ class Load:
 def seeds(target: str) -> Iterator[bytes]:
     """Of one target."""
     name, _, rest = target.partition(".")
+    if target in BUS:
+        yield from bus_seeds(target)
+        return
     if name == "epc" and rest:
         head = b"" if rest == "text" else b"\0\1\7"  # as what: the first scheme, filter 1, a prefix of 7 digits
         for row in rows("epc-tds"):

@@ -6,6 +6,7 @@
     wire.<protocol>                  the wire scan beside its codec
     modbus.master, modbus.registers  an answer beside its question; what registers weigh
     epc, epc.text, epc.as            what a tag says, what a person, and what a person wants it to be
+    mqtt.…, bus.…                    the embedded broker's edge, messages, topics; see `tests.fuzz.bus`
 
 `test_targets.py` runs all of them on their seeds; `make fuzz` lets a coverage-guided fuzzer search for more.
 """
@@ -15,6 +16,7 @@ from functools import partial
 
 from readers.capture import PROTOCOLS, find_protocol
 from readers.framing import Direction
+from tests.fuzz.bus import BUS
 from tests.fuzz.configured import LINE_CARDS, LINE_WEIGHT, check_master, check_registers
 from tests.fuzz.parsers import PARSERS
 from tests.fuzz.promises import check_epc, check_epc_as, check_epc_text, check_stream
@@ -66,4 +68,5 @@ TARGETS: Mapping[str, Target] = {
     "epc": check_epc,
     "epc.text": check_epc_text,
     "epc.as": check_epc_as,
+    **BUS,
 }
