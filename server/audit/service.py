@@ -104,7 +104,8 @@ class Audit:
         now_ns = self._clock_ns()
         if now_ns - self._anchored_ns >= ANCHOR_EVERY_NS:
             self._anchored_ns = now_ns
-            log.warning("audit anchor %s; keep it: tacet audit verify --anchor", await self.head())
+            if (head := await self.head()) != EMPTY:
+                log.warning("audit anchor %s; keep it: tacet audit verify --anchor", head)
 
 
 async def _head(session: AsyncSession) -> tuple[int, bytes]:

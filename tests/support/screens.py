@@ -39,6 +39,7 @@ async def main(folder: Path) -> None:
             await shoot_floor(browser, store, agent, folder)
             await shoot_kiosk(kiosk, agent, folder)
             await shoot_decisions(browser, store, folder)
+            await shoot_me(browser, store, agent, folder)
             await shoot_trouble(browser, store, agent, folder)
 
 
@@ -59,6 +60,42 @@ async def shoot_sign_in(browser: Browser, store: Store, folder: Path) -> None:
                 await page.evaluate("document.querySelector('.people form').requestSubmit()")
                 await page.wait_for("document.querySelector('.told')")
             await shoot_door(page, folder, f"{path}-{lang}")
+
+
+async def shoot_me(browser: Browser, store: Store, agent: FakeAgent, folder: Path) -> None:
+    """A member's own page: the way in, the page, the last question, and what is left of it."""
+    async with store.owner_client() as owner:
+        members = (await owner.get("/api/members")).json()
+        who = next(each["member"] for each in members if each["alias"] == "River")
+        code = (await owner.post(f"/api/members/{who}/code")).json()["code"]
+    page = await browser.open(f"{store.url}/me?lang=en", own_cookies=True)
+    await page.resize(390, 844)
+    await page.screenshot(folder / "me-code-phone.png")
+    await page.evaluate(
+        f"document.querySelector('#code').value = '{code}', document.querySelector('form').requestSubmit()"
+    )
+    await page.wait_for("document.querySelector('.switches')")
+    for lang in ("en", "zh-Hant"):
+        await page.go(f"{store.url}/me?lang={lang}")
+        await page.wait_for("document.querySelector('.switches')")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+        for name, height in (("", 844), ("-whole", 2400)):
+            await page.resize(390, height)
+            await page.screenshot(folder / f"me-{lang}-phone{name}.png")
+    await page.prefer(prefers_color_scheme="dark")
+    await page.resize(390, 844)
+    await page.screenshot(folder / "me-phone-dark.png")
+    await page.prefer(prefers_color_scheme="light")
+    await page.go(f"{store.url}/me/erase?lang=en")
+    await page.wait_for("document.querySelector('.sure')")
+    await page.screenshot(folder / "me-erase-phone.png")
+    await page.evaluate(
+        "document.querySelector('.sure input').click(), document.querySelector('main form').requestSubmit()"
+    )
+    await page.wait_for("document.querySelector('.places')")
+    await page.screenshot(folder / "me-privacy-phone.png")
+    assert page.console_errors == []
+    await page.close()
 
 
 async def shoot_door(page: Page, folder: Path, name: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from broker_config.identity import load_credential, siphash_2_4_128
 from tests.support.chain import Chain, running_chain
+from tests.support.erasing import live_through
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.xdist_group("system")]
 
@@ -109,3 +110,15 @@ def forms(secret: bytes) -> list[bytes]:
         return [b'"' + secret + b'"']  # a short alias is a word like any other; as a whole JSON value it is not
     aligned = [base64.b64encode(bytes(shift) + secret)[4 if shift else 0 : -4] for shift in range(3)]
     return [secret, secret.hex().encode(), secret.hex().upper().encode(), *(form for form in aligned if len(form) >= 8)]
+
+
+async def test_withdrawn_is_dark_and_erased_is_gone_also_from_a_gateway_that_was_off(warm_folder) -> None:
+    seen = await live_through(warm_folder("erased"))
+    assert seen.ended_by == "clear", "the moment ended by itself"
+    assert seen.waiting == ["gw-1 waiting"]
+    assert {hit.seed for hit in seen.control} >= {"alias", "id", "handle 0", "token 0"}, (
+        "the search finds nothing at all"
+    )
+    assert [str(hit) for hit in seen.hits] == []
+    assert (seen.entered_after, seen.lost) == (0, 0)
+    print(f"dark {seen.dark_s:.3f} s, erased here {seen.erase_s:.3f} s, receipt {seen.receipts_s:.3f} s")
