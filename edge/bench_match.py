@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_config.errors import ConfigError
+from broker_config.identity import make_credential
 from broker_config.member_table import MemberTable
+from edge.at_rest import AtRest
 from edge.bench_engine import make_table
 from edge.bench_report import Baseline, Sizes
 from edge.bench_swap import SwapResult, measure_swap
 from edge.bench_workload import load_workload, make_cards, pad_epcs
-from edge.member_file import IncomingTable, MappedMembers, index_members, map_members
+from edge.member_file import IncomingTable, MappedMembers, index_members, open_members
 
 LOOK_UPS = 1_000_000
 BASELINE_LOOK_UPS = 200_000
@@ -60,9 +62,10 @@ def bench_match(sizes: Sizes) -> Iterator[MatchResult]:
     indexed_s, _ = _timed(lambda: index_members(table))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "members"
-        kept_s, _ = _keep(table, path)
-        ready_s, mapped = _timed(lambda: map_members(path))
-        swap = measure_swap(cards, key, path, sizes.batches[-1])
+        at_rest = AtRest(make_credential("agent", "bench"), "members")
+        kept_s, _ = _keep(table, path, at_rest)
+        ready_s, mapped = _timed(lambda: open_members(path, at_rest))
+        swap = measure_swap(cards, key, lambda: open_members(path, at_rest), sizes.batches[-1])
     yield _measure(cards, key, mapped, sizes.passes, swap, (ready_s, indexed_s, kept_s))
 
 
@@ -72,11 +75,11 @@ def _timed(work: Callable[[], MappedMembers]) -> tuple[float, MappedMembers]:
     return time.perf_counter() - start_s, done
 
 
-def _keep(table: MemberTable, path: Path) -> tuple[float, MappedMembers]:
+def _keep(table: MemberTable, path: Path, at_rest: AtRest) -> tuple[float, MappedMembers]:
     data = table.to_bytes()
 
     def keep() -> MappedMembers:
-        with IncomingTable(path) as incoming:
+        with IncomingTable(path, at_rest) as incoming:
             incoming.write(data)
             return incoming.accept()
 

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from edge.bench_engine import make_tracker, split
 from edge.bench_workload import make_reads
 from edge.columns import Columns
-from edge.member_file import MappedMembers, map_members
+from edge.member_file import MappedMembers
 from edge.presence import Tracker
 
 PRESENT = 500
@@ -39,25 +38,31 @@ class SwapResult(msgspec.Struct, frozen=True, kw_only=True):
     quiet_wait_ms: float
 
 
-def measure_swap(cards: NDArray[np.uint8], key: bytes, path: Path, batch: int) -> SwapResult:
-    """Replace the table in `path` by itself while the cards of `PRESENT` members are read without end."""
+def measure_swap(
+    cards: NDArray[np.uint8], key: bytes, open_table: Callable[[], MappedMembers], batch: int
+) -> SwapResult:
+    """Replace the table by itself while the cards of `PRESENT` members are read without end."""
     own = cards[:PRESENT]
-    tracker, retired = make_tracker(1), [map_members(path)]
+    tracker, retired = make_tracker(1), [open_table()]
     tracker.set_members(key, retired[0])
     rows = np.arange(max(2 * len(own), batch))
     columns = make_reads(START_NS + rows * READ_EVERY_NS, np.zeros(len(rows), np.int64), own[rows % len(own)])
     tracker.feed(columns)
-    return asyncio.run(_swap(tracker, key, path, split(columns, batch), retired))
+    return asyncio.run(_swap(tracker, key, open_table, split(columns, batch), retired))
 
 
 async def _swap(
-    tracker: Tracker, key: bytes, path: Path, parts: list[Columns], retired: list[MappedMembers]
+    tracker: Tracker,
+    key: bytes,
+    open_table: Callable[[], MappedMembers],
+    parts: list[Columns],
+    retired: list[MappedMembers],
 ) -> SwapResult:
     step_s = 0.0
 
     async def replace() -> None:
         nonlocal step_s
-        members = await asyncio.to_thread(map_members, path)
+        members = await asyncio.to_thread(open_table)
         start_s = time.perf_counter()
         gone = tracker.set_members(key, members)
         step_s = time.perf_counter() - start_s

@@ -16,6 +16,7 @@ from pathlib import Path
 from broker_config.heartbeats import Heartbeats
 from broker_config.messages import ItemDeparted, VisitLeft
 from broker_config.site import ZoneId
+from edge.at_rest import AtRest, SealedFileError
 from edge.catch_up import lose_places, read_said, take_back
 from edge.clock import to_datetime
 from edge.config import EdgeConfig
@@ -28,7 +29,7 @@ from edge.visits import Visits
 from readers.model import ClockNs
 
 log = logging.getLogger(__name__)
-FILE = "presence.snap"
+FILE, PURPOSE = "presence.snap", "presence"
 ROWS_AT_ONCE = 1000
 STUCK_S = 90.0  # it waits for the outbox, on the same disk; beyond the pause between two files
 
@@ -71,7 +72,7 @@ class Keeper:
         self._heartbeat = (heartbeats or Heartbeats()).add("presence file", within_s)
         self.started_ns = clock_ns()
         """Since when it is known who is where."""
-        self._path = config.data / FILE
+        self._path, self._at_rest = config.data / FILE, AtRest(config.credential, PURPOSE)
         self._config, self._engine, self._visits, self._outbox = config, engine, visits, outbox
         self._zones, self._say, self._clock_ns = zones, say, clock_ns
         self._wanted = asyncio.Event()
@@ -83,12 +84,12 @@ class Keeper:
         """Go on from the last snapshot, where there is a sound one; call it before any read, and before the member table."""
         self._remove_part()
         try:
-            kept = unpack(self._path.read_bytes())
+            kept = unpack(bytes(self._at_rest.open(memoryview(self._path.read_bytes()))))
             self._check(kept)
             restored = self._engine.restore(kept.engine, self._clock_ns())
         except FileNotFoundError:
             return
-        except (OSError, PresenceFileError, SnapshotError) as error:
+        except (OSError, SealedFileError, PresenceFileError, SnapshotError) as error:
             self._refuse(error)
             return
         self.started_ns = kept.started_ns
@@ -135,7 +136,7 @@ class Keeper:
         renewals, make = self._renewals, self._copy()
         await self._outbox.flush()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, _write, self._path, make)
+            await asyncio.get_running_loop().run_in_executor(self._thread, _write, self._path, self._at_rest, make)
         except OSError as error:
             self._failed(error)
         else:
@@ -220,5 +221,5 @@ class Keeper:
         self._say(undone)
 
 
-def _write(path: Path, make: Callable[[], KeptPresence]) -> None:
-    write(path, pack(make()))
+def _write(path: Path, at_rest: AtRest, make: Callable[[], KeptPresence]) -> None:
+    write(path, at_rest.seal(pack(make())))

@@ -1,8 +1,8 @@
-"""The member table on the agent's disk: replaced whole, mapped instead of read, searched where it lies.
+"""The member table on the agent's disk: sealed, replaced whole, opened into memory and searched there.
 
-The file is the server's table, byte for byte; its name tells the match key, since a table made under another key would
-recognise nobody.  All of it is checked whenever it is opened.  The directory of a look-up is not kept but made anew: one pass
-over what the check has just brought to memory.
+The file is the server's table, sealed by `edge.at_rest`: whoever has it without the agent's credential finds neither hash nor
+handle in it.  Its name tells the match key, since a table made under another key would recognise nobody.  All of it is checked
+whenever it is opened.  The directory of a look-up is not kept but made anew: one pass over what was just opened.
 """
 
 import hmac
@@ -20,15 +20,18 @@ from numpy.typing import NDArray
 
 from broker_config.errors import MessageError
 from broker_config.member_table import HEAD_BYTES, RECORD_BYTES, MemberTable, check_table
+from edge.at_rest import AtRest, SealedFileError, SealedWriter
 
 PREFIX = "members"
+OWN = ("*.sealed", ".*.part", "*.bin")
+"""Names of our files; the last is how earlier versions kept a table, in plain."""
 _WORDS = RECORD_BYTES // 8
 _KEY_NAME = b"tacet member table"
 
 
 @dataclass(frozen=True, slots=True)
 class MappedMembers:
-    """A table as the engine searches it, see `hotpath.members`.  A mapping lives as long as `rows` does, also without its file.
+    """A table as the engine searches it, see `hotpath.members`.
 
     Args:
         rows: uint64[n, 4], hash and handle.
@@ -47,14 +50,11 @@ class MappedMembers:
 
 def member_path(folder: Path, match_key: bytes) -> Path:
     """Where the table for this key is kept."""
-    return folder / f"{PREFIX}-{hmac.digest(match_key, _KEY_NAME, 'sha256').hex()[:16]}.bin"
+    return folder / f"{PREFIX}-{hmac.digest(match_key, _KEY_NAME, 'sha256').hex()[:16]}.sealed"
 
 
-def map_members(path: Path) -> MappedMembers:
-    """The table in a file, checked and ready.
-
-    The check reads every page through the mapping, so no later read waits for the disk while memory lasts.  The mapping is
-    private and nominally writeable, since kernels are compiled for writeable arrays; nothing is ever written to it.
+def open_members(path: Path, at_rest: AtRest) -> MappedMembers:
+    """The table in a file, opened into memory, checked and ready.
 
     Raises:
         MessageError: foreign, cut short, altered, or not in order.
@@ -63,9 +63,13 @@ def map_members(path: Path) -> MappedMembers:
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise MessageError("not a member table")  # and nothing that could be mapped
-        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    head = check_table(memoryview(mapping))
-    rows = np.frombuffer(mapping, np.uint64, head.count * _WORDS, HEAD_BYTES).reshape(-1, _WORDS)
+        sealed = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # closed with its last view
+    try:
+        data = at_rest.open(memoryview(sealed))
+    except SealedFileError as error:
+        raise MessageError(str(error)) from error
+    head = check_table(memoryview(data))
+    rows = np.frombuffer(data, np.uint64, head.count * _WORDS, HEAD_BYTES).reshape(-1, _WORDS)
     return _with_slots(rows, head.leased_until_ns, head.version)
 
 
@@ -103,10 +107,11 @@ def _with_slots(rows: NDArray[np.uint64], leased_until_ns: int, version: int) ->
 class IncomingTable:
     """A table on its way: written beside its place, under a name of its own and for its owner only; gone unless `accept`ed."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, at_rest: AtRest) -> None:
+        self._path, self._at_rest, self._writer = path, at_rest, SealedWriter(at_rest)
         descriptor, name = tempfile.mkstemp(prefix=f"{PREFIX}.", suffix=".part", dir=path.parent)
         self._part, self._file = Path(name), os.fdopen(descriptor, "wb")
+        self._file.write(self._writer.head)
 
     def __enter__(self) -> Self:
         return self
@@ -119,16 +124,17 @@ class IncomingTable:
 
     def write(self, data: bytes) -> None:
         """Add the next bytes."""
-        self._file.write(data)
+        self._file.writelines(self._writer.add(data))
 
     def accept(self) -> MappedMembers:
-        """Put the table in the place of the one before and map it, once it is safe on the disk and found sound.
+        """Put the table in the place of the one before and open it, once it is safe on the disk and found sound.
 
         Raises:
             MessageError: foreign, cut short, altered, or not in order; the one before stays.
         """
+        self._file.write(self._writer.end())
         self._file.flush()
-        members = map_members(self._part)
+        members = open_members(self._part, self._at_rest)
         os.fsync(self._file.fileno())
         self._part.replace(self._path)
         return members
@@ -136,6 +142,6 @@ class IncomingTable:
 
 def remove_others(path: Path) -> None:
     """Remove tables made under other keys, and what an agent that died left half written."""
-    for other in [*path.parent.glob(f"{PREFIX}*.bin"), *path.parent.glob(f"{PREFIX}.*.part")]:
+    for other in (each for end in OWN for each in path.parent.glob(f"{PREFIX}{end}")):
         if other != path:
             other.unlink(missing_ok=True)

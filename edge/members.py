@@ -11,11 +11,13 @@ import httpx
 from broker_config.errors import MessageError
 from broker_config.identity import Credential
 from broker_config.member_table import ERASED_HEADER
+from edge.at_rest import AtRest
 from edge.backoff import Backoff
-from edge.member_file import IncomingTable, MappedMembers, map_members, member_path, remove_others
+from edge.member_file import IncomingTable, MappedMembers, member_path, open_members, remove_others
 from readers.model import ClockNs
 
 log = logging.getLogger(__name__)
+PURPOSE = "members"
 REFRESH_S = 3600.0  # also without an announcement, so that the lease is renewed
 TIMEOUT_S = 10.0
 BEGIN_S = 2.0
@@ -49,6 +51,7 @@ class Members:
         self.leased_until_ns = 0
         self.refused = 0
         """Tables that were foreign, damaged or out of date."""
+        self._at_rest = AtRest(credential, PURPOSE)
         self._path = member_path(folder, bytes.fromhex(credential.match_key))
         self._apply, self._clock_ns, self._transport, self._on_erased = apply, clock_ns, transport, on_erased
         self._url = f"{server}/api/edge/{credential.id}/members"
@@ -75,7 +78,7 @@ class Members:
         """Apply the table of the last run, where there is one; one that cannot be used is reported and counts as none."""
         try:
             remove_others(self._path)
-            members = map_members(self._path)
+            members = open_members(self._path, self._at_rest)
         except FileNotFoundError:
             return
         except (OSError, MessageError) as error:
@@ -145,7 +148,7 @@ class Members:
 
     async def _receive(self, answer: httpx.Response) -> MappedMembers:
         """The answer's table, on the disk and mapped.  What may wait for the disk does so in a thread."""
-        with await asyncio.to_thread(IncomingTable, self._path) as incoming:
+        with await asyncio.to_thread(IncomingTable, self._path, self._at_rest) as incoming:
             size = 0
             async for chunk in answer.aiter_bytes(CHUNK_BYTES):
                 size += len(chunk)

@@ -2,8 +2,8 @@
 
     8 bytes TACETPS1 | SHA-256 of the rest | MessagePack of `KeptPresence`
 
-No card's number is in it.  It holds member handles beside tokens, as the member table and the outbox on the same disk do;
-it is readable by its owner only and is written anew as soon as somebody withdraws.
+No card's number is in it.  It holds member handles beside tokens, and so is sealed on the disk (`edge.at_rest`), readable by
+its owner only, and written anew as soon as somebody withdraws.
 """
 
 import hashlib

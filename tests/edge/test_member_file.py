@@ -1,4 +1,4 @@
-"""The member table on disk: mapped as it is, refused when any byte is wrong, replaced under a reader's eyes."""
+"""The member table on disk: opened as it is, refused when any byte is wrong, replaced under a reader's eyes."""
 
 from pathlib import Path
 
@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker_config.errors import MessageError
-from broker_config.identity import siphash_2_4_128
+from broker_config.identity import make_credential, siphash_2_4_128
 from broker_config.member_table import MemberTable, pack_members
-from edge.member_file import IncomingTable, MappedMembers, index_members, map_members, member_path, remove_others
+from edge.at_rest import AtRest
+from edge.member_file import IncomingTable, MappedMembers, index_members, member_path, open_members, remove_others
 
 KEY = bytes(range(16))
 S = 1_000_000_000
@@ -18,7 +19,8 @@ START_NS = 1_800_000_000 * S
 UNTIL_NS = START_NS + 100 * S
 CARDS = [bytes([0x30, number, *range(10)]) for number in range(4)]
 TABLE = pack_members(3, UNTIL_NS, [(siphash_2_4_128(KEY, card), card[:2] * 8) for card in CARDS])
-BYTES = TABLE.to_bytes()
+AT_REST = AtRest(make_credential("agent", "gw-1"), "members")
+BYTES = AT_REST.seal(TABLE.to_bytes())
 hash_and_handle = st.tuples(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16))
 
 
@@ -33,20 +35,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1), st.lists(hash_and_handle, max_size=40))
 @settings(deadline=None)
-def test_a_mapped_table_is_what_was_written_and_as_good_as_one_in_memory(
+def test_a_opened_table_is_what_was_written_and_as_good_as_one_in_memory(
     folder: Path, version: int, leased_until_ns: int, members: list[tuple[bytes, bytes]]
 ) -> None:
     table = pack_members(version, leased_until_ns, members)
-    (folder / "table").write_bytes(table.to_bytes())
-    mapped, indexed = map_members(folder / "table"), index_members(table)
-    assert content(mapped) == content(indexed) == table
-    assert mapped.slots.tolist() == indexed.slots.tolist()
-    assert len(mapped) == len(members)
+    (folder / "table").write_bytes(AT_REST.seal(table.to_bytes()))
+    opened, indexed = open_members(folder / "table", AT_REST), index_members(table)
+    assert content(opened) == content(indexed) == table
+    assert opened.slots.tolist() == indexed.slots.tolist()
+    assert len(opened) == len(members)
 
 
-def test_the_kernels_take_a_mapped_table_as_the_type_they_are_compiled_for(tmp_path: Path) -> None:
+def test_the_kernels_take_a_opened_table_as_the_type_they_are_compiled_for(tmp_path: Path) -> None:
     (tmp_path / "table").write_bytes(BYTES)
-    rows = map_members(tmp_path / "table").rows
+    rows = open_members(tmp_path / "table", AT_REST).rows
     assert (rows.dtype, rows.flags.writeable, rows.flags.aligned, rows.flags.c_contiguous) == (np.uint64, *[True] * 3)
 
 
@@ -55,7 +57,7 @@ def test_a_table_with_any_byte_altered_is_refused(folder: Path, place: int) -> N
     path = folder / "altered"
     path.write_bytes(BYTES[:place] + bytes([BYTES[place] ^ 0x10]) + BYTES[place + 1 :])
     with pytest.raises(MessageError) as caught:
-        map_members(path)
+        open_members(path, AT_REST)
     assert "\n" not in str(caught.value)
 
 
@@ -63,14 +65,14 @@ def test_a_table_cut_anywhere_or_too_long_is_refused(folder: Path) -> None:
     for data in [BYTES[:size] for size in range(len(BYTES))] + [BYTES + b"\0"]:
         (folder / "cut").write_bytes(data)
         with pytest.raises(MessageError):
-            map_members(folder / "cut")
+            open_members(folder / "cut", AT_REST)
 
 
 def test_rows_out_of_order_are_refused_in_a_file_and_in_memory(folder: Path) -> None:
     table = MemberTable(1, UNTIL_NS, b"\xf0" * 32 + b"\x01" * 32)
-    (folder / "unsorted").write_bytes(table.to_bytes())
+    (folder / "unsorted").write_bytes(AT_REST.seal(table.to_bytes()))
     with pytest.raises(MessageError, match="order"):
-        map_members(folder / "unsorted")
+        open_members(folder / "unsorted", AT_REST)
     with pytest.raises(MessageError, match="order"):
         index_members(table)
 
@@ -78,24 +80,24 @@ def test_rows_out_of_order_are_refused_in_a_file_and_in_memory(folder: Path) -> 
 def test_a_table_is_replaced_while_another_holds_the_old_mapping(tmp_path: Path) -> None:
     path = tmp_path / "table"
     path.write_bytes(BYTES)
-    old = map_members(path)
+    old = open_members(path, AT_REST)
     newer = pack_members(4, UNTIL_NS, [(b"n" * 16, b"m" * 16)])
-    with IncomingTable(path) as incoming:
+    with IncomingTable(path, AT_REST) as incoming:
         incoming.write(newer.to_bytes()[:20])
         incoming.write(newer.to_bytes()[20:])
-        assert content(map_members(path)) == TABLE  # until it is accepted
+        assert content(open_members(path, AT_REST)) == TABLE  # until it is accepted
         accepted = incoming.accept()
-    assert content(accepted) == content(map_members(path)) == newer
+    assert content(accepted) == content(open_members(path, AT_REST)) == newer
     assert content(old) == TABLE
     assert [each.name for each in tmp_path.iterdir()] == ["table"]
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", BYTES[:-1]])
+@pytest.mark.parametrize("data", [b"", b"nonsense", TABLE.to_bytes()[:-1]])
 def test_what_is_not_accepted_leaves_the_old_table_and_no_trace(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "table"
     path.write_bytes(BYTES)
-    with pytest.raises(MessageError), IncomingTable(path) as incoming:  # noqa: PT012 - as it is used
+    with pytest.raises(MessageError), IncomingTable(path, AT_REST) as incoming:  # noqa: PT012 - as it is used
         incoming.write(data)
         incoming.accept()
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("table", BYTES)]

@@ -1,4 +1,4 @@
-"""The member table: fetched with the agent's own secret, kept privately, mapped again after a restart."""
+"""The member table: fetched with the agent's own secret, kept sealed, opened again after a restart."""
 
 import asyncio
 import base64
@@ -12,11 +12,13 @@ import pytest
 from broker_config.identity import make_credential
 from broker_config.member_table import MemberTable, pack_members
 from edge import members as members_module
+from edge.at_rest import AtRest
 from edge.member_file import MappedMembers, member_path
 from edge.members import Members
 from tests.support.edge import ManualClock, eventually
 
 CREDENTIAL = make_credential("agent", "gw-1")
+AT_REST = AtRest(CREDENTIAL, "members")
 LEASED_UNTIL_NS = ManualClock().now_ns + 9_999
 TABLES = {n: pack_members(n, LEASED_UNTIL_NS, [(bytes([n]) * 16, b"h" * 16)]) for n in range(1, 4)}
 UNSORTED = MemberTable(3, LEASED_UNTIL_NS, b"\xf0" * 32 + b"\x01" * 32)
@@ -118,9 +120,11 @@ def test_without_a_table_nobody_is_told_of_trouble(tmp_path: Path, server: Serve
     assert (applied, members.refused) == ([], 0)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"nonsense", TABLES[1].to_bytes()[:-1], b"\x00" * 200, UNSORTED.to_bytes()], ids=range(5)
-)
+SEALED = AT_REST.seal(TABLES[1].to_bytes())
+DAMAGED = [b"", TABLES[1].to_bytes(), SEALED[:-1], b"\x00" * 200, AT_REST.seal(UNSORTED.to_bytes())]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=range(5))
 def test_a_damaged_table_on_disk_counts_as_none_and_is_named(
     tmp_path: Path, server: Server, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -135,7 +139,7 @@ def test_a_damaged_table_on_disk_counts_as_none_and_is_named(
 
 @pytest.mark.parametrize("after_ns", [0, 1])
 def test_a_table_whose_lease_has_ended_is_not_kept(tmp_path: Path, server: Server, after_ns: int) -> None:
-    path_in(tmp_path).write_bytes(TABLES[1].to_bytes())
+    path_in(tmp_path).write_bytes(AT_REST.seal(TABLES[1].to_bytes()))
     applied: list[MappedMembers] = []
     members = make(tmp_path, server, applied, ManualClock(LEASED_UNTIL_NS + after_ns))
     members.load()
@@ -143,7 +147,7 @@ def test_a_table_whose_lease_has_ended_is_not_kept(tmp_path: Path, server: Serve
 
 
 def test_a_table_made_under_another_key_and_half_written_ones_are_removed(tmp_path: Path, server: Server) -> None:
-    path_in(tmp_path).write_bytes(TABLES[1].to_bytes())
+    path_in(tmp_path).write_bytes(AT_REST.seal(TABLES[1].to_bytes()))
     for other in (member_path(tmp_path, bytes(16)), tmp_path / "members.bin", tmp_path / "members.k2j.part"):
         other.write_bytes(TABLES[2].to_bytes())
     (tmp_path / "outbox.sqlite").touch()
@@ -162,7 +166,7 @@ async def test_an_offered_version_is_fetched_and_a_known_one_is_not(tmp_path: Pa
         server.version = 2
         members.offered(2)
         await eventually(lambda: len(applied) == 2)
-    assert contents(applied) == [TABLES[1], TABLES[2]]  # the first mapping outlives its file
+    assert contents(applied) == [TABLES[1], TABLES[2]]  # the first table outlives its file
     assert len(server.requests) == 2
     assert names(tmp_path) == [path_in(tmp_path).name]
 
@@ -194,14 +198,15 @@ async def test_trouble_is_retried_and_the_old_table_stays(
     tmp_path: Path, server: Server, trouble: httpx.Response | Exception, refused: int
 ) -> None:
     server.path, server.answers = path_in(tmp_path), [trouble]
-    server.path.write_bytes(TABLES[2].to_bytes())
+    sealed = AT_REST.seal(TABLES[2].to_bytes())
+    server.path.write_bytes(sealed)
     applied: list[MappedMembers] = []
     members = make(tmp_path, server, applied)
     members.load()
     async with running(members):
         await eventually(lambda: len(applied) == 2)
     assert contents(applied) == [TABLES[2], TABLES[1]]
-    assert server.kept == [TABLES[2].to_bytes()] * 2  # what was there, at the first request and at the second
+    assert server.kept == [sealed] * 2  # what was there, at the first request and at the second
     assert members.refused == refused
     assert names(tmp_path) == [path_in(tmp_path).name]
 

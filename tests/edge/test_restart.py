@@ -25,6 +25,7 @@ from broker_config.messages import (
     decode,
 )
 from edge.agent import Agent, Devices
+from edge.at_rest import AtRest
 from edge.clock import Clock
 from edge.config import EdgeConfig, load_config
 from edge.kernels import cache_folder, prepare_kernels
@@ -64,7 +65,13 @@ def folder(edge_folder: Path) -> Path:
 def write_members(config: EdgeConfig, version: int, cards: list[bytes]) -> None:
     key = bytes.fromhex(config.credential.match_key or "")
     table = pack_members(version, Clock()() + DAY_NS, [(siphash_2_4_128(key, card), HANDLE) for card in cards])
-    member_path(config.data, key).write_bytes(table.to_bytes())
+    member_path(config.data, key).write_bytes(AtRest(config.credential, "members").seal(table.to_bytes()))
+
+
+def opened(folder: Path) -> bytes:
+    """What the snapshot holds."""
+    credential = load_config(folder / "edge.toml").credential
+    return bytes(AtRest(credential, "presence").open(memoryview((folder / SNAP).read_bytes())))
 
 
 @dataclass
@@ -186,12 +193,14 @@ async def test_no_card_is_in_the_file_and_nobody_else_can_read_it(folder: Path) 
         life.read(ITEM, "r-shoes")
         await life.said(2)
         await life.saved()
-        data = (folder / SNAP).read_bytes()
+        data = opened(folder)
         assert stat.S_IMODE((folder / SNAP).stat().st_mode) == 0o600
         for form in (CARD, CARD[::-1], CARD[:8], CARD.hex().encode(), CARD.hex().upper().encode()):
             assert form not in data
         assert ITEM in data  # the search finds what is there
         assert len(unpack(data).visits.visits) == 1
+        sealed = (folder / SNAP).read_bytes()
+        assert (ITEM in sealed, HANDLE in sealed) == (False, False)
 
 
 async def test_a_crash_takes_back_what_came_after_the_last_snapshot_and_keeps_the_token(folder: Path) -> None:
@@ -243,9 +252,9 @@ async def test_who_withdraws_is_out_of_the_file_at_once(folder: Path) -> None:
         refused_of(folder / SNAP).write_bytes(b"an old one")
         assert isinstance(entered, VisitEntered)
         life.agent._pipeline.end_visits((entered.visit,), "withdrawn")
-        await eventually(lambda: entered.visit.encode() not in (folder / SNAP).read_bytes())
+        await eventually(lambda: entered.visit.encode() not in opened(folder))
         assert not refused_of(folder / SNAP).exists()
-        kept = unpack((folder / SNAP).read_bytes())
+        kept = unpack(opened(folder))
         assert (kept.visits.visits, kept.visits.silenced) == ((), ((HANDLE, 3),))
 
 
@@ -254,10 +263,10 @@ async def test_who_is_not_in_the_new_member_table_is_out_of_the_file_at_once(fol
         life.read(CARD, "r-shoes")
         await life.said(1)
         await life.saved()
-        assert HANDLE in (folder / SNAP).read_bytes()
+        assert HANDLE in opened(folder)
         write_members(life.config, 4, [])
         life.agent._members.load()
-        await eventually(lambda: HANDLE not in (folder / SNAP).read_bytes())
+        await eventually(lambda: HANDLE not in opened(folder))
         (_, left) = await life.said(2)
         assert left.reason == "withdrawn"  # type: ignore[attr-defined]
 
@@ -269,7 +278,7 @@ async def test_withdrawn_while_it_was_off_is_never_mentioned_again(folder: Path)
     write_members(load_config(folder / "edge.toml"), 4, [])
     async with living(folder) as again:
         (left,) = await again.said(1)
-        assert (left.reason, HANDLE in (folder / SNAP).read_bytes()) == ("withdrawn", False)  # type: ignore[attr-defined]
+        assert (left.reason, HANDLE in opened(folder)) == ("withdrawn", False)  # type: ignore[attr-defined]
         again.read(CARD, "r-shoes", times=4)
         await eventually(lambda: again.engine.counters.reads == 4)
         await again.said(1)

@@ -36,7 +36,6 @@ NOT_RUN: tuple[tuple[int, str, str], ...] = (
     (26, "ten million stray tags", "measured by `tacet bench flood`; what reaches the disk is not looked at yet"),
     (27, "malformed messages", "held by tests/server/test_inbox.py and tests/fuzz; not counted here yet"),
     (28, "oversized messages", "held by tests/broker_config/test_attacks.py; memory is not measured yet"),
-    (29, "a member is erased while the gateway is offline", SIMULATION),
     (30, "two agents with one identity", "two processes, one broker: the rig does not start them yet"),
     (32, "a slow consumer", PROXY),
     (36, "the server is killed between commit and acknowledgement", "held by tests/server/test_inbox.py, once; more: " + KILLS),

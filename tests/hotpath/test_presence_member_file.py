@@ -1,17 +1,19 @@
-"""The engine with a member table that is mapped from a file: who is recognised, and what a new file or the lease's end changes."""
+"""The engine with a member table that is opened from a file: who is recognised, and what a new file or the lease's end changes."""
 
 from pathlib import Path
 
 import numpy as np
 
-from broker_config.identity import siphash_2_4_128
+from broker_config.identity import make_credential, siphash_2_4_128
 from broker_config.member_table import pack_members
+from edge.at_rest import AtRest
 from edge.columns import make_columns
-from edge.member_file import IncomingTable, index_members, map_members
+from edge.member_file import IncomingTable, index_members, open_members
 from edge.presence import Tracker
 from edge.presence_model import Antenna, Layout, PresenceSettings, Transition, ZoneSpec
 
 KEY = bytes(range(16))
+AT_REST = AtRest(make_credential("agent", "gw-1"), "members")
 S = 1_000_000_000
 START_NS = 1_800_000_000 * S
 UNTIL_NS = START_NS + 100 * S
@@ -36,13 +38,13 @@ def read_twice(tracker: Tracker, at_ns: int, cards: list[bytes]) -> list[Transit
 
 def test_the_engine_knows_who_is_in_the_file_and_lets_go_of_who_is_not_in_the_next(tmp_path: Path) -> None:
     path, tracker = tmp_path / "table", make_tracker()
-    path.write_bytes(TABLE.to_bytes())
-    tracker.set_members(KEY, map_members(path))
+    path.write_bytes(AT_REST.seal(TABLE.to_bytes()))
+    tracker.set_members(KEY, open_members(path, AT_REST))
     came = read_twice(tracker, START_NS, [*CARDS, b"\x30stranger..."])
     assert {(each.kind, each.epc, each.handle) for each in came} == {("arrived", card, card[:2] * 8) for card in CARDS}
 
     fewer = pack_members(4, UNTIL_NS, [(siphash_2_4_128(KEY, card), card[:2] * 8) for card in CARDS[1:]])
-    with IncomingTable(path) as incoming:
+    with IncomingTable(path, AT_REST) as incoming:
         incoming.write(fewer.to_bytes())
         went = tracker.set_members(KEY, incoming.accept())
     assert [(each.kind, each.epc, each.reason) for each in went] == [("departed", CARDS[0], "withdrawn")]
@@ -51,10 +53,10 @@ def test_the_engine_knows_who_is_in_the_file_and_lets_go_of_who_is_not_in_the_ne
 
 
 def test_when_the_lease_of_the_file_ends_its_members_are_strangers(tmp_path: Path) -> None:
-    (tmp_path / "table").write_bytes(TABLE.to_bytes())
+    (tmp_path / "table").write_bytes(AT_REST.seal(TABLE.to_bytes()))
     for at_ns, arrivals in ((UNTIL_NS - S, len(CARDS)), (UNTIL_NS, 0)):
         tracker = make_tracker()
-        tracker.set_members(KEY, map_members(tmp_path / "table"))
+        tracker.set_members(KEY, open_members(tmp_path / "table", AT_REST))
         assert len(read_twice(tracker, at_ns, CARDS)) == arrivals
 
 

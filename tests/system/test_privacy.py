@@ -121,4 +121,3 @@ async def test_withdrawn_is_dark_and_erased_is_gone_also_from_a_gateway_that_was
     )
     assert [str(hit) for hit in seen.hits] == []
     assert (seen.entered_after, seen.lost) == (0, 0)
-    print(f"dark {seen.dark_s:.3f} s, erased here {seen.erase_s:.3f} s, receipt {seen.receipts_s:.3f} s")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from broker_config.identity import load_credential
+from edge.at_rest import AtRest
 from edge.presence_file import unpack
 from simulators.children import Child, running
 from tests.support.chain import Chain, running_chain
@@ -61,11 +63,12 @@ async def another(chain: Chain, name: str, *arguments: str) -> AsyncIterator[Non
 async def until_kept(chain: Chain, agent: str) -> None:
     """Until a snapshot written after the latest event holds somebody at the shoes."""
     path, seen = chain.state.folder / "edge" / "presence.snap", set()
+    at_rest = AtRest(load_credential(chain.state.folder / "identity" / "agent-gw-1.toml"), "presence")
 
     async def kept() -> bool:
         if not path.exists():
             return False
-        now = unpack(path.read_bytes())
+        now = unpack(bytes(at_rest.open(memoryview(path.read_bytes()))))
         seen.add(now.taken_ns)
         stays = [stay for visit in now.visits.visits for stay in visit.stays]
         return len(seen) > 2 and [now.zones[stay.zone] for stay in stays] == ["shoes"]

@@ -32,6 +32,7 @@ MODULES = (
     "damage",
     "delivery",
     "devices",
+    "erasure",
     "kills",
     "network",
     "orders",
