@@ -193,7 +193,20 @@ def _look(folder: Path, seen: Erasing, seeds: dict[str, bytes], chain: Chain) ->
     seen.hits += find_seeds([path for path in programs if path.exists()], _personal(seeds))
     tokens = {name: seed for name, seed in seeds.items() if name.startswith("token")}
     seen.hits += find_seeds([folder / "edge"], tokens)
+    seen.hits += find_seeds([chain.state.logs], secrets_of(folder))
     seen.hits += find_in("the broker's traffic", chain.recorder.crossed, _personal(seeds))
+
+
+def secrets_of(folder: Path) -> dict[str, bytes]:
+    """What opens doors: passwords and keys of every client, the owner's token, the keys of the cards."""
+    found = {"owner token": (folder / "server" / "owner.token").read_bytes().strip()}
+    found["card keys"] = bytes.fromhex((folder / "server" / "card.keys").read_text())
+    for path in (folder / "identity").glob("*.toml"):
+        credential = load_credential(path)
+        found[f"password of {path.stem}"] = credential.password.encode()
+        keys = {"match key": credential.match_key, "seal key": credential.seal_key}
+        found |= {f"{name} of {path.stem}": bytes.fromhex(key) for name, key in keys.items() if key}
+    return found
 
 
 def _personal(seeds: dict[str, bytes]) -> dict[str, bytes]:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from broker_config.identity import load_credential, siphash_2_4_128
+from simulators.scene_people import CHIP_MAKERS
 from tests.support.chain import Chain, running_chain
 from tests.support.erasing import live_through
+from tests.support.seeds import find_in, find_seeds
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.xdist_group("system")]
 
@@ -62,6 +64,13 @@ async def test_a_card_without_consent_causes_nothing_at_all(warm_folder) -> None
         decisions = await chain.client.decisions(50)
         assert {decision["rule"] for decision in decisions} <= {"shelf-lamp"}
         assert re.search(rb"zone/\w+/visit/", chain.recorder.crossed) is None
+        strays = {"a card without consent": bytes.fromhex(MOSS)}
+        strays |= {f"a visitor's tag {maker}": maker.encode() for each in CHIP_MAKERS for maker in (each, each.upper())}
+        folder = chain.state.folder
+        programs = [folder / name for name in ("server", "edge", "broker")]
+        logs = [path for path in chain.state.logs.iterdir() if path.name.startswith(("agent", "server", "broker"))]
+        assert [str(hit) for hit in find_seeds([path for path in [*programs, *logs] if path.exists()], strays)] == []
+        assert find_in("the traffic", chain.recorder.crossed, strays) == []
 
 
 async def test_nothing_that_names_a_member_crosses_the_broker(warm_folder) -> None:

@@ -25,10 +25,10 @@ all rows together within 5 minutes on 2 cores, so a few seconds for yours; the f
 """
 
 MODULES = (
-    "clocks",
     "backlog",
     "broker",
     "certificates",
+    "clocks",
     "damage",
     "delivery",
     "devices",
