@@ -13,6 +13,7 @@ from server.access.pages import where_to
 from server.access.table import ROUTES, Rule
 from server.config import ServerConfig, load_config
 from server.decisions.service import DecisionService
+from server.errors import Unprocessable
 from server.guard import RequestGuard
 from tests.support.callers import ORIGIN, World, peopled
 
@@ -55,6 +56,12 @@ async def test_a_body_that_no_call_needs_is_refused_before_it_is_parsed(world):
     ):
         answer = await consent(world, content)
         assert (answer.status_code in (status, 400), list(answer.json())) == (True, ["error"]), (content, answer.text)
+
+
+@pytest.mark.parametrize("body", [b"[" * 17, b'  {"a":' * 17, b'["]",' * 17, b'{"\\"": [[[[[[[[[[[[[[[['])
+def test_json_that_nests_too_deep_is_refused_before_a_parser_climbs_it(body):
+    with pytest.raises(Unprocessable, match="deeper than 16"):
+        bodies.check_depth(body)
 
 
 async def test_brackets_inside_texts_are_no_depth():

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from server.config import load_config
+from server.floor import router as floor
 from server.slow_clients import PatientProtocol
 from tests.support.serving import serving
 
@@ -72,6 +73,22 @@ async def test_a_request_that_does_not_come_is_given_up_and_one_that_does_is_not
                 assert (await client.get("/healthz")).status_code == 200
                 await asyncio.sleep(0.4)  # an idle connection is uvicorn's to end, later
             assert len(client._transport._pool.connections) == 1
+
+
+async def test_an_answer_may_take_longer_than_a_request(port, store, monkeypatch):
+    monkeypatch.setattr(PatientProtocol, "head_within_s", 0.2)
+    monkeypatch.setattr(floor, "HEARTBEAT_S", 0.1)
+    headers = {"Authorization": f"Bearer {(store / 'server' / 'owner.token').read_text()}"}
+    async with (
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as client,
+        client.stream("GET", "/api/happenings", headers=headers) as story,
+    ):
+        heard = 0
+        async for _ in story.aiter_lines():
+            heard += 1
+            if heard == 12:  # two lines each tenth of a second
+                break
+        assert heard == 12
 
 
 async def test_a_head_beyond_any_need_is_refused(port):

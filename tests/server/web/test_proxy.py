@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from server.config import BrokerAddress
 from server.displays import proxy
 from server.displays import router as displays
 from server.displays.mqtt_packets import Connect, Will, encode_length
@@ -158,7 +159,7 @@ async def test_the_newest_window_wins_and_the_older_is_told(store: Store, monkey
 
 async def test_a_broker_that_is_not_there_closes_with_try_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     cookie = await store.pair("d-door")
-    monkeypatch.setattr(store.state.proxy, "_broker", ("127.0.0.1", 9))
+    monkeypatch.setattr(store.state.proxy, "_broker", BrokerAddress("127.0.0.1", 9))
     async with socket(store, cookie) as kiosk:
         await kiosk.send(hello())
         assert await close_code(kiosk) == TRY_LATER
