@@ -167,8 +167,9 @@ def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connec
         db.execute("BEGIN IMMEDIATE")  # the file is ours
         db.execute("COMMIT")
         _keep_log(path)
-        db.execute(f"PRAGMA wal_autocheckpoint = {wal_pages(quota_pages)}")
-        db.execute(f"PRAGMA journal_size_limit = {2 * wal_pages(quota_pages) * PAGE_BYTES}")
+        most_in_log = wal_pages(quota_pages, path.parent)
+        db.execute(f"PRAGMA wal_autocheckpoint = {most_in_log}")
+        db.execute(f"PRAGMA journal_size_limit = {2 * most_in_log * PAGE_BYTES}")
         if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("it fails its integrity check")
         db.executescript(_SCHEMA)

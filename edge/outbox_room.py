@@ -29,9 +29,11 @@ def quota_pages(quota_bytes: int) -> int:
     return max(quota_bytes // PAGE_BYTES, MIN_QUOTA_PAGES)
 
 
-def wal_pages(quota: int) -> int:
-    """The log is written back to the file beyond this: a part of the quota, so that both fit on a small disk."""
-    return min(max(quota // 4, MIN_WAL_PAGES), MAX_WAL_PAGES)
+def wal_pages(quota: int, folder: Path) -> int:
+    """The log is written back to the file beyond this: a part of the quota, or of what the disk has, so that both fit on it."""
+    disk = os.statvfs(folder)
+    fitting = min(quota, disk.f_bavail * disk.f_frsize // PAGE_BYTES // 2)
+    return min(max(fitting // 4, MIN_WAL_PAGES), MAX_WAL_PAGES)
 
 
 class Room:
@@ -48,7 +50,7 @@ class Room:
         self._db, self._folder, self._quota = db, path.parent, quota
         self._most_bytes = {each: round(quota * PAGE_BYTES * shares[each]) for each in CLASSES}
         # The log may grow, and be written back to pages that the file does not have yet.
-        self._reserve_bytes = (2 * wal_pages(quota) + SPARE_PAGES) * PAGE_BYTES
+        self._reserve_bytes = (2 * self._pragma("wal_autocheckpoint") + SPARE_PAGES) * PAGE_BYTES
         self.rows: dict[EventClass, int] = {}
         self.bytes: dict[EventClass, int] = {}
         self.unacked = 0

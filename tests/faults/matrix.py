@@ -9,7 +9,6 @@ from tests.faults.report import NotRun
 PROXY = "needs the fault-injecting TCP proxy, which is not built yet"
 SIMULATION = "needs the deterministic simulation of edge, broker and server, which is not built yet"
 KILLS = "needs the loop that kills real processes, which is not built yet"
-TMPFS = "needs a small tmpfs of its own, which the rig does not make yet"
 SOAK = "needs a long run on real processes, which the rig does not have yet"
 
 NOT_RUN: tuple[tuple[int, str, str], ...] = (
@@ -28,9 +27,6 @@ NOT_RUN: tuple[tuple[int, str, str], ...] = (
     (16, "messages out of order", "held by tests/server/test_inbox.py; not counted here yet"),
     (17, "the network flaps, half-open connections", PROXY),
     (18, "a slow link", PROXY),
-    (19, "the edge's disk is full", "held by tests/edge/test_outbox_store.py up to the quota; beyond it: " + TMPFS),
-    (20, "the server's disk is full, or read-only", TMPFS),
-    (21, "a corrupt database", "needs the rig to flip bytes, which it does not yet"),
     (22, "the agent is killed in the middle of a write", "held by tests/edge/test_outbox_store.py, 5 kills; more: " + KILLS),
     (25, "a burst of a hundred times the rate", SOAK),
     (26, "ten million stray tags", "measured by `tacet bench flood`; what reaches the disk is not looked at yet"),

@@ -33,6 +33,7 @@ MODULES = (
     "delivery",
     "devices",
     "erasure",
+    "full_disk",
     "kills",
     "network",
     "orders",

@@ -1,0 +1,17 @@
+"""A disk that is really full, filled by somebody else: once each under the agent and under the server."""
+
+import pytest
+
+from tests.faults.full_disk import on_small_disk
+from tests.faults.row import CannotRunError
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("what", ["edge", "server"])
+def test_a_full_disk_costs_nothing_that_is_not_counted(what: str) -> None:
+    try:
+        outcome = on_small_disk(what, 1, 6)
+    except CannotRunError as error:
+        pytest.skip(str(error))
+    assert outcome.sound, outcome
+    assert outcome.generated > 0
