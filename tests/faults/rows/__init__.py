@@ -35,6 +35,7 @@ MODULES = (
     "erasure",
     "full_disk",
     "kills",
+    "messages",
     "network",
     "orders",
     "power",
