@@ -121,7 +121,7 @@ class Clones:
         names = ", ".join(sorted(self._why))
         return (
             f"two agents run under one identity: {names}; what they say is stored and has no effect.  Switch the copy off, give "
-            f"the agent a new credential (tacet broker add agent), then: tacet server clones --release {min(self._why)}"
+            f"the agent a new credential (tacet broker add agent NAME --force), then: tacet server clones --release {min(self._why)}"
         )
 
     async def _add(self, work: Work, speech: Speech) -> None:

@@ -117,8 +117,9 @@ class MemberTables:
 
     async def _renew_one(self, work: Work, agent: AgentId) -> None:
         row = await work.session.get(MemberTableRow, agent)
-        # An agent may still hold a table of a database that was lost; it fetches only what has another number than its own.
-        version = row.version + 1 if row is not None else self._clock_ns() // (60 * NS_PER_S)
+        # An agent may still hold a table of a database that was lost, or of which this is an older copy; it fetches only what has
+        # another number than its own.
+        version = max(row.version + 1 if row is not None else 0, self._clock_ns() // (60 * NS_PER_S))
         self._built.pop(agent, None)  # somebody in it may have been erased
         await work.session.merge(MemberTableRow(agent=agent, version=version, leased_from_ns=self._clock_ns()))
         work.send(MembersOffered(version=version), agent=agent)

@@ -12,15 +12,18 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
+import edge.uplink
 from broker_config.messages import (
     ActuatorCommand,
     Data,
     EdgeAck,
     EdgeDescription,
     EdgeDropped,
+    EdgeQuarantined,
     EdgeState,
     EdgeStats,
     Envelope,
+    HostState,
     ItemArrived,
     MembersOffered,
     ShelfState,
@@ -37,7 +40,7 @@ from edge.events import Announcer
 from edge.health import Health
 from edge.outbox import Outbox
 from edge.outbox_rows import DropRange, Row
-from edge.uplink import Uplink
+from edge.uplink import QUARANTINED_S, Uplink
 from edge.uplink_handlers import Handlers
 from tests.support.brokers import ENGINES, TestBroker, running_broker
 from tests.support.edge import ManualClock, a_transition, eventually
@@ -555,3 +558,63 @@ async def test_many_drops_to_declare_do_not_count_as_stuck(edge_folder: Path, cl
         await agent.uplink._declare(client, [DropRange(n, n, "B") for n in range(1, 20, 2)])  # type: ignore[arg-type]
         assert len(client.topics) == 10
         assert not agent.uplink._heartbeat.stuck
+
+
+def host(session: str, state: str = "ready") -> HostState:
+    return HostState(state=state, session=session, since=datetime.now(UTC))
+
+
+async def test_a_server_that_comes_back_gets_at_once_what_it_has_lost(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    async with (
+        serving(broker, acking=False) as server,
+        Agent(config_for(broker, edge_folder), clock).running() as agent,
+    ):
+        agent.happen(3)
+        await server.send("server_state", host("one"))
+        await eventually(lambda: len(server.seqs) == 3)
+        await server.send("server_state", host("one"))
+        await server.send("server_state", host("two", "lost"))
+        await server.send("server_state", host("two"))
+        await eventually(lambda: len(server.seqs) == 6)
+        assert sorted(server.seqs) == [1, 1, 2, 2, 3, 3], "once for each start of the server"
+
+
+async def test_an_agent_in_quarantine_comes_back_rarely(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[tuple[float, float]] = []
+
+    def uniform(low: float, high: float) -> float:
+        waited.append((low, high))
+        return 0.05
+
+    async with serving(broker) as server, relay(broker) as cut:
+        config = replace(config_for(broker, edge_folder), broker=BrokerAddress("127.0.0.1", cut.port))
+        async with Agent(config, clock).running() as agent:
+            await eventually(lambda: server.last_state() == "ready")
+            await server.send("edge_quarantine", EdgeQuarantined(quarantined=True, why="twice"), agent="gw-1")
+            await eventually(lambda: agent.uplink.quarantined)
+            monkeypatch.setattr(edge.uplink.random, "uniform", uniform)
+            cut.cut()
+            await eventually(lambda: agent.health.tally.link_losses == 1 and agent.uplink.delivery.connected)
+            assert waited == [QUARANTINED_S]
+            await server.send("edge_quarantine", EdgeQuarantined(quarantined=False), agent="gw-1")
+            await eventually(lambda: not agent.uplink.quarantined)
+
+
+async def test_sessions_only_grow_over_connections_and_starts(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    async with serving(broker) as server:
+        for _ in range(2):
+            async with Agent(config_for(broker, edge_folder), clock).running() as agent:
+                agent.happen()
+                await eventually(lambda: server.last_state() == "ready")
+            await eventually(lambda: server.last_state() == "disconnected")
+        said = [data for data in server.of(EdgeState) if isinstance(data, EdgeState)]
+        sessions, generations = [each.session for each in said], [each.generation for each in said]
+        assert sessions == sorted(sessions)
+        assert len(set(sessions)) == len(set(generations)) == 2
+        assert said[-1].generations == tuple(dict.fromkeys(generations))
