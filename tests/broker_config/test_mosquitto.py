@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from broker_config.access import Access
+from broker_config.config import TlsListener
 from broker_config.errors import ConfigError
+from broker_config.mosquitto.conf import render_listeners
 from broker_config.mosquitto.files import USER, can_reach, hash_password, render_config, write_files
 from tests.support.brokers import DEMO_SITE, running_broker
 from tests.support.programs import program
@@ -134,3 +136,23 @@ def test_reach_is_judged_folder_by_folder(reachable: Path) -> None:
     (reachable / "a").chmod(0o077)
     assert not can_reach(inner, USER), "the owner's bits count for the owner, not the others'"
     assert not can_reach(inner, "nobody-of-this-name")
+
+
+def test_the_networks_listener_takes_certificates_alone_and_new_tls(tmp_path: Path) -> None:
+    """OpenSSL's own defaults refuse old TLS on most machines; ours must on all."""
+    door = TlsListener(host="0.0.0.0", port=8883, names=("broker.store.example",))
+    plain, network = (
+        " ".join(part) for part in split_at_listeners(render_listeners("127.0.0.1", 1883, door, tmp_path))
+    )
+    assert plain.startswith("listener 1883 127.0.0.1")
+    assert "certificate" not in plain
+    assert network.startswith("listener 8883 0.0.0.0")
+    for line in ("tls_version tlsv1.2", "require_certificate true", "use_identity_as_username true",
+                 "use_username_as_clientid true", f"crlfile {tmp_path}/crl.pem", "max_connections 1000"):  # fmt: skip
+        assert line in network
+
+
+def split_at_listeners(lines: list[str]) -> list[list[str]]:
+    """Each listener's own lines."""
+    starts = [at for at, line in enumerate(lines) if line.startswith("listener ")]
+    return [lines[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
