@@ -67,8 +67,7 @@ class Outbox:
         self._path, self._gateway, self._quota_bytes, self._clock_ns = path, gateway, quota_bytes, clock_ns
         self._shares, self._alarm_share = shares, alarm_share
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        self._queue = Queue()
-        self._trouble = ""  # why the disk refused the last commit
+        self._queue, self._trouble = Queue(), ""  # why the disk refused the last commit
         self._retry: asyncio.TimerHandle | None = None
         self._started = self._finished = 0  # commits; one runs while they differ
         self._waiters: list[asyncio.Future[None]] = []
@@ -83,8 +82,10 @@ class Outbox:
         self._failed: asyncio.Future[None] = self._loop.create_future()
         try:
             self._store = await self._call(lambda: OutboxStore(self._path, self._quota_bytes, shares=self._shares))
-        except (sqlite3.OperationalError, OSError) as error:
+        except (ConfigError, sqlite3.OperationalError, OSError) as error:
             self._thread.shutdown()
+            if isinstance(error, ConfigError):
+                raise
             raise ConfigError(f"{self._path}: {error}; is another agent running on the same data folder?") from error
         self.file_id = self._store.generation
         self.starts, self._runs = await self._call(self._store.begin_run)
@@ -285,7 +286,7 @@ class Outbox:
         self._retry = self._loop.call_later(RETRY_S, self._try_again)
 
     def _try_again(self) -> None:
-        if self._queue and self._started == self._finished:
+        if self._started == self._finished:
             self._start_commit()
 
     async def _note(self, work: Callable[[], None]) -> None:

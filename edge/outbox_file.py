@@ -11,6 +11,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+from broker_config.errors import ConfigError
 from edge.outbox_index import SalvagedEvent
 from edge.outbox_mark import Mark, mark_path, read_mark
 from edge.outbox_room import PAGE_BYTES, wal_pages
@@ -35,6 +36,8 @@ _NOT_ITS_FAULT = (
     sqlite3.SQLITE_INTERRUPT,
 )
 """Another process, the disk, or a permission: the file itself may be sound."""
+FORMAT = 1
+"""To be raised, in both places where the file tells it, by a change that the version before could not go on with."""
 SAVED_AT_ONCE = 500
 COUNT = re.compile(r"0|[1-9][0-9]{0,15}")
 _SCHEMA = """
@@ -172,17 +175,41 @@ def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connec
         db.execute(f"PRAGMA journal_size_limit = {2 * most_in_log * PAGE_BYTES}")
         if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("it fails its integrity check")
+        _refuse_newer(db, path)
         db.executescript(_SCHEMA)
         for table in (*TABLE.values(), "state"):
             if "crc" not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
                 db.execute(f"ALTER TABLE {table} ADD COLUMN crc INTEGER")
         _add_meta(db)
+        if db.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+            db.execute(f"PRAGMA user_version = {FORMAT}")
         _check_meta(db)
         db.execute(f"PRAGMA max_page_count = {quota_pages}")
-    except sqlite3.Error:
+    except (sqlite3.Error, ConfigError):
         db.close()
         raise
     return db
+
+
+def _refuse_newer(db: sqlite3.Connection, path: Path) -> None:
+    """Leave a file alone that a later version has changed so that this one would break it.
+
+    Both places say so, or it is damage: one flipped bit must not keep an agent down.
+
+    Raises:
+        ConfigError: it is one.
+        sqlite3.DatabaseError: it is damaged.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version <= FORMAT:
+        return
+    said = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+    if said != (str(version),):
+        raise sqlite3.DatabaseError("its header is damaged")
+    raise ConfigError(
+        f"{path}: a newer version of Tacet wrote it, in a form that this one cannot go on with; install that one again, "
+        "let `tacet doctor` show that no event waits, and then remove the file"
+    )
 
 
 def _keep_log(path: Path) -> None:
@@ -206,6 +233,7 @@ def _add_meta(db: sqlite3.Connection) -> None:
     zeros = ("last_seq", "acked_upto", "dropped_events", "starts", "commits", "dropped_a", "dropped_b", "dropped_c")
     for key, value in (("generation", secrets.token_hex(8)), *((key, "0") for key in zeros)):
         db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+    db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
     for key, origin in (("generation_again", "generation"), ("sums_from", "last_seq")):
         db.execute("INSERT OR IGNORE INTO meta SELECT ?, value FROM meta WHERE key = ?", (key, origin))
 

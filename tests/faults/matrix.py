@@ -39,7 +39,6 @@ NOT_RUN: tuple[tuple[int, str, str], ...] = (
     (38, "the server is restored from yesterday's backup", "held by tests/edge/test_outbox_store.py; not counted here yet"),
     (39, "the agent hangs", "needs a service manager of the rig's own, which is not built yet"),
     (40, "the first compilation is slower than the watchdog", "needs a service manager of the rig's own, which is not built yet"),
-    (41, "upgrade and rollback with a full outbox", "there is one release only"),
     (42, "leaks over seven days", SOAK),
 )  # fmt: skip
 

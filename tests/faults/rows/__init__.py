@@ -43,4 +43,5 @@ MODULES = (
     "service",
     "soak",
     "strays",
+    "upgrades",
 )  # fmt: skip
