@@ -79,18 +79,16 @@ class Agent:
         self._coverage = CoverageWatch((reader.id for reader in config.readers), self._pipeline.set_coverage, beats)
         self._counts = CountWatch(self._zones, engine.counts, self._show_zone)
         self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, self._zones, self._take_back, clock, beats)
-        visits, here = self._pipeline.visits, config.agent
-        self._eraser = Eraser(
-            outbox,
-            visits,
-            self._keeper,
+        visits, members, here, secret = (
+            self._pipeline.visits,
+            self._pipeline.set_members,
+            config.agent,
             config.credential,
-            lambda said: self.uplink.states.show(said, here, agent=here),
         )
-        members = self._pipeline.set_members
-        self._members = Members(
-            config.data, config.server, config.credential, members, clock, on_erased=self._eraser.apply
+        self._eraser = Eraser(
+            outbox, visits, self._keeper, secret, lambda said: self.uplink.states.show(said, here, agent=here)
         )
+        self._members = Members(config.data, config.server, secret, members, clock, on_erased=self._eraser.apply)
         self._sensors = SensorStates(config.sensors, clock)
         warn = partial(self.health.warn, "server.clock", "clock")  # a name that no device can have
         self._server_clock = server_clock or ServerClock(config.server, config.credential, clock, warn)
@@ -272,6 +270,7 @@ class Agent:
             settled=self._settled,
             link_lost=lambda: self._actuators.link_lost(),
             host=lambda said: self._host.heard(said),
+            is_over=lambda said: self._server_clock.is_over(said),
             stats=self.stats,
         )
 
@@ -292,8 +291,7 @@ class Agent:
         )
 
     def _show_coverage(self, zone: int, covered: bool, since_ns: int) -> None:
-        said = ZoneCoverage(zone=self._zones[zone], covered=covered, since=to_datetime(since_ns))
-        self._show_zone(said)
+        self._show_zone(ZoneCoverage(zone=self._zones[zone], covered=covered, since=to_datetime(since_ns)))
 
     def _show_zone(self, said: ZoneCoverage | ZoneCount) -> None:
         self.uplink.states.show(said, said.zone, zone=said.zone)

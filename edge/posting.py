@@ -17,6 +17,7 @@ from edge.backoff import Backoff
 from edge.config import EdgeConfig
 from edge.events import Announcer
 from edge.outbox import Outbox
+from edge.outbox_rows import Row
 from edge.runs import index_of
 from edge.uplink import Uplink
 
@@ -107,18 +108,22 @@ class Poster:
         acked = self._outbox.acked_upto
         live, backlog, size = max(self._live, acked), max(self._backlog, acked), 0
         for row in await self._outbox.rows_after(live, LIVE_ROWS):
-            found.append((row.topic, row.payload))
+            found.append(self._as_sent(row))
             live, size = row.seq, size + len(row.payload)
         for row in await self._outbox.rows_after(backlog, ROWS):
             if row.seq > self._live or size + len(row.payload) > MAX_BYTES:
                 break
             if index_of(row.seq, self._uplink.delivery.held) is None:
-                found.append((row.topic, row.payload))
+                found.append(self._as_sent(row))
                 size += len(row.payload)
             backlog = row.seq
         if not found:
             found = [(topic, payload) for _, topic, payload in await self._outbox.salvaged_after(0, SALVAGED)]
         return found, live, backlog
+
+    def _as_sent(self, row: Row) -> Message:
+        generation = self._outbox.places(row.seq, row.seq)[0].generation
+        return row.topic, self._announcer.put_right(row.payload, generation)
 
     async def _declared(self, first: int, last: int) -> list[Message]:
         places = self._outbox.places(first, last)

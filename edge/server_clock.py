@@ -18,7 +18,8 @@ import msgspec
 from broker_config.command_mac import is_time_signed
 from broker_config.errors import MessageError
 from broker_config.identity import Credential
-from edge.clock import NS_PER_MS, NS_PER_S, Clock
+from broker_config.messages import ActuatorCommand, Data, Envelope
+from edge.clock import NS_PER_MS, NS_PER_S, Clock, to_ns
 
 log = logging.getLogger(__name__)
 PROBES = 3
@@ -73,8 +74,8 @@ class ServerClock:
         on_trouble: Callable[[str | None], None] = lambda _: None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.forged = 0
-        """Answers that the server did not sign."""
+        self.forged = self.expired = 0
+        """Answers that the server did not sign; messages that came after their expiry."""
         self.on_synced: Callable[[], None] = lambda: None
         """Called after each good answer."""
         self._url, self._user = f"{server}/time", credential.user
@@ -91,6 +92,14 @@ class ServerClock:
             return None
         slack_ns = (now_ns - bounds.at_ns) * DRIFT_PPM // 1_000_000
         return ServerTime(now_ns + bounds.lowest_ns - slack_ns, now_ns + bounds.highest_ns + slack_ns)
+
+    def is_over(self, said: Envelope[Data]) -> bool:
+        """Whether a message came after its expiry: old, or held back.  A command's own line judges it, and answers."""
+        now = self.now()
+        if said.expires is None or now is None or isinstance(said.data, ActuatorCommand):
+            return False
+        self.expired += now.earliest_ns > to_ns(said.expires)
+        return now.earliest_ns > to_ns(said.expires)
 
     @property
     def skew_ns(self) -> int | None:

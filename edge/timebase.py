@@ -94,9 +94,11 @@ class Timebase:
         """The message with what its receiver needs to know its times: nothing where they are right.
 
         Args:
-            generation: the one that stamped it; None: this start.
+            generation: the one that stamped it; None: this start.  One of which nothing is known is left as it is.
         """
-        base = self._own if generation is None else self._bases.get(generation, self._own)
+        base = self._own if generation is None else self._bases.get(generation)
+        if base is None:
+            return payload  # an earlier release stamped it; nothing is known of its clock
         skew_ms = self._skew_ms(base)
         if skew_ms is None:
             return _with_member(payload, "agems", self._age_ms(payload, base))

@@ -170,7 +170,7 @@ class Uplink:
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
             heard = hear(message, self._config.credential, self._health)
-            if heard is not None:
+            if heard is not None and not self._handlers.is_over(heard[0]):
                 await self._take(heard[0].data, heard[1])
 
     async def _take(self, data: Data, level: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broker_config.messages import ActuatorCommand, EdgeStats, HostState, TransactionSettled, VisitEnded
+from broker_config.messages import ActuatorCommand, Data, EdgeStats, Envelope, HostState, TransactionSettled, VisitEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,7 @@ class Handlers:
     Args:
         command: an actuator's command and the actuator whose topic it came on.
         stats: the counters to publish.
+        is_over: whether a message came after its expiry, as far as the server's time is known.
         host: the server's word that it is there, or no longer; for who has actuators.
     """
 
@@ -23,3 +24,4 @@ class Handlers:
     link_lost: Callable[[], None]
     stats: Callable[[], EdgeStats]
     host: Callable[[HostState], None] = lambda _: None
+    is_over: Callable[[Envelope[Data]], bool] = lambda _: False

@@ -9,7 +9,7 @@ import pytest
 
 from broker_config.command_mac import sign_time
 from broker_config.identity import make_credential
-from broker_config.messages import HostState
+from broker_config.messages import Data, Envelope, HostState, TransactionSettled
 from edge.clock import Clock, to_datetime
 from edge.host_watch import HostWatch
 from edge.server_clock import DRIFT_PPM, GOOD_FOR_NS, ServerClock
@@ -136,6 +136,30 @@ async def test_doubt_makes_it_ask_at_once(world: World) -> None:
     await eventually(lambda: abs((world.time.skew_ns or 0) - 7_200 * S) < S)
     running.cancel()
     await asyncio.wait([running])
+
+
+def settled(world: World, age_s: int, *, expires_s: int | None = 86_400) -> Envelope[Data]:
+    said_ns = world.server_ns - age_s * S
+    data = TransactionSettled(transaction="t", epcs=(), settled_at=to_datetime(said_ns))
+    expires = None if expires_s is None else to_datetime(said_ns + expires_s * S)
+    return Envelope(
+        specversion="1.0",
+        id="1",
+        source="s",
+        type=data.type_name,
+        time=to_datetime(said_ns),
+        expires=expires,
+        data=data,
+    )
+
+
+async def test_an_old_settlement_said_again_is_over_by_the_servers_clock(world: World) -> None:
+    assert not world.time.is_over(settled(world, 2 * 86_400)), "not known: rather heeded"
+    await world.time.ask(world.http)
+    assert world.time.is_over(settled(world, 86_401))
+    assert not world.time.is_over(settled(world, 86_399))
+    assert not world.time.is_over(settled(world, 2 * 86_400, expires_s=None))
+    assert world.time.expired == 1
 
 
 def host(state: str) -> HostState:

@@ -177,6 +177,12 @@ async def test_what_nobody_can_know_is_dated_by_its_arrival(start: Callable) -> 
     assert abs(dated_ns(payload, host.true_ns)[0] - true) < 60 * S
 
 
+async def test_what_an_earlier_release_stamped_is_left_as_it_is(start: Callable) -> None:
+    async with start(Host(0)) as life:
+        life.sync()
+        assert life.base.put_right(b'{"time":"2026-01-01T00:00:00Z"}', "f" * 16) == b'{"time":"2026-01-01T00:00:00Z"}'
+
+
 async def test_states_and_counters_are_put_right_too(start: Callable) -> None:
     host = Host(0)
     async with start(host) as life:

@@ -201,3 +201,22 @@ async def test_versions_go_on_from_the_last_start(edge, state, store, clock):
     async with opened(load_config(store / "server.toml"), load_site(store / "site.toml"), clock) as again:
         version = again.commands.base_sets(again.decisions.rules)[0].version
     assert version > before.version
+
+
+async def test_versions_go_on_from_what_was_seen_when_the_database_is_put_back(store, clock):
+    """A backup remembers fewer starts than agents and screens have seen."""
+    from sqlalchemy import update
+
+    from broker_config.site import load_site
+    from server.config import load_config
+    from server.runtime import opened
+    from server.tables import EpochRow
+
+    seen = []
+    for _ in range(3):
+        async with opened(load_config(store / "server.toml"), load_site(store / "site.toml"), clock) as state:
+            seen.append(state.commands.base_sets(state.decisions.rules)[0].version)
+            async with state.db.write() as session:
+                await session.execute(update(EpochRow).values(epoch=1))
+        clock.pass_s(60)
+    assert seen == sorted(set(seen))

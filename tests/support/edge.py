@@ -52,6 +52,9 @@ class KnownTime:
     def doubt(self) -> None:
         self.doubts += 1
 
+    def is_over(self, _: object) -> bool:
+        return False
+
     async def run(self) -> None:
         await asyncio.Event().wait()
 
