@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from broker_config.heartbeats import Heartbeat
 from server import quarantine
 from server.audit.service import Audit
+from server.erasure.service import ErasureService
 from server.members.tables import MemberTables
 from server.visits.service import VisitService
 from server.work import Ledger
@@ -21,7 +22,12 @@ STUCK_S = (
 
 
 async def keep_house(
-    ledger: Ledger, visits: VisitService, tables: MemberTables, audit: Audit, heartbeat: Heartbeat
+    ledger: Ledger,
+    visits: VisitService,
+    tables: MemberTables,
+    audit: Audit,
+    erasure: ErasureService,
+    heartbeat: Heartbeat,
 ) -> None:
     """Go round until cancelled."""
     while True:
@@ -32,6 +38,7 @@ async def keep_house(
                 await tables.renew_aged(work)
                 await quarantine.trim(work)
             await audit.anchor_daily()
+            await erasure.finish_unfinished()
         except OperationalError as error:
             log.warning("the database cannot be written: %s", error.orig)
         await asyncio.sleep(PERIOD_S)

@@ -75,6 +75,7 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
                     state.visits,
                     state.member_tables,
                     state.audit,
+                    state.erasure,
                     state.heartbeats.add("database", STUCK_S),
                 ),
                 name="housekeeping",

@@ -58,6 +58,7 @@ ACCOUNT_FORM = _rule("owner", "staff", "partner", page=True, form=True)
 MEMBER_FORM = _rule("member", page=True, form=True)
 OWNER_FORM = _rule("owner", page=True, form=True)
 IMPORT = _rule("owner", body_bytes=4 * KIB * KIB, within_s=300.0)
+ERASE = _rule("owner", within_s=300.0)  # the whole database may be read and written anew
 STORE_PAGE = _rule("owner", "staff", page=True)
 AGENT = _rule("agent", within_s=300.0)
 EVENTS = _rule("agent", body_bytes=KIB * KIB)
@@ -106,7 +107,7 @@ ROUTES: dict[str, Rule] = {
     "GET /api/members": OWNER,
     "POST /api/members/import": IMPORT,
     "POST /api/members/{member}/consent": OWNER,
-    "POST /api/members/{member}/erase": OWNER,
+    "POST /api/members/{member}/erase": ERASE,
     "GET /api/privacy": OWNER,
     "GET /api/bad": OWNER,
     "POST /api/bad/replay": OWNER,
@@ -122,7 +123,7 @@ ROUTES: dict[str, Rule] = {
     "POST /me/wishes": MEMBER_FORM,
     "GET /me/export": _rule("member", page=True),
     "GET /me/erase": _rule("member", page=True),
-    "POST /me/erase": MEMBER_FORM,
+    "POST /me/erase": _rule("member", within_s=300.0, page=True, form=True),
     "GET /privacy/{number}": OPEN_PAGE,
     # Agents
     "GET /api/edge/{agent}/members": AGENT,

@@ -9,7 +9,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from broker_config.site import DisplayId
 from broker_config.topics import user_name
+from server.access.notes import actor_of
 from server.access.origin import own_origin
+from server.access.principal import Who
+from server.audit.service import Actor, Thing
 from server.displays.mqtt_packets import PacketError
 from server.displays.pairing import cookie_name
 from server.displays.schemas import DisplayKey, PairingAsked, PairingState, WaitingPairing
@@ -56,6 +59,10 @@ async def get_key(display: DisplayId, request: Request, response: Response, stat
     key = state.command_keys.of(user)
     if key is None:
         raise NotFound("the display has no credential with a command key yet; start the broker, which makes it")
+    async with state.ledger.transaction() as work:
+        await state.audit.record(
+            work, Actor("display", display), "issue", Thing("display", display), detail="command key"
+        )
     response.headers["Cache-Control"] = "no-store"
     return DisplayKey(user=user, key=key.hex())
 
@@ -67,9 +74,11 @@ async def get_pairings(state: State) -> list[WaitingPairing]:
 
 
 @router.post("/api/pairings/{code}/approve", dependencies=[Owner], status_code=204)
-async def approve_pairing(code: str, state: State) -> None:
+async def approve_pairing(code: str, state: State, who: Who) -> None:
     """Make the browser that shows this code the display it asked to be."""
-    await state.pairing.approve(code)
+    display = await state.pairing.approve(code)
+    async with state.ledger.transaction() as work:
+        await state.audit.record(work, actor_of(who), "pair", Thing("display", display))
 
 
 @router.websocket("/mqtt")

@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from server.audit.service import OWNER
+from server.access.notes import actor_of
+from server.access.principal import Who
 from server.erasure.schemas import ErasureAsked, ErasureStatus, PrivacyStatus
 from server.state import Owner, State
 
@@ -10,9 +11,9 @@ router = APIRouter(prefix="/api")
 
 
 @router.post("/members/{member}/erase", dependencies=[Owner])
-async def erase_member(member: str, state: State) -> ErasureAsked:
+async def erase_member(member: str, state: State, who: Who) -> ErasureAsked:
     """Erase a member everywhere.  When this returns, screens and the server itself are done; gateways follow."""
-    return ErasureAsked(request=await state.erasure.erase(member, OWNER))
+    return ErasureAsked(request=await state.erasure.erase(member, actor_of(who)))
 
 
 @router.get("/privacy", dependencies=[Owner])

@@ -76,7 +76,7 @@ class ErasureService:
                 )
                 await asyncio.to_thread(self._journal.add, [tombstone])
                 traces = await self._erase(work, member, tombstone, actor)
-            await self._finish([tombstone], traces)
+            await self._finish([tombstone.version], traces)
         return tombstone.request
 
     async def reapply(self) -> int:
@@ -87,9 +87,6 @@ class ErasureService:
             if lacking := [known[version] for version in sorted(known.keys() - written.keys())]:
                 await asyncio.to_thread(self._journal.add, lacking)
             missed = [written[version] for version in sorted(written.keys() - known.keys())]
-            unfinished = list(
-                await work.session.scalars(select(ErasureRow.version).where(ErasureRow.done_ns.is_(None)))
-            )
             members = await self._members_of(work, missed) if missed else {}
             traces: list[bytes] = []
             for tombstone in missed:
@@ -98,13 +95,24 @@ class ErasureService:
                     await store.bury(work.session, tombstone, self._agents)
                 else:
                     traces += await self._erase(work, member, tombstone, SERVER)
-        if unfinished:
-            await self._db.rewrite()  # what to look for went with the process that was to look for it
-        if missed or unfinished:
-            await self._finish([*missed, *(known[version] for version in unfinished)], traces)
+        if missed:
+            await self._finish([tombstone.version for tombstone in missed], traces)
+        await self.finish_unfinished()
         if members:
             log.warning("%s members were erased again: a backup had brought them back", len(members))
         return len(members)
+
+    async def finish_unfinished(self) -> None:
+        """See to erasures whose files were not looked through: a crash or a caller's patience came between."""
+        if self._one_at_a_time.locked():
+            return
+        async with self._one_at_a_time:
+            async with self._db.session() as session:
+                waiting = select(ErasureRow.version).where(ErasureRow.done_ns.is_(None))
+                unfinished = list(await session.scalars(waiting))
+            if unfinished:
+                await self._db.rewrite()  # what to look for went with the process that was to look for it
+                await self._finish(unfinished, [])
 
     async def take_receipt(self, work: Work, agent: AgentId, receipt: ErasureReceipt) -> None:
         """An agent says up to which erasure its files hold nothing any more."""
@@ -156,13 +164,13 @@ class ErasureService:
         await self._tables.renew(work)
         return traces
 
-    async def _finish(self, tombstones: list[Tombstone], traces: list[bytes]) -> None:
+    async def _finish(self, versions: list[int], traces: list[bytes]) -> None:
         """See that no byte is left, and say so."""
         await asyncio.to_thread(remove_set_aside, self._path)
         if not await remove_traces(self._db, traces):
             return
         async with self._ledger.transaction() as work:
-            done = ErasureRow.version.in_([each.version for each in tombstones])
+            done = ErasureRow.version.in_(versions)
             await work.session.execute(update(ErasureRow).where(done).values(done_ns=self._clock_ns()))
 
     async def _next_version(self, work: Work) -> int:

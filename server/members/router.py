@@ -4,6 +4,8 @@ from fastapi import APIRouter, Header, Request, Response
 
 from broker_config.member_table import ERASED_HEADER
 from broker_config.site import AgentId
+from server.access.notes import actor_of
+from server.access.principal import Who
 from server.audit.service import EVERYBODY, Actor
 from server.errors import Unprocessable
 from server.members.schemas import ConsentChange, ImportReport, MemberView
@@ -13,25 +15,25 @@ router = APIRouter(prefix="/api")
 
 
 @router.post("/members/import", dependencies=[Owner])
-async def import_members(request: Request, state: State, *, readmit: bool = False) -> ImportReport:
+async def import_members(request: Request, state: State, who: Who, *, readmit: bool = False) -> ImportReport:
     """Take in a CSV file; bad rows are named, the rest imported.  `readmit`: also cards whose member was erased."""
     try:
         text = (await request.body()).decode()
     except UnicodeDecodeError as error:
         raise Unprocessable(f"the file is not UTF-8: byte {error.start} cannot be read") from error
-    return await state.members.import_csv(text, readmit=readmit)
+    return await state.members.import_csv(text, actor_of(who), readmit=readmit)
 
 
 @router.get("/members", dependencies=[Owner])
-async def list_members(state: State) -> list[MemberView]:
+async def list_members(state: State, who: Who) -> list[MemberView]:
     """Every member, without cards."""
-    return await state.members.list_members()
+    return await state.members.list_members(actor_of(who))
 
 
 @router.post("/members/{member}/consent", dependencies=[Owner], status_code=204)
-async def set_consent(member: str, change: ConsentChange, state: State) -> None:
+async def set_consent(member: str, change: ConsentChange, state: State, who: Who) -> None:
     """Grant or withdraw a purpose; a withdrawal is on every screen before this returns or within moments of it."""
-    await state.members.set_consent(member, change)
+    await state.members.set_consent(member, change, actor_of(who))
 
 
 @router.get("/edge/{agent}/members")

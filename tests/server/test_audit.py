@@ -82,6 +82,15 @@ def test_cutting_the_end_off_shows_only_against_an_anchor(length, data):
     assert verify(longer, head(links)).broken is None
 
 
+def test_a_row_altered_together_with_its_own_hash_shows_at_the_next():
+    links = a_chain(4)
+    texts = ("staff", *TEXTS[1:])
+    digest = hash_of(2, links[1].at_ns, texts, links[1].previous)
+    links[1] = Link(2, links[1].at_ns, texts, links[1].previous, digest)
+    found = verify(links)
+    assert (found.broken, "does not follow" in found.why) == (3, True)
+
+
 def test_a_chain_written_anew_shows_against_an_anchor():
     links = a_chain(4)
     forged: list[Link] = []

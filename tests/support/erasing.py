@@ -39,6 +39,7 @@ class Erasing:
         receipts_s: from the gateway's start to its receipt at the server.
         hits: finds of an erased member's identities, where there must be none.
         control: the same search before the erasure, which has to find something.
+        stolen: finds in the files of the gateway as it lies there without power, before the erasure.
         entered_after: events of visits after the gateway came back.
     """
 
@@ -49,6 +50,7 @@ class Erasing:
     waiting: list[str] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
     control: list[Hit] = field(default_factory=list)
+    stolen: list[Hit] = field(default_factory=list)
     entered_after: int = 0
     lost: int = 0
 
@@ -144,6 +146,7 @@ async def _erase_while_off(chain: Chain, seen: Erasing) -> dict[str, bytes]:
     agent.process.send_signal(signal.SIGKILL)
     await agent.process.wait()
     seeds = seeds_of(chain, XIAOYU)
+    seen.stolen = find_seeds([data], _personal(seeds))
     seen.control = find_seeds([data, chain.state.folder / "server"], seeds)
     began_s = time.monotonic()
     answer = await _call(chain, f"/api/members/{member}/erase", None)

@@ -128,5 +128,6 @@ async def test_withdrawn_is_dark_and_erased_is_gone_also_from_a_gateway_that_was
     assert {hit.seed for hit in seen.control} >= {"alias", "id", "handle 0", "token 0"}, (
         "the search finds nothing at all"
     )
+    assert [str(hit) for hit in seen.stolen] == [], "a stolen gateway tells of members"
     assert [str(hit) for hit in seen.hits] == []
     assert (seen.entered_after, seen.lost) == (0, 0)

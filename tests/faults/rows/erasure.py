@@ -36,6 +36,7 @@ def judge(seed: int, seen: Erasing) -> Outcome:
         "entered_after": seen.entered_after,
     }
     outcome.expect(bool(seen.control), "the search would have found nothing before either")
+    outcome.expect(not seen.stolen, f"in the files of a stolen gateway: {seen.stolen[0] if seen.stolen else ''}")
     outcome.expect(not seen.hits, f"left behind: {seen.hits[0] if seen.hits else ''}")
     outcome.expect(seen.ended_by == "clear" and seen.dark_s <= DARK_WITHIN_S, "a screen stayed lit after a withdrawal")
     outcome.expect(seen.receipts_s <= RECEIPT_WITHIN_S, "no receipt within 60 s of the gateway's return")
