@@ -36,6 +36,7 @@ from broker_config.pki.expiry import Validity, read_certificate, validity_of
 
 LISTENER = "broker"
 """No client has this name: theirs are `server` or begin with their party."""
+NO_CA = "no CA here yet; make it: tacet broker init --config broker.toml"
 ONE_SECOND = timedelta(seconds=1)
 
 
@@ -170,7 +171,7 @@ class PkiStore:
             ConfigError: there is none, or its key is not here.
         """
         if not self.exists():
-            raise ConfigError(f"{self.folder}: no CA here yet; make it: tacet broker init --config broker.toml")
+            raise ConfigError(f"{self.folder}: {NO_CA}")
         certificates = x509.load_pem_x509_certificates(self.ca.read_bytes())
         return [
             Identity(certificate, _load_key(path, certificate))
@@ -183,7 +184,10 @@ class PkiStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Alone: two commands at a time would lose one's serial numbers."""
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError as error:
+            raise ConfigError(f"{self.folder}: {NO_CA}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

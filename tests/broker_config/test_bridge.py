@@ -47,8 +47,12 @@ class Centre:
 
 
 @asynccontextmanager
-async def running_centre(folder: Path, sites: tuple[Site, ...]) -> AsyncIterator[Centre]:
-    """A Mosquitto as a centre would run it: one listener, by certificate; each store has the rights we print for it."""
+async def running_centre(folder: Path, sites: tuple[Site, ...], *, trusting: bool = False) -> AsyncIterator[Centre]:
+    """A Mosquitto as a centre would run it: one listener, by certificate; each store has the rights we print for it.
+
+    Args:
+        trusting: each store has every right, so that the store's own rules stand alone.
+    """
     mosquitto = program("mosquitto")
     folder.mkdir()
     centre = Centre(free_port(), PkiStore(folder))
@@ -58,7 +62,8 @@ async def running_centre(folder: Path, sites: tuple[Site, ...]) -> AsyncIterator
         centre.pki.issue(user, utc_now(), 1)
     acl = "user centre\ntopic readwrite #\n"
     for site in sites:
-        acl += render_acl_file(rights_at_centre(site))
+        everything = f"user {user_at_centre(site)}\ntopic readwrite #\n"
+        acl += everything if trusting else render_acl_file(rights_at_centre(site))
     (folder / "acl").write_text(acl)
     (folder / "acl").chmod(0o600)
     pem, key = centre.pki.pair(LISTENER)
@@ -85,12 +90,12 @@ async def running_centre(folder: Path, sites: tuple[Site, ...]) -> AsyncIterator
             await reading
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[tuple[TestBroker, Centre]]:
+@pytest.fixture(params=[False, True], ids=["centre-checks", "centre-trusts"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[TestBroker, Centre]]:
     """The demo store, linked to a centre that has another store, too."""
     demo = load_site(DEMO_SITE)
     other = msgspec.structs.replace(demo, id="other")
-    async with running_centre(tmp_path / "centre", (demo, other)) as centre:
+    async with running_centre(tmp_path / "centre", (demo, other), trusting=request.param) as centre:
         bridge = Bridge(host="127.0.0.1", port=centre.port, tls=centre.tls(user_at_centre(demo)))
         async with running_broker(tmp_path / "store", engine="mosquitto", bridge=bridge) as broker:
             yield broker, centre
@@ -177,6 +182,7 @@ async def test_orders_of_the_centre_reach_their_own_store_only(store: tuple[Test
         )
 
 
+@pytest.mark.parametrize("store", [False], indirect=True)
 async def test_a_stores_link_has_no_right_to_anothers_messages(store: tuple[TestBroker, Centre]) -> None:
     """At the centre, with the link's own certificate in a thief's hands."""
     _, centre = store
