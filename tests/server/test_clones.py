@@ -114,7 +114,9 @@ async def test_a_released_agent_acts_again_and_a_clone_that_is_still_there_is_se
     edge.generation = A
     await edge.visit(RIVER, "door", token(1))
     assert len(edge.moments()) == 1
-    await edge.deliver(born(edge, A, 3), born(edge, B, 2), born(edge, A, 4))
+    await edge.deliver(born(edge, A, 3))
+    assert not state.clones.quarantined("gw-1"), "what was before the release counts no more"
+    await edge.deliver(born(edge, B, 2), born(edge, A, 4))
     assert state.clones.quarantined("gw-1")
     with pytest.raises(NotFound):
         async with state.ledger.transaction() as work:

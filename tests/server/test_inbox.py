@@ -383,3 +383,29 @@ async def test_what_is_held_above_a_gap_is_told(edge, state):
         await edge.deliver(arrived(edge, seq))
     (ack,) = await acks(state)
     assert (len(ack.missing), ack.missing[-1], ack.highest) == (100, (201, 201), 202), "nothing is claimed beyond"
+
+
+async def test_an_event_cannot_call_itself_news_for_longer_than_its_kind_may(edge, state):
+    handle = await edge.handle_of(RIVER)
+    late = edge.entered("door", handle, token(1), age_s=16)
+    envelope = msgspec.json.decode(late.payload) | {"expires": "2199-01-01T00:00:00Z"}
+    await edge.deliver(Incoming(late.topic, msgspec.json.encode(envelope), late.received_ns))
+    assert not edge.moments()
+    assert (state.visits.counts(), state.inbox.counters.stale) == ({"door": 1}, 1)
+
+
+async def test_history_moves_presence_and_is_no_news_on_any_page(edge, state, clock):
+    handle = await edge.handle_of(RIVER)
+    goods = arrived(edge, 1)
+    clock.pass_s(301)
+    async with state.feed.listen() as happenings:
+        await edge.deliver(Incoming(goods.topic, goods.payload, clock.now_ns), *late_visit(edge, handle))
+        assert happenings.empty()
+        await edge.deliver(edge.entered("shoes", handle, token(1)))
+        assert {happenings.get_nowait().kind for _ in range(happenings.qsize())} == {"visit", "decision"}
+    assert (state.items.counts(), state.visits.counts()) == ({"shoes": 1}, {"shoes": 1})
+
+
+def late_visit(edge: Edge, handle: bytes) -> list[Incoming]:
+    edge.seqs = iter(range(2, 99))
+    return [edge.entered("door", handle, token(1), age_s=60)]

@@ -160,7 +160,7 @@ async def test_a_post_cannot_close_anothers_gaps_or_say_anothers_state(api):
     drop = edge.said(EdgeDropped(generation=edge.generation, first=1, last=9, event_class="B"), agent="gw-1")
     answer = await post(api, body(liar, arrived(edge, 3), drop), agent="gw-2")
     assert acks(answer) == []
-    assert state.marks.ack(("gw-1", edge.generation)).upto == 0
+    assert state.marks.ack(("gw-1", edge.generation)).highest == 0
     assert (await stored(state), state.inbox.counters.foreign) == (0, 2)
 
 
