@@ -39,7 +39,7 @@ def one_who_stays(folder: Path) -> None:
 
 def visits(chain: Chain) -> list[dict]:
     """The visits' events as the server stored them, in the agent's order; staying makes no difference here."""
-    rows = chain.rows("SELECT type, payload FROM event WHERE type LIKE 'tacet.visit.%' ORDER BY generation, seq")
+    rows = chain.rows("SELECT type, payload FROM event WHERE type LIKE 'tacet.visit.%' ORDER BY at_ns, seq")
     known = {"tacet.visit.entered.v1": "entered", "tacet.visit.left.v1": "left"}
     return [{"kind": known[kind], **json.loads(payload)["data"]} for kind, payload in rows if kind in known]
 
