@@ -34,6 +34,7 @@ MODULES = (
     "devices",
     "erasure",
     "full_disk",
+    "inbox",
     "kills",
     "messages",
     "network",
@@ -44,4 +45,4 @@ MODULES = (
     "soak",
     "strays",
     "upgrades",
-)  # fmt: skip
+)
