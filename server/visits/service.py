@@ -17,7 +17,7 @@ from server.identities import Identities
 from server.members import store
 from server.members.store import Profile
 from server.tables import VisitRow, VisitTokenRow
-from server.visits.model import Place, Restarts, Visit
+from server.visits.model import EarlyLeavings, Place, Restarts, Visit
 from server.work import Work
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class VisitService:
         self._by_token: dict[str, Visit] = {}
         self._by_member: dict[str, Visit] = {}
         self._profiles: dict[str, Profile] = {}
+        self._early = EarlyLeavings()
 
     async def load(self, session: AsyncSession) -> None:
         """Read the open visits."""
@@ -70,7 +71,8 @@ class VisitService:
         return profile
 
     async def enter(self, work: Work, agent: AgentId, event_id: str, data: VisitEntered) -> Visit | None:
-        """Take note that a visit is in a zone; None where nobody may be recognised by it (any more).
+        """Take note that a visit is in a zone; None where nobody may be recognised by it (any more), or has left again:
+        messages may come out of order.
 
         Raises:
             MessageError: `who` cannot be opened.
@@ -81,11 +83,14 @@ class VisitService:
             work.send(VisitEnded(visits=(data.visit,), cause="withdrawn"))
             return None
         at_ns = to_ns(data.detected_at)
+        left_ns = self._early.of(data.visit, data.zone, at_ns)
         if at_ns >= visit.tokens[data.visit].as_of_ns:
-            gone = self._restarts.forgotten(data.zone, at_ns)
-            visit.tokens[data.visit] = Place(None if gone else data.zone, at_ns)
+            gone = left_ns is not None or self._restarts.forgotten(data.zone, at_ns)
+            visit.tokens[data.visit] = Place(None if gone else data.zone, left_ns or at_ns)
         visit.seen_ns = max(visit.seen_ns, at_ns)
         self.save(work, visit)
+        if left_ns is not None:
+            return None
         self._commands.clear_elsewhere(work, visit.id, visit.zones)
         work.happenings.append(Happening("visit", "entered", data.detected_at, data.zone, {"visit": visit.id}))
         return visit
@@ -106,10 +111,11 @@ class VisitService:
 
     def leave(self, work: Work, data: VisitLeft) -> None:
         """Take note that a visit is no longer in a zone."""
-        visit = self._by_token.get(data.visit)
+        visit, at_ns = self._by_token.get(data.visit), to_ns(data.detected_at)
+        if visit is None or visit.tokens[data.visit].zone != data.zone:
+            self._early.note(data.visit, data.zone, at_ns)
         if visit is None:
             return
-        at_ns = to_ns(data.detected_at)
         place = visit.tokens[data.visit]
         if place.zone == data.zone and at_ns >= place.as_of_ns:
             visit.tokens[data.visit] = Place(None, at_ns)

@@ -160,3 +160,30 @@ async def test_what_an_earlier_process_saw_and_sends_late_puts_nobody_in_the_sto
     await edge.deliver(born(edge, clock()))
     await edge.deliver(old)
     assert state.items.counts() == {}
+
+
+async def test_who_left_before_the_entry_came_is_nowhere_and_is_not_greeted(edge, state, clock):
+    handle = await edge.handle_of(RIVER)
+    entered = edge.entered("door", handle, token(1))
+    clock.pass_s(3)
+    left = edge.left("door", token(1))
+    await edge.deliver(left)
+    await edge.deliver(entered)
+    assert state.visits.counts() == {}
+    assert not edge.moments()
+    clock.pass_s(3)
+    await edge.visit(RIVER, "door", token(1))
+    assert state.visits.counts() == {"door": 1}, "an old leaving does not end a new entry"
+    (greeting,) = edge.moments()
+    assert greeting.display == "d-door"
+
+
+async def test_a_leaving_that_overtakes_the_entry_of_one_who_is_elsewhere_counts_all_the_same(edge, state, clock):
+    await edge.visit(RIVER, "door", token(1))
+    handle = await edge.handle_of(RIVER)
+    clock.pass_s(3)
+    entered = edge.entered("shoes", handle, token(1))
+    clock.pass_s(3)
+    await edge.deliver(edge.left("shoes", token(1)))
+    await edge.deliver(entered)
+    assert state.visits.counts() == {}
