@@ -22,7 +22,8 @@ ASKED = Profile(Path())
 
 def test_every_fault_of_the_matrix_is_run_or_listed_with_a_reason() -> None:
     run = {number for row in all_rows() for number in row.numbers}
-    assert run | {number for number, _, _ in NOT_RUN} == set(range(1, 43))
+    listed = [number for number, _, _ in NOT_RUN]
+    assert sorted([*run, *listed]) == list(range(1, 43))
     assert all(why for _, _, why in NOT_RUN)
 
 
