@@ -54,8 +54,16 @@ class Door:
     def look(self) -> list[str]:
         """Renew what stays here and is about to run out; say of the others, once per stage, that they are.  What was said.
 
-        While the CA is changed nothing is renewed: a client that does not know the new one yet would be shut out.
+        While the CA is changed nothing is renewed: a client that does not know the new one yet would be shut out.  What
+        cannot be read or renewed is said, and is no reason for the broker to stay down: what there is may hold for weeks.
         """
+        try:
+            return self._look()
+        except ConfigError as error:
+            log.error("certificates: %s", error)  # noqa: TRY400  the one line is the whole story
+            return [str(error)]
+
+    def _look(self) -> list[str]:
         now, said = self._clock(), []
         may_renew = self.store.can_sign() and not self.store.is_rotating()
         for validity in self.store.validities():

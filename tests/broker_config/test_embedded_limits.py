@@ -141,9 +141,10 @@ async def test_a_connect_without_end_is_closed_before_it_is_there(place: Place) 
         b"\x00\x01" + field(ACK),  # the quality is missing
         b"\x00\x01\xff\xff" + ACK.encode(),
         b"\x00",
+        b"\x00\x01" + field(b"\xff\xfe") + b"\x01",  # no text
     ],
 )
-async def test_a_packet_whose_fields_go_beyond_its_end_ends_the_connection(place: Place, body: bytes) -> None:
+async def test_a_packet_that_is_none_ends_the_connection(place: Place, body: bytes) -> None:
     """What follows is the next packet's, and is never taken for the rest of this one."""
     async with place.admitted() as (reader, writer):
         writer.write(packet(mqtt_raw.SUBSCRIBE, body) + publish(STATE, b"next", number=2) * 3)

@@ -159,6 +159,15 @@ def test_the_broker_renews_what_stays_with_it_and_says_once_per_stage_what_does_
     assert [AGENT in said and "expired" in said for said in door.look()] == [True]
 
 
+def test_a_ca_at_its_end_is_said_and_keeps_no_broker_down(store: PkiStore) -> None:
+    clock = [NOW]
+    door = Door(ON_DEMAND, store, lambda: clock[0])
+    door.prepare([])
+    clock[0] = NOW + timedelta(days=3651)
+    (said,) = door.look()
+    assert "rotate-ca" in said
+
+
 def test_while_the_ca_is_changed_the_broker_keeps_the_certificate_that_everybody_trusts(store: PkiStore) -> None:
     clock = [NOW]
     door = Door(ON_DEMAND, store, lambda: clock[0])
