@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check fuzz fuzz-api audit bench bench-peers bench-accuracy system-deps clean
+.PHONY: help install demo test check fuzz fuzz-api audit bench soak bench-peers bench-accuracy system-deps clean
 
 help:
 	@echo "make demo         a simulated store, live, until Ctrl-C"
@@ -15,6 +15,7 @@ help:
 	@echo "make audit        the bill of materials (CycloneDX), and known flaws of what a store installs: needs the network"
 	@echo "make fuzz-api     requests drawn from the server's own description, as everybody: API_EXAMPLES=20000 of them"
 	@echo "make bench        the benchmarks of BENCHMARKS.md, full size: some minutes, 4 GiB"
+	@echo "make soak         agent and server for SOAK_S=1800 seconds: memory and descriptors must not grow"
 	@echo "make bench-peers  presence beside tuned C++ in turn on one core (needs g++)"
 	@echo "make bench-accuracy  presence against the truth of a simulated store, beside three published rules"
 	@echo "make system-deps  mosquitto, chromium, postgresql, victoria-metrics (as root, Debian or Ubuntu)"
@@ -78,6 +79,11 @@ bench: install bench-peers bench-accuracy
 	$(BIN)/tacet bench start --json
 	$(BIN)/tacet bench faults --profile full --json
 	$(BIN)/python -m tests.bench_broker
+
+SOAK_S ?= 1800
+
+soak: install
+	$(BIN)/tacet bench faults --profile full --row 42 --count $(SOAK_S) --json
 
 # Without a compiler the rest of `make bench` still runs.
 bench-peers: install
