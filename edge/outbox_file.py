@@ -17,7 +17,7 @@ from edge.outbox_mark import Mark, mark_path, read_mark
 from edge.outbox_room import PAGE_BYTES, wal_pages
 from edge.outbox_rows import CLASSES
 from edge.outbox_salvage import GENERATION, Salvage, beside, kept_log, salvage, set_aside
-from edge.outbox_sql import COUNT_AFTER, NEWEST, TABLE
+from edge.outbox_sql import AFTER, COUNT_AFTER, NEWEST, SALVAGED_AFTER, TABLE
 from edge.outbox_sums import SALVAGED, row_sum, state_sum
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def open_outbox(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Con
         _refuse_empty(path, mark)
         db = _connect(path, quota_pages, lock_wait_s)
         _hold_to_mark(db, mark)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a name in a damaged schema
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _NOT_ITS_FAULT:
             raise
         _save(path, new, mark, quota_pages, lock_wait_s, str(error))
@@ -185,7 +185,7 @@ def _connect(path: Path, quota_pages: int, lock_wait_s: float) -> sqlite3.Connec
             db.execute(f"PRAGMA user_version = {FORMAT}")
         _check_meta(db)
         db.execute(f"PRAGMA max_page_count = {quota_pages}")
-    except (sqlite3.Error, ConfigError):
+    except (sqlite3.Error, UnicodeDecodeError, ConfigError):
         db.close()
         raise
     return db
@@ -265,6 +265,8 @@ def _check_meta(db: sqlite3.Connection) -> None:
     covered += int(db.execute(dropped, (acked_upto,)).fetchone()[0])
     if covered != max(last_seq - acked_upto, 0):
         raise sqlite3.DatabaseError("there are holes in it")
+    for statement in (AFTER, SALVAGED_AFTER):  # a damaged schema lacks a column
+        db.execute(statement, (0, 1)).fetchall()
     for key, value, kept_sum in db.execute("SELECT key, value, crc FROM state"):
         if not isinstance(value, bytes) or kept_sum not in (None, state_sum(key, value)):
             raise sqlite3.DatabaseError("a state is damaged")

@@ -141,7 +141,7 @@ def _read_tables(path: Path) -> tuple[dict[str, int], list[tuple[str, bytes]]]:
     meta: dict[str, str] = {}
     runs: list[tuple[int, str]] = []
     state: list[tuple[str, bytes]] = []
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path, isolation_level=None)) as db:
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(sqlite3.connect(path, isolation_level=None)) as db:
         meta.update((str(key), str(value)) for key, value in db.execute("SELECT key, value FROM meta"))
         for key, value, kept_sum in db.execute("SELECT key, value, crc FROM state"):
             if isinstance(key, str) and isinstance(value, bytes) and state_sum(key, value) == kept_sum:

@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from edge.outbox_salvage import GENERATION, place_of
+from edge.outbox_sql import SALVAGED_AFTER
 from edge.outbox_sums import SALVAGED, row_sum
 
 log = logging.getLogger(__name__)
-_AFTER = "SELECT number, topic, payload, crc, generation, seq FROM salvaged WHERE number > ? ORDER BY number LIMIT ?"
 Damaged = tuple[int, object, object]
 """The number of one that is damaged, and whose it was as far as can be told: generation and seq."""
 
@@ -17,7 +17,7 @@ def read_saved(db: sqlite3.Connection, number: int, limit: int) -> tuple[list[tu
     """The next few above that number: number, topic and payload; and those of them that are damaged."""
     rows: list[tuple[int, str, bytes]] = []
     bad: list[Damaged] = []
-    for found in db.execute(_AFTER, (number, limit)).fetchall():
+    for found in db.execute(SALVAGED_AFTER, (number, limit)).fetchall():
         if _is_right(*found):
             rows.append(found[:3])
         else:

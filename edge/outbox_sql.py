@@ -27,6 +27,9 @@ SIZE_OF = _per_class("SELECT length(payload) + length(topic) FROM {table} WHERE 
 SIZE = _per_class("SELECT count(*), total(length(payload) + length(topic)), total(seq > ?) FROM {table}")
 COUNT_AFTER = _per_class("SELECT count(*) FROM {table} WHERE seq > ?")
 AFTER = _of_all("SELECT seq, '{class}', topic, payload, crc FROM {table} WHERE seq > ?1") + " ORDER BY 1 LIMIT ?2"  # noqa: S608 - ours
+SALVAGED_AFTER = (
+    "SELECT number, topic, payload, crc, generation, seq FROM salvaged WHERE number > ? ORDER BY number LIMIT ?"
+)
 COVERED = (
     _of_all("SELECT seq AS first, seq AS last FROM {table} WHERE seq > ?1")  # noqa: S608 - ours
     + " UNION ALL SELECT first, last FROM dropped WHERE last > ?1 ORDER BY 1"

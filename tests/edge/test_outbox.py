@@ -256,6 +256,15 @@ async def test_what_is_too_much_to_hold_is_given_up_from_the_least_class_and_dec
         assert (figures["dropped_a"], figures["dropped_c"]) == (0, 14)
 
 
+def test_what_is_given_up_is_declared_no_sooner_than_what_came_before_it_is_written() -> None:
+    """Else a crash between the two would leave a hole."""
+    queue = Queue()
+    for seq in range(1, 2 * BATCH_ROWS + 1):
+        queue.put([Row(seq, "A", "t", b"")], {})
+    queue._lost = [DropRange(2 * BATCH_ROWS + 1, 2 * BATCH_ROWS + 9, "C")]
+    assert [queue.take().drops for _ in range(2)] == [[], [DropRange(2 * BATCH_ROWS + 1, 2 * BATCH_ROWS + 9, "C")]]
+
+
 async def test_an_end_on_a_full_disk_does_not_wait_for_space(
     tmp_path: Path, clock: ManualClock, full_disk, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -71,9 +71,11 @@ def test_a_flood_leaves_another_class_its_acknowledged_rows(tmp_path: Path) -> N
     store = OutboxStore(tmp_path / "outbox.sqlite", MB, shares={"A": 1.0, "B": 0.3, "C": 0.1})
     for _ in range(300):
         first = store.last_seq + 1
-        store.commit([*rows(first, 1, "A", 20), *rows(first + 1, 4)], {})
+        store.commit(
+            [*rows(first, 1, "A", 20), *rows(first + 1, 1), *rows(first + 2, 1, "A", 20), *rows(first + 3, 3)], {}
+        )
         store.acknowledge(store.last_seq, 0)
-    assert len(kept(store, "A")) == 300
+    assert len(kept(store, "A")) == 600
     assert store.dropped_events == 0
     store.acknowledge(200, 0)
     gaps = {seq for drop in store.drops() for seq in range(drop.first, drop.last + 1)}
@@ -163,6 +165,8 @@ def test_a_transaction_that_fails_leaves_no_trace_in_the_counts(
 def test_the_log_stays_small_whatever_is_written(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
     store = OutboxStore(path, 4 * MB)
+    assert store._db.execute("PRAGMA wal_autocheckpoint").fetchone()[0] == 256
+    assert store._db.execute("PRAGMA journal_size_limit").fetchone()[0] == 2 * MB
     store.commit(rows(1, 3000, "A"), {})
     fill(store, "A", lambda: store.last_seq > 6000)
     assert path.with_name("outbox.sqlite-wal").stat().st_size <= 2.5 * MB
