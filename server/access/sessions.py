@@ -89,7 +89,7 @@ class Sessions:
 
 
 def hash_secret(secret: str) -> bytes:
-    """What is kept of a cookie's value or a link's: 256 random bits need no salt."""
+    """What is kept of a cookie's value or a link's: so many random bits need no salt."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 

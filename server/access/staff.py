@@ -17,6 +17,8 @@ from server.errors import Conflict, NotFound, Unauthenticated
 from server.tables import SessionRow, StaffLinkRow, StaffRow
 
 FIRST_OWNER = "owner"
+LINK_BYTES = 16
+"""More than anybody guesses in a day, and short enough for a line of a terminal."""
 LINK_LIFE_S = 24 * 3600.0
 SESSION_LIFE_S = 7 * 24 * 3600.0
 SESSION_IDLE_S = 12 * 3600.0
@@ -141,7 +143,7 @@ class StaffService:
             await session.delete(row)
 
     async def make_link(self, name: str, purpose: str) -> tuple[str, str]:
-        """A fresh one-time link: its secret, and the account's role.  Older links of the same purpose are void.
+        """A fresh one-time link: its secret, and the account's role.  The account's older link is void.
 
         Raises:
             NotFound: no such account.
@@ -243,7 +245,7 @@ class StaffService:
         )
 
     async def _new_link(self, session: AsyncSession, row: StaffRow, purpose: str) -> str:
-        secret, now_ns = secrets.token_urlsafe(32), self._clock_ns()
+        secret, now_ns = secrets.token_urlsafe(LINK_BYTES), self._clock_ns()
         await session.execute(
             delete(StaffLinkRow).where((StaffLinkRow.expires_ns <= now_ns) | (StaffLinkRow.staff == row.id))
         )

@@ -12,7 +12,7 @@ from server.slow_clients import PatientProtocol
 from tests.support.serving import serving
 
 SLOW = 200
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -38,7 +38,8 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
         return True
 
 
-async def test_two_hundred_slow_connections_hold_nobody_up(port):
+async def test_two_hundred_slow_connections_hold_nobody_up(port, monkeypatch):
+    monkeypatch.setattr(PatientProtocol, "head_within_s", 600.0)  # a busy machine must not count as slow clients
     async with AsyncExitStack() as stack:
         slow = [await slow_client(stack, port) for _ in range(SLOW)]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as client:
@@ -52,6 +53,7 @@ async def test_two_hundred_slow_connections_hold_nobody_up(port):
 
 async def test_whoever_waits_longest_is_given_up_for_somebody_new(port, monkeypatch):
     monkeypatch.setattr(PatientProtocol, "most_waiting", 10)
+    monkeypatch.setattr(PatientProtocol, "head_within_s", 600.0)
     async with AsyncExitStack() as stack, asyncio.timeout(WAIT_S):
         slow = [await slow_client(stack, port) for _ in range(15)]
         for reader in slow[:5]:
