@@ -250,3 +250,15 @@ def test_the_backlog_makes_room_for_live_events_when_the_server_is_slow() -> Non
     assert len(backlog(delivery, stored, 0.1, chunk=10)) == MIN_BACKLOG, "it goes on, a little"
     delivery.acknowledged(Word(MAX_BACKLOG, ((5001, 5000 + BUSY_LIVE),)), 0.2)
     assert len(backlog(delivery, stored, 0.2, chunk=10)) == MAX_BACKLOG - MIN_BACKLOG
+
+
+def test_what_the_server_held_above_a_gap_and_has_lost_is_sent_again_at_once() -> None:
+    delivery = Delivery()
+    delivery.link_up(0, 0)
+    backlog(delivery, [], 0)
+    delivery.committed(rows(1, 4), 0)
+    live(delivery)
+    delivery.acknowledged(Word(1, ((3, 4),), ((2, 2),)), 0.1)
+    assert backlog(delivery, rows(1, 4), 0.1) == []
+    delivery.acknowledged(Word(1, ((4, 4),), ((2, 3),)), 0.2)
+    assert backlog(delivery, rows(1, 4), 0.2) == [3], "2 may still be under way"

@@ -183,6 +183,17 @@ async def test_a_start_that_saw_nothing_leaves_no_run_behind(tmp_path: Path, clo
     assert outbox.starts == 6
 
 
+async def test_a_start_that_only_kept_a_state_leaves_one_run_for_the_next(tmp_path: Path, clock: ManualClock) -> None:
+    async with make(tmp_path, clock) as outbox:
+        outbox.append([event()])
+    for _ in range(3):
+        async with make(tmp_path, clock) as outbox:
+            outbox.append([], {"fence": b"1"})
+            await outbox.flush()
+            assert len(outbox.generations) == len(set(outbox.generations)) == 2
+            assert [place.generation for place in outbox.places(2, 2)] == [outbox.generation]
+
+
 async def test_the_runs_of_events_long_acknowledged_are_forgotten(tmp_path: Path, clock: ManualClock) -> None:
     for _ in range(3):
         async with make(tmp_path, clock) as outbox:

@@ -36,6 +36,14 @@ def test_the_contiguous_part_ends_in_the_first_run_that_is_not_whole() -> None:
     assert runs.take(EdgeAck(generation=A, upto=4), 20) == Word(4, ((11, 15), (16, 18))), "the server has lost some"
 
 
+def test_what_a_copy_of_the_file_went_on_to_say_is_not_ours() -> None:
+    runs = Runs([Run(0, A), Run(10, B)], 0)
+    assert runs.take(EdgeAck(generation=A, upto=3, missing=((4, 5),), highest=900), 15) == Word(
+        3, ((6, 10),), ((4, 5),)
+    )
+    assert runs.take(EdgeAck(generation=A, upto=900), 15) == Word(10)
+
+
 def test_what_the_file_remembers_counts_until_the_server_speaks() -> None:
     runs = Runs([Run(0, A), Run(10, B), Run(15, C)], 15)
     assert runs.take(EdgeAck(generation=C, upto=2), 20) == Word(17)
