@@ -90,7 +90,7 @@ class Agent:
         )
         self._members = Members(config.data, config.server, secret, members, clock, on_erased=self._eraser.apply)
         self._sensors = SensorStates(config.sensors, clock)
-        warn = partial(self.health.warn, "server.clock", "clock")  # a name that no device can have
+        warn = partial(self.health.warn, "server.clock", "clock")
         self._server_clock = server_clock or ServerClock(config.server, config.credential, clock, warn)
         self._timebase = Timebase(outbox, clock, self._server_clock)
         self.stats = Statistics(
@@ -116,8 +116,7 @@ class Agent:
             self.health,
             self._server_clock,
         )
-        self._host = HostWatch(self._actuators.link_lost)
-        self._arrived = asyncio.Event()
+        self._host, self._arrived = HostWatch(self._actuators.link_lost), asyncio.Event()
 
     async def run(self) -> None:
         """Serve until cancelled; then every device is left in its safe state, and what is present and the outbox are kept."""
@@ -270,7 +269,8 @@ class Agent:
             settled=self._settled,
             link_lost=lambda: self._actuators.link_lost(),
             host=lambda said: self._host.heard(said),
-            is_over=lambda said: self._server_clock.is_over(said),
+            is_over=self._server_clock.is_over,
+            may_send=self._server_clock.first_word,
             stats=self.stats,
         )
 

@@ -31,6 +31,7 @@ MAX_ROUND_TRIP_NS = 1 * NS_PER_S
 MAX_STEP_NS = 1 * NS_PER_S
 DRIFT_PPM = 200  # of two cheap quartzes against each other; the bounds widen by it
 TIMEOUT_S = 3.0
+FIRST_WORD_S = 10.0
 UNKNOWN = "the server's time is not known; commands are refused until it answers /time: check the network and `server`"
 
 
@@ -83,7 +84,7 @@ class ServerClock:
         self._clock, self._on_trouble, self._transport = clock, on_trouble, transport
         self._bounds: _Bounds | None = None
         self._told = self._known = False
-        self._wanted = asyncio.Event()
+        self._wanted, self._first = asyncio.Event(), asyncio.Event()
 
     def now(self) -> ServerTime | None:
         """The server's time; None while it cannot be trusted."""
@@ -105,6 +106,17 @@ class ServerClock:
     def skew_ns(self) -> int | None:
         """What to add to our own clock to have the server's, as last found out; None where it never was."""
         return None if self._bounds is None else (self._bounds.lowest_ns + self._bounds.highest_ns) // 2
+
+    async def first_word(self) -> None:
+        """Return once the server's time was known, or has been waited for long enough.
+
+        What is sent before that may be dated wrongly for good: a clock an hour behind looks like a message an hour late.
+        """
+        try:
+            async with asyncio.timeout(FIRST_WORD_S):
+                await self._first.wait()
+        except TimeoutError:
+            self._first.set()
 
     def doubt(self) -> None:
         """Something does not fit: ask again now."""
@@ -132,6 +144,7 @@ class ServerClock:
         if good:
             self._bounds = _Bounds(lowest_ns, highest_ns, self._clock(), self._clock.step_ns())
             self.on_synced()
+            self._first.set()
         self._tell()
         return good
 

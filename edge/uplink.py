@@ -221,6 +221,7 @@ class Uplink:
             self._wake_backlog.set()
 
     async def _send_live(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, slots: asyncio.Semaphore) -> None:
+        await self._handlers.may_send()
         while True:
             await self._wake_live.wait()
             self._wake_live.clear()
@@ -235,6 +236,7 @@ class Uplink:
         slots: asyncio.Semaphore,
         backlog_slots: asyncio.Semaphore,
     ) -> None:
+        await self._handlers.may_send()
         while True:
             while self.delivery.may_send_backlog():
                 after = self.delivery.cursor

@@ -84,7 +84,7 @@ class Kiosk:
         self._tunnel: Tunnel | None = None
         self._key: DisplayKey | None = None
         self._receipts: deque[wire.MomentShown] = deque(maxlen=MAX_RECEIPTS)
-        self._changed = asyncio.Event()
+        self._changed, self._shown = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
         """Pair, connect, show; again after each trouble.
@@ -181,6 +181,7 @@ class Kiosk:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen(client), name=f"listen {self._display}")
                 tasks.create_task(self._speak(client), name=f"speak {self._display}")
+                tasks.create_task(self._end_on_time(), name=f"end {self._display}")
                 tasks.create_task(self._keep_time(), name=f"clock {self._display}")
         except* aiomqtt.MqttError as group:
             trouble = group.exceptions[0]
@@ -216,19 +217,25 @@ class Kiosk:
             case wire.VisitEnded():
                 self._note(memory.end_visits(data, now))
 
-    async def _speak(self, client: aiomqtt.Client) -> None:
-        """Send receipts as they come, and end the moment at its time."""
+    async def _end_on_time(self) -> None:
+        """End the moment at its time, whatever becomes of the receipts: a line may swallow them without a word."""
         while True:
-            self._changed.clear()
+            self._shown.clear()
             self._note(self._memory.tick(self._service.now()))
-            await heeded(self._send_receipts(client))
             showing = self._memory.showing
             wait_s = None if showing is None else max(0.0, (showing.until - self._service.now()).total_seconds())
             try:
                 async with asyncio.timeout(wait_s):
-                    await self._changed.wait()
+                    await self._shown.wait()
             except TimeoutError:
                 continue
+
+    async def _speak(self, client: aiomqtt.Client) -> None:
+        """Send receipts as they come."""
+        while True:
+            self._changed.clear()
+            await heeded(self._send_receipts(client))
+            await self._changed.wait()
 
     async def _send_receipts(self, client: aiomqtt.Client) -> None:
         while self._receipts:
@@ -257,6 +264,7 @@ class Kiosk:
             else:
                 self._say("ends", f"{receipt.content}: {receipt.ended_by}")
             self._changed.set()
+            self._shown.set()
 
     def _state(self, state: str, session: str) -> bytes:
         data = wire.DisplayState(state, session, self._service.now())

@@ -138,6 +138,18 @@ async def test_doubt_makes_it_ask_at_once(world: World) -> None:
     await asyncio.wait([running])
 
 
+async def test_what_is_to_be_sent_waits_for_the_servers_time_but_not_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = asyncio.create_task(world.time.first_word())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await world.time.ask(world.http)
+    await waiting
+    monkeypatch.setattr("edge.server_clock.FIRST_WORD_S", 0.01)
+    await World().time.first_word()
+
+
 def settled(world: World, age_s: int, *, expires_s: int | None = 86_400) -> Envelope[Data]:
     said_ns = world.server_ns - age_s * S
     data = TransactionSettled(transaction="t", epcs=(), settled_at=to_datetime(said_ns))

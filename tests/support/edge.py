@@ -52,6 +52,9 @@ class KnownTime:
     def doubt(self) -> None:
         self.doubts += 1
 
+    async def first_word(self) -> None:
+        return
+
     def is_over(self, _: object) -> bool:
         return False
 
