@@ -18,6 +18,7 @@ import logging
 import math
 from collections.abc import ItemsView, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from amqtt.broker import Broker
@@ -92,7 +93,7 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by 
         connection = Connection(task, writer.transport)
         self._make_room()
         self._connections[id(connection)] = connection
-        ends = FramedReader(reader, self._has_room), BoundedWriter(writer)
+        ends = FramedReader(reader, partial(self._has_room, connection)), BoundedWriter(writer)
         try:
             if await self._is_welcome(connection, *ends):
                 server = self._servers[listener_name]
@@ -114,10 +115,14 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by 
         if strangers and (len(strangers) >= MAX_UNKNOWN or len(self._connections) >= MAX_CONNECTIONS):
             strangers[0].transport.abort()
 
-    async def _has_room(self) -> None:
-        """Return once what was published before is being handed out."""
-        while self._broadcast_queue.qsize() >= MAX_WAITING:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_EVERY_S)  # the queue is amqtt's, and tells nobody
+    async def _has_room(self, connection: Connection) -> None:
+        """Return once what was published before, by this client and by all, is being handed out."""
+        while self._waiting(connection) >= MAX_WAITING:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_EVERY_S)  # the queues are amqtt's, and tell nobody
+
+    def _waiting(self, connection: Connection) -> int:
+        own = 0 if connection.session is None else connection.session.delivered_message_queue.qsize()
+        return int(self._broadcast_queue.qsize() + own)
 
     async def _is_welcome(self, connection: Connection, reader: FramedReader, writer: BoundedWriter) -> bool:
         """Read the CONNECT and check it before anything is done for it; then make this the client's only connection."""

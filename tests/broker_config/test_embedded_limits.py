@@ -103,11 +103,12 @@ async def test_200_connections_that_trickle_disturb_nobody(place: Place) -> None
 
 async def test_a_known_client_is_not_put_out_for_a_stranger(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "MAX_CONNECTIONS", 4)
-    async with place.admitted() as (_, writer), contextlib.AsyncExitStack() as stack:
+    async with place.admitted() as (reader, writer), contextlib.AsyncExitStack() as stack:
         for _ in range(20):
             await stack.enter_async_context(raw(place.reach.host, place.reach.port, b"\x10"))
-        writer.write(packet(mqtt_raw.PINGREQ, b""))
         await works(place)
+        writer.write(packet(mqtt_raw.PINGREQ, b""))
+        assert await reader.readexactly(2) == b"\xd0\x00"
 
 
 @pytest.mark.parametrize("keep_alive_s", [0, MAX_KEEPALIVE_S + 1, 65_535])
@@ -194,15 +195,21 @@ async def test_a_client_that_acknowledges_nothing_is_cut_off_at_a_bound(
 
 async def test_who_publishes_faster_than_others_take_waits(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "MAX_WAITING", 20)
-    longest, count = 0, 1000
-    put = place.broker._broadcast_queue.put
+    longest, count = 0, 500
+    put, hand_out = place.broker._broadcast_queue.put, place.broker._run_broadcast
+
+    async def slowly(*arguments: object) -> None:
+        await asyncio.sleep(0.002)
+        await hand_out(*arguments)
 
     async def measured(item: object) -> None:
         nonlocal longest
         await put(item)
-        longest = max(longest, place.broker._broadcast_queue.qsize())
+        attacker = place.broker._by_client[ATTACKER]
+        longest = max(longest, place.broker._waiting(attacker))
 
     monkeypatch.setattr(place.broker._broadcast_queue, "put", measured)
+    monkeypatch.setattr(place.broker, "_run_broadcast", slowly)
     async with place.admitted() as (_, writer), place.reach.client("server") as server:
         await server.subscribe(f"{SITE}/edge/+/stats", qos=0)
         flood = b"".join(publish(f"{SITE}/edge/gw-2/stats", b"x", qos=0) for _ in range(count))
