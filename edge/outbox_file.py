@@ -17,7 +17,7 @@ from edge.outbox_mark import Mark, mark_path, read_mark
 from edge.outbox_room import PAGE_BYTES, wal_pages
 from edge.outbox_rows import CLASSES
 from edge.outbox_salvage import GENERATION, Salvage, beside, kept_log, salvage, set_aside
-from edge.outbox_sql import AFTER, COUNT_AFTER, NEWEST, SALVAGED_AFTER, TABLE
+from edge.outbox_sql import AFTER, COUNT_AFTER, LOST_AFTER, NEWEST, SALVAGED_AFTER, TABLE
 from edge.outbox_sums import SALVAGED, row_sum, state_sum
 
 log = logging.getLogger(__name__)
@@ -265,7 +265,7 @@ def _check_meta(db: sqlite3.Connection) -> None:
     covered += int(db.execute(dropped, (acked_upto,)).fetchone()[0])
     if covered != max(last_seq - acked_upto, 0):
         raise sqlite3.DatabaseError("there are holes in it")
-    for statement in (AFTER, SALVAGED_AFTER):  # a damaged schema lacks a column
+    for statement in (AFTER, SALVAGED_AFTER, LOST_AFTER):  # a damaged schema lacks a column
         db.execute(statement, (0, 1)).fetchall()
     for key, value, kept_sum in db.execute("SELECT key, value, crc FROM state"):
         if not isinstance(value, bytes) or kept_sum not in (None, state_sum(key, value)):

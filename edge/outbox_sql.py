@@ -30,6 +30,7 @@ AFTER = _of_all("SELECT seq, '{class}', topic, payload, crc FROM {table} WHERE s
 SALVAGED_AFTER = (
     "SELECT number, topic, payload, crc, generation, seq FROM salvaged WHERE number > ? ORDER BY number LIMIT ?"
 )
+LOST_AFTER = "SELECT generation, first, last FROM salvaged_lost WHERE first > ? LIMIT ?"
 COVERED = (
     _of_all("SELECT seq AS first, seq AS last FROM {table} WHERE seq > ?1")  # noqa: S608 - ours
     + " UNION ALL SELECT first, last FROM dropped WHERE last > ?1 ORDER BY 1"
