@@ -32,12 +32,14 @@ class Speech:
 
     Args:
         session: as the agent numbers them; compares as text.
+        spoken_ns: what waited in a broker was said long before it came, perhaps by a start that has ended since.
     """
 
     agent: AgentId
     generation: str
     session: str
     received_ns: int
+    spoken_ns: int
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class Clones:
         newest = speakers[-1]
         known.session = speech.session
         work.rows.append(_row(agent, known))
-        if known is newest or speech.received_ns <= newest.first_ns or agent in self._why:
+        if known is newest or speech.spoken_ns <= newest.first_ns or agent in self._why:
             return False
         self._quarantine(work, agent, known, newest)
         return True

@@ -161,7 +161,8 @@ class Inbox:
         if said.state not in ("ready", "alert"):
             return
         if said.generation is not None:
-            await self._hear_speaker(work, Speech(agent, said.generation, said.session, received_ns))
+            spoken_ns = min(to_ns(said.since), received_ns)
+            await self._hear_speaker(work, Speech(agent, said.generation, said.session, received_ns, spoken_ns))
         if said.started is not None and not self._on.clones.quarantined(agent):
             self._begin_anew(work, agent, to_ns(said.started))
 

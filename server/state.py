@@ -87,11 +87,11 @@ class ServerState:
             self.link.send(base, display=base.display)
 
     def owe_acks(self) -> None:
-        """Tell every agent how far we are with what it may still hold."""
+        """Tell every agent that we have heard of how far we are with what it may still hold; the others' births will ask."""
         for view in self.fleet.agents.values():
             if view.generations:
                 self.marks.owe(view.agent, view.generations)
-            else:
+            elif view.session:  # an agent of an earlier release
                 self.marks.owe_all(view.agent)
 
 

@@ -41,7 +41,9 @@ class DeliveryService:
         try:
             refused = self._inbox.counters.foreign
             batch = [Incoming(row.topic, row.payload.encode(), received_ns, agent) for row in post.rows]
-            touched = await self._inbox.take(batch, Speech(agent, post.generation, post.session, received_ns))
+            touched = await self._inbox.take(
+                batch, Speech(agent, post.generation, post.session, received_ns, received_ns)
+            )
         finally:
             self._posting.remove(agent)
         return PostAnswer(

@@ -1,12 +1,14 @@
 """Two agents under one identity are seen, and a restart or a disk put back is none of that."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from broker_config.messages import EdgeQuarantined, EdgeState
 from broker_config.site import load_site
 from server.clock import to_datetime
+from server.clones import Speech
 from server.config import load_config
 from server.errors import NotFound
 from server.runtime import opened
@@ -18,6 +20,7 @@ A, B, C = "a" * 16, "b" * 16, "c" * 16
 
 
 def born(edge: Edge, generation: str, session: int, state: str = "ready"):
+    edge.clock.pass_s(1)
     said = EdgeState(
         state=state,
         session=f"{session:016x}",
@@ -25,7 +28,6 @@ def born(edge: Edge, generation: str, session: int, state: str = "ready"):
         generation=generation,
         generations=(generation,),
     )
-    edge.clock.pass_s(1)
     return edge.said(said, agent="gw-1")
 
 
@@ -65,6 +67,17 @@ async def test_the_last_will_of_an_earlier_start_is_no_clone(edge, state):
     await edge.deliver(born(edge, A, 1), born(edge, B, 1), born(edge, A, 2, "lost"))
     assert not state.clones.quarantined("gw-1")
     assert state.fleet.agents["gw-1"].state == "ready"
+
+
+async def test_a_birth_that_waited_in_the_broker_while_its_agent_started_anew_is_no_clone(edge, state):
+    await edge.deliver(born(edge, A, 1))
+    late = born(edge, A, 2)  # the server has no broker: this waits for it there
+    edge.clock.pass_s(60)
+    now_ns = edge.clock.now_ns
+    await state.inbox.take([], Speech("gw-1", B, f"{1:016x}", now_ns, now_ns))  # after a power cut, by HTTP
+    edge.clock.pass_s(60)
+    await edge.deliver(replace(late, received_ns=edge.clock.now_ns), born(edge, B, 2))
+    assert not state.clones.quarantined("gw-1")
 
 
 async def test_what_both_say_is_stored_and_acknowledged_and_does_nothing(edge, state):

@@ -376,6 +376,16 @@ async def test_an_agent_hears_only_of_the_generations_that_it_may_still_hold(edg
     assert [ack.generation[0] for ack in await acks(state)] == ["b"]
 
 
+async def test_a_start_of_the_server_tells_nobody_of_every_generation_there_ever_was(edge, state):
+    """Each start of an agent adds one; thousands of words would push what matters out of the link's queue."""
+    for number in range(3):
+        edge.generation = f"{number:016x}"
+        await edge.deliver(arrived(edge, 1))
+    await acks(state)
+    state.owe_acks()  # the births that the broker retains come after this, and ask
+    assert await acks(state) == []
+
+
 async def test_what_is_held_above_a_gap_is_told(edge, state):
     await edge.deliver(arrived(edge, 1), arrived(edge, 3), arrived(edge, 4))
     assert [(ack.upto, ack.missing, ack.highest) for ack in await acks(state)] == [(1, ((2, 2),), 4)]
