@@ -40,15 +40,24 @@ class Access:
         self._credentials = credentials
 
     def reload(self) -> bool:
-        """Read everything again; on a faulty file say so in the log, keep what was, and answer False."""
+        """Read everything again; whether there is anything to apply.
+
+        On a faulty file say so in the log and keep what was, but for those whose own file is gone: they were shut out.
+        """
         try:
             self._load()
         except ConfigError as error:
             self._seen = self._signature()
-            log.error("clients stay as they were: %s", error)  # noqa: TRY400  the one line is the whole story
-            return False
+            log.error("clients stay as they were, but for those taken out: %s", error)  # noqa: TRY400  one line is enough
+            return self._drop_removed()
         log.info("%d clients may connect", len(self._credentials))
         return True
+
+    def _drop_removed(self) -> bool:
+        gone = [user for user in self._credentials if not (self._identity / f"{user}.toml").exists()]
+        self._credentials = {user: kept for user, kept in self._credentials.items() if user not in gone}
+        self.rights = {user: rights for user, rights in self.rights.items() if user not in gone}
+        return bool(gone)
 
     def has_changed(self) -> bool:
         """Whether a file was added, removed, written or given another mode since the last load."""

@@ -124,7 +124,8 @@ def check_port_is_free(host: str, port: int) -> None:
 async def _watch(access: Access, broker: RunningBroker, door: Door | None) -> None:
     """Look at the identity folder and the site file, and apply what changed; what cannot be applied waits for the next change.
 
-    The certificates' own time runs too, which no file tells.
+    Rights come first: who was shut out must not keep them because a certificate cannot be made.  The certificates' own time
+    runs too, which no file tells.
     """
     loop = asyncio.get_running_loop()
     look_at_s = loop.time() + LOOK_EVERY_S
@@ -135,8 +136,8 @@ async def _watch(access: Access, broker: RunningBroker, door: Door | None) -> No
                 look_at_s = loop.time() + LOOK_EVERY_S
                 door.look()
             if access.has_changed() and access.reload():
-                if door is not None:
-                    door.prepare(access.rights)
                 broker.apply(access)
+                if door is not None and door.prepare(access.rights):
+                    broker.apply(access)
         except (ConfigError, OSError) as error:
             log.error("clients stay as they were: %s", error)  # noqa: TRY400  the one line is the whole story

@@ -67,11 +67,20 @@ def _write_files(folder: Path, host: str, port: int, access: Access, network: Ne
 
 
 def write_clients(files: Files, access: Access) -> None:
-    """Passwords, ACL and certificates anew, for Mosquitto to read at its start or on SIGHUP."""
+    """Passwords, ACL and certificates anew, for Mosquitto to read at its start or on SIGHUP.
+
+    Passwords and rights first: what is wrong with a certificate must not keep somebody in who was shut out.
+
+    Raises:
+        ConfigError: a certificate does not fit; those of before stay.
+    """
     lines = [f"{user}:{hash_password(password)}\n" for user, password in access.passwords.items()]
     texts = {files.passwords: "".join(lines), files.acl: render_acl_file(access.rights | files.network.rights())}
-    contents = {path: text.encode() for path, text in texts.items()}
-    contents |= {files.folder / name: content for name, content in files.network.files().items()}
+    _write_all(files, {path: text.encode() for path, text in texts.items()})
+    _write_all(files, {files.folder / name: content for name, content in files.network.files().items()})
+
+
+def _write_all(files: Files, contents: dict[Path, bytes]) -> None:
     for path, content in contents.items():
         write_private(path, content)
         if files.user is not None:

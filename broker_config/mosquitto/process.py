@@ -39,8 +39,10 @@ class MosquittoBroker:
 
     def apply(self, access: Access) -> None:
         """Let in whom `access` knows now, and nobody else."""
-        write_clients(self._files, access)
-        self._process.send_signal(signal.SIGHUP)
+        try:
+            write_clients(self._files, access)
+        finally:  # what could be written counts
+            self._process.send_signal(signal.SIGHUP)
 
     async def ended(self) -> str:
         """Return when the program is gone, with a word on how."""
