@@ -26,7 +26,7 @@ def open_tls(files: TlsFiles) -> ssl.SSLContext:
 
 
 def load_files(context: ssl.SSLContext, files: TlsFiles) -> None:
-    """Take the files as they are now.
+    """Take the files as they are now; where they are wrong, the context keeps what it has.
 
     Raises:
         ConfigError: as `open_tls`.
@@ -34,7 +34,9 @@ def load_files(context: ssl.SSLContext, files: TlsFiles) -> None:
     try:
         if Path(files.key).stat().st_mode & 0o007:
             raise ConfigError(f"{files.key}: everybody can read this key; run: chmod o= {files.key}")
-        context.load_cert_chain(files.certificate, files.key)
+        # First into a context of no use: one half of a wrong pair would push the good pair out of the other.
+        for each in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
+            each.load_cert_chain(files.certificate, files.key)
     except ssl.SSLError as error:
         why = f"{files.certificate}, {files.key}: not a PEM certificate and its key ({error.reason}); set [tls] right"
         raise ConfigError(why) from error

@@ -96,9 +96,13 @@ class Gate:
 
 async def _admit(connection: HTTPConnection, access: Access, rule: Rule) -> Principal | None:
     """Who asks, if that may be asked."""
-    who = await access.identify(connection, strictly=rule.roles is not None)
-    host = connection.client.host if connection.client else ""
-    access.pace.spend(address_key(host) if who is None else who.key)
+    address = address_key(connection.client.host if connection.client else "")
+    try:
+        who = await access.identify(connection, strictly=rule.roles is not None)
+    except Unauthenticated:
+        access.pace.spend(address)  # who guesses is a stranger like any other
+        raise
+    access.pace.spend(address if who is None else who.key)
     check_source(connection, who, form=rule.form)
     if rule.roles is not None:
         if who is None:

@@ -57,7 +57,8 @@ async def sign_in(request: Request, state: State) -> Response:
         page.headers.update(headers_of(error))
         return page
     await note(state, None, "sign-in", begun.staff)
-    return _signed_in(request, begun, where_to(form.next, HOME[begun.role]))
+    path, mark, query = where_to(form.next, "/").partition("?")
+    return _signed_in(request, begun, (HOME[begun.role] if path == "/" else path) + mark + query)
 
 
 @router.post("/sign-out")

@@ -185,7 +185,7 @@ class StaffService:
                 )
         if digest is not None:
             self._accounts.forgive(link.name)
-        return await self._open(row)
+        return await self._open(row, row.password)
 
     async def sign_in(self, name: str, password: str, address: str) -> SignedIn:
         """A new session.
@@ -207,7 +207,7 @@ class StaffService:
             raise Unauthenticated(WRONG, code="wrong")
         self._accounts.forgive(name)
         self._addresses.forgive(address)
-        return await self._open(row)
+        return await self._open(row, row.password)
 
     async def change_password(self, staff: str, old: str, new: str) -> SignedIn:
         """Set another password and begin a session with it, the only one left.
@@ -230,13 +230,20 @@ class StaffService:
         digest = await self._passwords.digest(new)
         async with self._db.write() as session:
             found = await session.get(StaffRow, staff)
-            if found is not None:
-                found.password = digest
-        await self._sessions.end_all("staff", staff)
-        return await self._open(row)
+            if found is None or found.password != row.password:  # a link set another one meanwhile
+                raise Unauthenticated("the old password is wrong", code="old_wrong")
+            found.password = digest
+            await session.execute(delete(SessionRow).where(SessionRow.kind == "staff", SessionRow.principal == staff))
+        return await self._open(row, digest)
 
-    async def _open(self, row: StaffRow) -> SignedIn:
+    async def _open(self, row: StaffRow, kept: str | None) -> SignedIn:
+        """Begin a session, unless the password was set anew since it was looked at: the owner may just have shut somebody out."""
         secret = await self._sessions.open("staff", row.id, life_s=SESSION_LIFE_S, idle_s=SESSION_IDLE_S)
+        async with self._db.session() as session:
+            password = await session.scalar(select(StaffRow.password).where(StaffRow.id == row.id))
+        if password != kept:
+            await self._sessions.end(hash_secret(secret))
+            raise Unauthenticated(WRONG, code="wrong")
         return SignedIn(secret, row.id, _role(row.role))
 
     def _new_row(self, name: str, role: StaffRole) -> StaffRow:

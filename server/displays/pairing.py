@@ -160,10 +160,17 @@ class RateLimit:
         Raises:
             TooMany: that would be over the limit; it is not counted.
         """
-        now_ns = self._clock_ns()
-        if len(self._times) == self._limit and now_ns - self._times[0] < self._window_ns:
+        self.check(what)
+        self._times.append(self._clock_ns())
+
+    def check(self, what: str) -> None:
+        """Whether there is room for one more.
+
+        Raises:
+            TooMany: there is none.
+        """
+        if len(self._times) == self._limit and self._clock_ns() - self._times[0] < self._window_ns:
             raise TooMany(f"too many {what}; try again in a minute")
-        self._times.append(now_ns)
 
 
 def cookie_name(display: DisplayId) -> str:

@@ -3,6 +3,7 @@
 Kept as a keyed hash: eight characters are too few for a plain one.
 """
 
+import asyncio
 import hmac
 import secrets
 
@@ -22,7 +23,7 @@ CODE_LIFE_NS = 15 * 60 * NS_PER_S
 SESSION_LIFE_S, SESSION_IDLE_S = 3600.0, 900.0
 LONGEST_WAIT_S = 900.0
 WRONG_CODES_PER_MINUTE = 20
-"""Of all senders together: at this pace one of a thousand open codes is guessed once in eighty years."""
+"""Of all senders together, then nobody's code is looked at: at this pace one of a thousand is guessed once in eighty years."""
 
 
 class MemberCodes:
@@ -36,6 +37,7 @@ class MemberCodes:
         self._ledger, self._sessions, self._audit, self._key, self._clock_ns = ledger, sessions, audit, key, clock_ns
         self._patience = Patience(LONGEST_WAIT_S, clock_ns)
         self._wrong = RateLimit(WRONG_CODES_PER_MINUTE, MINUTE_NS, clock_ns)
+        self._turn = asyncio.Lock()
 
     async def issue(self, member: str, actor: Actor) -> str:
         """A fresh code for a member; an older one is void.  It is told this once.
@@ -63,9 +65,12 @@ class MemberCodes:
         """
         self._patience.check(address)
         self._patience.count(address)
-        member = await self._redeem(typed)
+        async with self._turn:  # so that many at once are many
+            self._wrong.check("wrong codes")
+            member = await self._redeem(typed)
+            if member is None:
+                self._wrong.count("wrong codes")
         if member is None:
-            self._wrong.count("wrong codes")
             raise Unauthenticated("this code is not good, or no longer; ask for another at the desk", code="code")
         self._patience.forgive(address)
         return await self._sessions.open("member", member, life_s=SESSION_LIFE_S, idle_s=SESSION_IDLE_S)

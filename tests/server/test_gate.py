@@ -114,6 +114,14 @@ async def test_too_fast_is_429_with_when_to_come_back_and_only_for_who_was(world
     assert (await world.client.get("/time")).status_code == 200
 
 
+async def test_guesses_at_a_credential_are_paced_like_any_strangers_requests(world):
+    burst = round(world.state.config.pace.burst)
+    world.clock.pass_s(60)
+    guess = {"Authorization": "Bearer guess"}
+    answers = [(await world.client.get("/api/members", headers=guess)).status_code for _ in range(burst + 1)]
+    assert (set(answers[:-1]), answers[-1]) == ({401}, 429)
+
+
 async def test_a_forms_body_is_a_form(world):
     headers = world.callers["owner"].headers | {"Origin": ORIGIN}
     token = world.callers["owner"].token
@@ -162,6 +170,14 @@ async def test_signing_in_gives_a_cookie_and_leads_to_where_one_was_going(world)
     answer = await world.client.post("/sign-in", headers={"Origin": ORIGIN}, data=form)
     assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
     assert "Name or password is wrong." in answer.text
+
+
+async def test_a_partner_who_asked_for_the_stores_page_lands_on_a_page_of_their_own(world):
+    secret, _ = await world.state.access.staff.make_link("brand", "password")
+    await world.state.access.staff.use_link(secret, "seven quiet otters hum")
+    form = {"name": "brand", "password": "seven quiet otters hum", "next": "/"}
+    answer = await world.client.post("/sign-in", headers={"Origin": ORIGIN}, data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/account")
 
 
 async def test_a_stranger_is_led_to_the_sign_in_page_and_back(world):

@@ -84,6 +84,37 @@ async def test_a_new_password_signs_every_browser_out_and_the_old_one_is_worth_n
         await owner.change_password(changed.staff, GOOD, "another long way in")
 
 
+async def during(passwords, call: str, meanwhile) -> None:
+    """Let something else happen while a password is being looked at."""
+    real = getattr(passwords, call)
+
+    async def slowly(*given):
+        found = await real(*given)
+        setattr(passwords, call, real)
+        await meanwhile()
+        return found
+
+    setattr(passwords, call, slowly)
+
+
+async def test_a_sign_in_by_the_old_password_does_not_outlive_the_link_that_set_another(state, owner):
+    secret, _ = await owner.make_link("owner", "password")
+    await during(owner._passwords, "matches", lambda: owner.use_link(secret, GOOD + "!"))
+    with pytest.raises(Unauthenticated):
+        await owner.sign_in("owner", GOOD, HOME)
+    (view,) = await owner.list_all()
+    assert view.sessions == 1, "the one who used the link, alone"
+
+
+async def test_a_change_by_the_old_password_does_not_undo_the_link_that_set_another(state, owner):
+    staff = (await owner.sign_in("owner", GOOD, HOME)).staff
+    secret, _ = await owner.make_link("owner", "password")
+    await during(owner._passwords, "matches", lambda: owner.use_link(secret, GOOD + "!"))
+    with pytest.raises(Unauthenticated):
+        await owner.change_password(staff, GOOD, "another long way in")
+    await owner.sign_in("owner", GOOD + "!", HOME)
+
+
 async def test_names_that_nobody_has_are_met_like_those_that_somebody_has(owner, clock):
     """Same words, same waits: no way to learn who works here."""
     met: dict[str, list[str]] = {"owner": [], "nobody": []}

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from broker_config.errors import ConfigError
 from server.client import only
 from server.config import ServerConfig, TlsFiles, load_config
-from server.tls import follow_renewals, open_tls
+from server.tls import follow_renewals, load_files, open_tls
 from tests.support.serving import serving
 
 SHOP = "https://tacet.shop.example"
@@ -97,6 +97,17 @@ async def test_a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_
             while await serial_of(port) != 2:
                 await asyncio.sleep(0.01)
         following.cancel()
+
+
+async def test_a_renewal_that_is_half_done_leaves_the_old_pair_in_use(store):
+    files = write_certificate(store, 1)
+    async with serving(config_of(store, tls=files, address=SHOP)) as (port, context):
+        assert context is not None
+        (store / "new").mkdir()
+        shutil.copy(write_certificate(store / "new", 2).certificate, files.certificate)
+        with pytest.raises(ConfigError):
+            load_files(context, files)
+        assert await serial_of(port) == 1
 
 
 async def serial_of(port: int) -> int:
