@@ -188,6 +188,9 @@ class OutboxStore:
                 self._server_fell_back(upto)
         self.acked_upto = upto
         last_mark = self._db.execute("SELECT max(at_ns) FROM ack_mark").fetchone()[0]
+        if last_mark is not None and last_mark > now_ns:  # a clock that was ahead would keep everything for as long
+            self._db.execute("DELETE FROM ack_mark WHERE at_ns > ?", (now_ns,))
+            last_mark = None
         if last_mark is None or now_ns - last_mark >= ACK_MARK_EVERY_NS:
             self._db.execute("INSERT OR REPLACE INTO ack_mark VALUES (?, ?)", (now_ns, upto))
             self._set("acked_upto", upto)

@@ -1,7 +1,11 @@
-"""What time does by itself: visits end, leases are renewed half-way, old bad messages go, the head of the audit is told."""
+"""What time does by itself: visits end, leases are renewed half-way, old bad messages go, the head of the audit is told.
+
+Here it is also noticed that a receiver has been given another key.
+"""
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from sqlalchemy.exc import OperationalError
 
@@ -27,11 +31,13 @@ async def keep_house(
     tables: MemberTables,
     audit: Audit,
     erasure: ErasureService,
+    renew_base: Callable[[], None],
     heartbeat: Heartbeat,
 ) -> None:
     """Go round until cancelled."""
     while True:
         heartbeat.beat()
+        renew_base()
         try:
             async with ledger.transaction() as work:
                 visits.close_overdue(work)

@@ -76,6 +76,7 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
                     state.member_tables,
                     state.audit,
                     state.erasure,
+                    state.renew_base,
                     state.heartbeats.add("database", STUCK_S),
                 ),
                 name="housekeeping",

@@ -20,6 +20,7 @@ class CommandKeys:
     def __init__(self, folder: Path, site: Site) -> None:
         self._folder, self._site = folder, site
         self._known: dict[str, tuple[Stamp | None, bytes | None]] = {}
+        self._seen: dict[str, bytes | None] = {}
 
     def of(self, user: str) -> bytes | None:
         """The key of one receiver; None where it has no credential, or one without a key."""
@@ -29,10 +30,17 @@ class CommandKeys:
             self._known[user] = (stamp, None if stamp is None else _read(path))
         return self._known[user][1]
 
+    def have_changed(self) -> bool:
+        """Whether somebody to whom something was sent has another key than when this was last asked."""
+        before, self._seen = self._seen, {user: self.of(user) for user in self._seen}
+        return self._seen != before
+
     def sign(self, row: Topic, levels: Mapping[str, str], topic: str, payload: bytes) -> bytes:
         """The message with a code for each receiver that has a key; the others will refuse it."""
-        keys = {user: key for user in receivers_of(row, self._site, levels) if (key := self.of(user)) is not None}
-        return append_mac(topic, payload, keys)
+        found = {user: self.of(user) for user in receivers_of(row, self._site, levels)}
+        for user, key in found.items():
+            self._seen.setdefault(user, key)
+        return append_mac(topic, payload, {user: key for user, key in found.items() if key is not None})
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -93,6 +93,18 @@ def test_acknowledged_rows_stay_48_hours_and_then_go(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_clock_that_was_a_year_ahead_keeps_no_row_beyond_48_hours(tmp_path: Path) -> None:
+    store = OutboxStore(tmp_path / "outbox.sqlite", MB)
+    store.commit(rows(1, 10), {})
+    store.acknowledge(6, 9_000 * HOUR_NS)
+    store.acknowledge(8, HOUR_NS)  # after a restart, by the right time
+    store.purge(HOUR_NS + KEEP_ACKED_NS - 1)
+    assert everything(store) == list(range(1, 11))
+    store.purge(HOUR_NS + KEEP_ACKED_NS)
+    assert everything(store) == [9, 10]
+    store.close()
+
+
 def test_seqs_go_on_after_all_rows_are_gone(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
     store = OutboxStore(path, MB)

@@ -49,6 +49,24 @@ async def test_what_the_server_sends_is_signed_for_whom_it_is_for(api, tmp_path)
     assert {parse_topic(name)[0].name for name in found} == {"display_base"}
 
 
+async def test_a_display_with_a_new_key_gets_its_base_content_again(api, tmp_path):
+    """The broker retains what was signed with the old one, which the display refuses."""
+    _, state = api
+    state.send_base()
+    state.link._outgoing.clear()
+    state.renew_base()
+    assert not state.link._outgoing, "nothing is new"
+    write_credential(tmp_path / "identity", make_credential("display", "d-door"))
+    state.command_keys.of("display-d-door")  # some other order was signed with it first
+    state.renew_base()
+    found = {out.topic: out.payload for out in state.link._outgoing}
+    topic = "tacet/1/demo/display/d-door/base/set"
+    assert open_command(topic, found[topic], "display-d-door", key_of(tmp_path, "display-d-door"))
+    state.link._outgoing.clear()
+    state.renew_base()
+    assert not state.link._outgoing
+
+
 async def test_a_replaced_credential_counts_from_the_next_order_on(api, tmp_path):
     _, state = api
     keys = state.command_keys
