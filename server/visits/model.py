@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 from broker_config.site import AgentId, Site
 
-MAX_EARLY = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -57,24 +55,3 @@ class Restarts:
     def forgotten(self, zone: str, as_of_ns: int) -> bool:
         """Whether what was so in a zone then was seen by an earlier process."""
         return as_of_ns < self._started_ns.get(self._agents.get(zone, ""), 0)
-
-
-class EarlyLeavings:
-    """Leavings that came before the entry they end: a network may turn them round, and an entry that was lost is sent again.
-
-    Kept in memory only, and the newest thousand: who enters in the same instant in which the server starts is not worth more.
-    """
-
-    def __init__(self) -> None:
-        self._at_ns: dict[tuple[str, str], int] = {}
-
-    def note(self, token: str, zone: str, at_ns: int) -> None:
-        """A token left a zone in which it was not, as far as is known."""
-        self._at_ns[token, zone] = max(at_ns, self._at_ns.pop((token, zone), 0))
-        if len(self._at_ns) > MAX_EARLY:
-            del self._at_ns[next(iter(self._at_ns))]
-
-    def of(self, token: str, zone: str, entered_ns: int) -> int | None:
-        """When the token left the zone that it entered then, if that is known already."""
-        left_ns = self._at_ns.get((token, zone), -1)  # kept: an entry still older may come before the one it ends
-        return left_ns if left_ns >= entered_ns else None

@@ -17,7 +17,8 @@ from server.identities import Identities
 from server.members import store
 from server.members.store import Profile
 from server.tables import VisitRow, VisitTokenRow
-from server.visits.model import EarlyLeavings, Place, Restarts, Visit
+from server.visits.leavings import Leavings
+from server.visits.model import Place, Restarts, Visit
 from server.work import Work
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ UNSURE = ("timeout", "restart")
 """Reasons of a leaving that nobody saw happen."""
 LONGEST_NS = 24 * 3600 * NS_PER_S
 """A visit whose agent never said that it ended, because the agent is gone."""
+LATEST_NS = 3600 * NS_PER_S
+"""For so long after a leaving it ends late entries also across a restart."""
 
 
 class VisitService:
@@ -42,7 +45,7 @@ class VisitService:
         self._by_token: dict[str, Visit] = {}
         self._by_member: dict[str, Visit] = {}
         self._profiles: dict[str, Profile] = {}
-        self._early = EarlyLeavings()
+        self._leavings = Leavings()
 
     async def load(self, session: AsyncSession) -> None:
         """Read the open visits."""
@@ -55,6 +58,7 @@ class VisitService:
             visits[token.visit].tokens[token.token] = Place(token.zone, token.as_of_ns)
         for visit in visits.values():
             self._put(visit)
+        await self._leavings.load(session, self._clock_ns() - LATEST_NS)
 
     def counts(self) -> dict[str, int]:
         """Visits in each zone now."""
@@ -83,13 +87,13 @@ class VisitService:
             work.send(VisitEnded(visits=(data.visit,), cause="withdrawn"))
             return None
         at_ns = to_ns(data.detected_at)
-        left_ns = self._early.of(data.visit, data.zone, at_ns)
+        left = self._leavings.ended(data.visit, data.zone, at_ns)
         if at_ns >= visit.tokens[data.visit].as_of_ns:
-            gone = left_ns is not None or self._restarts.forgotten(data.zone, at_ns)
-            visit.tokens[data.visit] = Place(None if gone else data.zone, left_ns or at_ns)
+            gone = left or self._restarts.forgotten(data.zone, at_ns)
+            visit.tokens[data.visit] = Place(None if gone else data.zone, at_ns)
         visit.seen_ns = max(visit.seen_ns, at_ns)
         self.save(work, visit)
-        if left_ns is not None:
+        if left:
             return None
         self._commands.clear_elsewhere(work, visit.id, visit.zones)
         work.happenings.append(Happening("visit", "entered", data.detected_at, data.zone, {"visit": visit.id}))
@@ -111,14 +115,13 @@ class VisitService:
 
     def leave(self, work: Work, data: VisitLeft) -> None:
         """Take note that a visit is no longer in a zone."""
-        visit, at_ns = self._by_token.get(data.visit), to_ns(data.detected_at)
-        if visit is None or visit.tokens[data.visit].zone != data.zone:
-            self._early.note(data.visit, data.zone, at_ns)
+        self._leavings.note(data)
+        visit = self._by_token.get(data.visit)
         if visit is None:
             return
         place = visit.tokens[data.visit]
-        if place.zone == data.zone and at_ns >= place.as_of_ns:
-            visit.tokens[data.visit] = Place(None, at_ns)
+        if place.zone == data.zone and to_ns(data.detected_at) >= place.as_of_ns:
+            visit.tokens[data.visit] = Place(None, place.as_of_ns)  # a later entry elsewhere may still be on its way
         visit.seen_ns = max(visit.seen_ns, to_ns(data.last_read_at))
         self.save(work, visit)
         if data.reason not in UNSURE:  # a body in the way is no reason to blank a screen; its own time is short

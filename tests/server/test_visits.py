@@ -187,3 +187,39 @@ async def test_a_leaving_that_overtakes_the_entry_of_one_who_is_elsewhere_counts
     await edge.deliver(edge.left("shoes", token(1)))
     await edge.deliver(entered)
     assert state.visits.counts() == {}
+
+
+async def test_who_entered_one_zone_before_they_left_another_is_there_though_the_entry_comes_last(edge, state, clock):
+    await edge.visit(RIVER, "shoes", token(1))  # with one card; the other is read at the door
+    handle = await edge.handle_of(RIVER)
+    clock.pass_s(3)
+    entered = edge.entered("door", handle, token(1))
+    clock.pass_s(3)
+    await edge.deliver(edge.left("shoes", token(1)))
+    await edge.deliver(entered)
+    assert state.visits.counts() == {"door": 1}
+
+
+async def test_a_leaving_ends_every_entry_up_to_its_time_however_many_come_after_it(edge, state, clock):
+    handle = await edge.handle_of(RIVER)
+    entries = []
+    for _ in range(2):
+        entries.append(edge.entered("door", handle, token(1)))
+        clock.pass_s(3)
+    await edge.deliver(edge.left("door", token(1)))
+    for entered in entries:
+        await edge.deliver(entered)
+        assert state.visits.counts() == {}
+    assert not edge.moments()
+
+
+async def test_a_leaving_ends_an_entry_that_comes_after_it_and_a_restart(edge, state, store, clock):
+    handle = await edge.handle_of(RIVER)
+    await edge.deliver(edge.entered("door", handle, token(1)))
+    clock.pass_s(3)
+    again = edge.entered("door", handle, token(1))
+    clock.pass_s(3)
+    await edge.deliver(edge.left("door", token(1)))
+    async with opened(load_config(store / "server.toml"), load_site(store / "site.toml"), clock) as restarted:
+        await Edge(restarted, clock).deliver(again)
+        assert restarted.visits.counts() == {}
