@@ -79,19 +79,17 @@ class Agent:
         self._coverage = CoverageWatch((reader.id for reader in config.readers), self._pipeline.set_coverage, beats)
         self._counts = CountWatch(self._zones, engine.counts, self._show_zone)
         self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, self._zones, self._take_back, clock, beats)
-        visits, members, here, secret = (
-            self._pipeline.visits,
-            self._pipeline.set_members,
-            config.agent,
-            config.credential,
-        )
+        visits, members = self._pipeline.visits, self._pipeline.set_members
+        here, secret, trust = config.agent, config.credential, config.server_trust
         self._eraser = Eraser(
             outbox, visits, self._keeper, secret, lambda said: self.uplink.states.show(said, here, agent=here)
         )
-        self._members = Members(config.data, config.server, secret, members, clock, on_erased=self._eraser.apply)
+        self._members = Members(
+            config.data, config.server, secret, members, clock, on_erased=self._eraser.apply, trust=trust
+        )
         self._sensors = SensorStates(config.sensors, clock)
         warn = partial(self.health.warn, "server.clock", "clock")
-        self._server_clock = server_clock or ServerClock(config.server, config.credential, clock, warn)
+        self._server_clock = server_clock or ServerClock(config.server, secret, clock, warn, trust=trust)
         self._timebase = Timebase(outbox, clock, self._server_clock)
         self.stats = Statistics(
             lambda: engine.counters,

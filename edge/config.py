@@ -6,6 +6,7 @@ understands; both are checked here.  Paths are relative to the file's folder.
 
 import os
 import re
+import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from edge.actuators.printers import check_printer
 from edge.actuators.registry import check_relay
 from edge.config_parts import Antenna, BrokerAddress, OutboxLimits, ShelfItem, SnapshotSettings
 from edge.device_config import ActuatorConfig, PrinterConfig, ReaderConfig, ScaleConfig, SensorConfig
+from edge.server_trust import server_trust
 from readers.errors import SetupError
 from readers.model import ReaderId
 from readers.registry import antennas_of, check_reader, check_scale, check_sensor
@@ -68,6 +70,7 @@ class _EdgeFile(Strict, frozen=True):
     data: Path
     server: str
     broker: BrokerAddress
+    server_ca: Path | None = None
     simulated: bool = False
     outbox: OutboxLimits = OutboxLimits()
     snapshot: SnapshotSettings = SnapshotSettings()
@@ -81,13 +84,18 @@ class _EdgeFile(Strict, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class EdgeConfig:
-    """Everything an agent is told.  `presence` overrides fields of `edge.presence.PresenceSettings`."""
+    """Everything an agent is told.  `presence` overrides fields of `edge.presence.PresenceSettings`.
+
+    Args:
+        server_trust: what connections to the server are opened with.
+    """
 
     agent: str
     site: Site
     credential: Credential
     data: Path
     server: str
+    server_trust: ssl.SSLContext | bool
     broker: BrokerAddress
     simulated: bool
     outbox: OutboxLimits
@@ -110,13 +118,15 @@ def load_config(path: Path) -> EdgeConfig:
     folder = path.resolve().parent
     site = load_site(file.site)
     stanzas = _Stanzas(path, folder, file.agent, site)
+    server, broker = _server(path, file.server), _broker(path, file.broker)
     config = EdgeConfig(
         agent=file.agent,
         site=site,
         credential=_credential(path, file.credential, file.agent),
         data=file.data,
-        server=_server(path, file.server),
-        broker=_broker(path, file.broker),
+        server=server,
+        server_trust=server_trust(path, server, file.server_ca, broker.tls.ca if broker.tls else None),
+        broker=broker,
         simulated=file.simulated,
         outbox=file.outbox,
         snapshot=file.snapshot,

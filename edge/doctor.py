@@ -79,7 +79,7 @@ async def examine(config: EdgeConfig) -> list[Finding]:
         findings.append(await examine_broker(broker.host, broker.port))
     else:
         findings += await examine_certificate(broker, broker.tls)
-    server, status = await examine_server(config.server, config.credential)
+    server, status = await examine_server(config.server, config.credential, config.server_trust)
     agent = running_agent(config.agent, status)
     findings += [*server, *examine_port_names(config)]
     if agent is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -50,10 +51,12 @@ async def examine_broker(host: str, port: int) -> Finding:
     return Finding(0, f"{place}: answers, and refuses strangers")
 
 
-async def examine_server(url: str, credential: Credential | None = None) -> tuple[list[Finding], dict[str, Any] | None]:
+async def examine_server(
+    url: str, credential: Credential | None = None, trust: ssl.SSLContext | bool = True
+) -> tuple[list[Finding], dict[str, Any] | None]:
     """Whether the server is up and has its broker; its own view of the store, None when it does not answer."""
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=PROBE_S, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=PROBE_S, trust_env=False, verify=trust) as http:
             ready = (await http.get("/readyz")).is_success
             own = None if credential is None else httpx.BasicAuth(credential.user, credential.password)
             answer = await http.get("/api/status", auth=own)
@@ -63,6 +66,8 @@ async def examine_server(url: str, credential: Credential | None = None) -> tupl
             status: dict[str, Any] = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
         step = "start it: tacet server --config server.toml"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            step = "name the CA that made its certificate: server_ca in edge.toml; and ask by a name that the certificate has"
         return [Finding(2, f"server {url}: does not answer ({error or type(error).__name__})", step)], None
     if not isinstance(status, dict) or "agents" not in status:
         return [Finding(2, f"server {url}: what answers there is no Tacet server", "check server in edge.toml")], None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ class Members:
         server: address of the site server.
         apply: called on the loop with each new table.
         transport: tests put their own server here.
+        trust: whose certificates may vouch for the server.
         on_erased: awaited after each fetch with the newest erasure, and the table in force, which takes it into account.
     """
 
@@ -45,6 +47,8 @@ class Members:
         clock_ns: ClockNs,
         transport: httpx.AsyncBaseTransport | None = None,
         on_erased: Callable[[int, MappedMembers], Awaitable[None]] | None = None,
+        *,
+        trust: ssl.SSLContext | bool,
     ) -> None:
         assert credential.match_key is not None
         self.version = 0
@@ -55,7 +59,7 @@ class Members:
         self._path = member_path(folder, bytes.fromhex(credential.match_key))
         self._apply, self._clock_ns, self._transport, self._on_erased = apply, clock_ns, transport, on_erased
         self._url = f"{server}/api/edge/{credential.id}/members"
-        self._auth = httpx.BasicAuth(credential.user, credential.password)
+        self._auth, self._trust = httpx.BasicAuth(credential.user, credential.password), trust
         self._wanted = asyncio.Event()
         self._etag: str | None = None
         self._members: MappedMembers | None = None
@@ -109,7 +113,9 @@ class Members:
                     await asyncio.sleep(backoff.next_delay_s())
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(auth=self._auth, timeout=TIMEOUT_S, transport=self._transport, trust_env=False)
+        return httpx.AsyncClient(
+            auth=self._auth, timeout=TIMEOUT_S, transport=self._transport, trust_env=False, verify=self._trust
+        )
 
     async def _wait(self, timeout_s: float) -> None:
         try:

@@ -54,7 +54,10 @@ class Poster:
         self._announcer, self._outbox, self._uplink = announcer, outbox, uplink
         self._agent, self._patience_s = config.agent, config.outbox.post_after_s
         self._url = f"{config.server}/api/edge/{config.agent}/events"
-        self._auth = httpx.BasicAuth(config.credential.user, config.credential.password)
+        self._auth, self._trust = (
+            httpx.BasicAuth(config.credential.user, config.credential.password),
+            config.server_trust,
+        )
         self._transport, self._look_every_s = transport, look_every_s
         self._now_s = asyncio.get_running_loop().time
         self._progress = outbox.acked_upto, self._now_s()
@@ -82,7 +85,9 @@ class Poster:
         return away or (self._patience_s > 0 and self._now_s() - self._progress[1] >= STALLED_S)
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(auth=self._auth, timeout=TIMEOUT_S, transport=self._transport, trust_env=False)
+        return httpx.AsyncClient(
+            auth=self._auth, timeout=TIMEOUT_S, transport=self._transport, trust_env=False, verify=self._trust
+        )
 
     async def _post_some(self, client: httpx.AsyncClient) -> bool:
         """One post; false where it came to nothing."""

@@ -9,6 +9,7 @@ does not notice.  Then, and when the last good answer is too old, there is no se
 import asyncio
 import logging
 import secrets
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -65,6 +66,7 @@ class ServerClock:
         server: its address.
         on_trouble: told what is wrong when trust goes, and None when it comes.
         transport: tests put their own server here.
+        trust: whose certificates may vouch for the server.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class ServerClock:
         clock: Clock,
         on_trouble: Callable[[str | None], None] = lambda _: None,
         transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        trust: ssl.SSLContext | bool,
     ) -> None:
         self.forged = self.expired = 0
         """Answers that the server did not sign; messages that came after their expiry."""
@@ -81,7 +85,7 @@ class ServerClock:
         """Called after each good answer."""
         self._url, self._user = f"{server}/time", credential.user
         self._key = bytes.fromhex(credential.command_key or "")
-        self._clock, self._on_trouble, self._transport = clock, on_trouble, transport
+        self._clock, self._on_trouble, self._transport, self._trust = clock, on_trouble, transport, trust
         self._bounds: _Bounds | None = None
         self._told = self._known = False
         self._wanted, self._first = asyncio.Event(), asyncio.Event()
@@ -124,7 +128,9 @@ class ServerClock:
 
     async def run(self) -> None:
         """Ask at start, each minute, and soon after every doubt, for ever."""
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, transport=self._transport, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            timeout=TIMEOUT_S, transport=self._transport, trust_env=False, verify=self._trust
+        ) as client:
             while True:
                 self._wanted.clear()
                 good = await self.ask(client)

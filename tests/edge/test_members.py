@@ -62,6 +62,7 @@ def make(folder: Path, server: Server, applied: list[MappedMembers], clock: Manu
         applied.append,
         clock or ManualClock(),
         transport=httpx.MockTransport(server),
+        trust=True,
     )
 
 

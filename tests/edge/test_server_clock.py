@@ -37,7 +37,7 @@ class World:
         self.clock = Clock(lambda: self.wall_ns, lambda: self.monotonic_ns)
         transport = httpx.MockTransport(self._answer)
         self.http = httpx.AsyncClient(transport=transport)
-        self.time = ServerClock("http://server", CREDENTIAL, self.clock, self.troubles.append, transport)
+        self.time = ServerClock("http://server", CREDENTIAL, self.clock, self.troubles.append, transport, trust=True)
 
     @property
     def server_ns(self) -> int:
