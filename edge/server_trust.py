@@ -37,7 +37,7 @@ class ServerTrust(ssl.SSLContext):
         trust._look()
         return trust
 
-    def wrap_bio(self, *given: object, **named: object) -> ssl.SSLObject:  # type: ignore[override]
+    def wrap_bio(self, *given: object, **named: object) -> ssl.SSLObject:
         """The next connection."""
         self._look()
         return super().wrap_bio(*given, **named)  # type: ignore[arg-type]
