@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 from broker_config.messages import EdgeAck, EdgeStats
@@ -189,7 +189,7 @@ class Events:
 
 def quiet_handlers(link_lost: Callable[[], None] = lambda: None) -> Handlers:
     """An agent with nothing but an outbox."""
-    deaf = {each.name: _nothing for each in fields(Handlers)}
+    deaf = {each.name: _nothing for each in fields(Handlers) if each.default is MISSING}
     return Handlers(**{**deaf, "link_lost": link_lost, "stats": lambda: STATS})
 
 
