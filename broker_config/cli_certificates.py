@@ -64,7 +64,9 @@ def init(context: typer.Context, config: Config = None) -> None:
 def renew(
     context: typer.Context,
     user: Annotated[str | None, typer.Argument(help="A user, or `broker` for the broker's own certificate.")] = None,
-    everybody: Annotated[bool, typer.Option("--all", help="Everybody's, the broker's own included.")] = False,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Everybody's; the broker's own too, but not while the CA is changed.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Make a new certificate and key; the old ones stay valid until they expire.
@@ -85,11 +87,16 @@ def renew(
         raise ConfigError("name one user, or give --all")
     if user is not None and user not in known:
         raise ConfigError(f"no user {user!r}; there are {', '.join(known)}")
-    for each in known if user is None else [user]:
+    waits = user is None and door.store.exists() and door.store.is_rotating()
+    for each in (known[1:] if waits else known) if user is None else [user]:
         door.renew(each)
         until = validity_of(read_certificate(door.store.pair(each)[0])).not_after
         typer.echo(f"renewed {each}: good until {until:%Y-%m-%d}")
     typer.echo("  carry a gateway's over: tacet broker export agent-NAME DIR")
+    if waits:
+        typer.echo(
+            "  the broker's own waits until all are carried over, or they would be shut out: tacet broker renew broker"
+        )
 
 
 def revoke(context: typer.Context, user: User, config: Config = None) -> None:
@@ -142,9 +149,9 @@ def rotate_ca(
     finish: Annotated[bool, typer.Option("--finish", help="End the change: trust the new CA only.")] = False,
     config: Config = None,
 ) -> None:
-    """Begin to use another CA; both are trusted until --finish.
+    """Begin to use another CA; both are trusted until --finish, which refuses while a certificate is the older one's.
 
-    Then: restart the broker; renew --all clients but not `broker`; carry the bundles over; renew broker; --finish; restart.
+    Then: restart the broker; renew --all, which leaves `broker` out; carry the bundles over; renew broker; --finish; restart.
 
     Examples:
 
@@ -156,6 +163,12 @@ def rotate_ca(
     if not store.exists():
         raise ConfigError(f"{store.folder}: no CA here yet; make it: tacet broker init")
     if finish:
+        users = (credential.user for credential in load_credentials(settings.identity))
+        if behind := [user for user in (*users, LISTENER) if store.is_of_older(user)]:
+            raise ConfigError(
+                f"the older CA made the certificates of {', '.join(behind)}, who would be shut out; "
+                "for each: tacet broker renew USER, then carry it over; `broker` last"
+            )
         store.drop_older()
         typer.echo("one CA is trusted; restart the broker")
         return

@@ -19,7 +19,7 @@ LOOK_EVERY_S = 1.0
 ORDERS = "orders.signed"  # a name that no device can have
 FORGED = (
     "orders came that the server has not signed for this agent; copy its credential from the broker's identity folder "
-    "anew, and if they go on, somebody else sends them"
+    "anew, restart the agent, and if they go on, somebody else sends them"
 )
 MERE_C = 5.0
 """So much warmer or colder is no news by itself."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -77,6 +78,16 @@ class PkiStore:
     def is_rotating(self) -> bool:
         """Whether an older CA is still trusted beside the one that signs."""
         return self.ca.read_bytes().count(b"BEGIN CERTIFICATE") > 1
+
+    def is_of_older(self, user: str) -> bool:
+        """Whether the user has a certificate, and another CA than the newest made it."""
+        if not self.has(user):
+            return False
+        try:
+            read_certificate(self.pair(user)[0]).verify_directly_issued_by(read_certificate(self.ca))
+        except (ValueError, InvalidSignature):
+            return True
+        return False
 
     def create(self, site: str, now: datetime) -> None:
         """A new CA, in front of the one there may be, whose certificates and revocations stay in force meanwhile.

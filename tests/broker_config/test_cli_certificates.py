@@ -138,6 +138,14 @@ def test_another_ca_begins_and_ends(folder: Path) -> None:
     store = PkiStore(folder / "identity")
     assert "two CAs are trusted" in said(folder, "rotate-ca")
     assert store.is_rotating()
+    before = serial(folder, LISTENER)
+    with pytest.raises(ConfigError, match=r"agent-gw-1, .*server, broker, who would be shut out"):
+        said(folder, "rotate-ca", "--finish")
+    assert "the broker's own waits" in said(folder, "renew", "--all")
+    assert serial(folder, LISTENER) == before, "gateways without the new CA would be shut out"
+    with pytest.raises(ConfigError, match="certificates of broker, who"):
+        said(folder, "rotate-ca", "--finish")
+    said(folder, "renew", LISTENER)
     said(folder, "rotate-ca", "--finish")
     assert not store.is_rotating()
 
