@@ -7,3 +7,5 @@ MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 1024
 MAX_CONNECTIONS = 1000
 MAX_KEEPALIVE_S = 300
 """A client that may be silent for longer, or for ever, is refused; by Mosquitto 2.0.11 only where it speaks MQTT 5."""
+MAX_SUBSCRIPTIONS = 1000
+"""Of one session, in the embedded broker; ours have a few dozen.  More are refused."""

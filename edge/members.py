@@ -24,10 +24,7 @@ TIMEOUT_S = 10.0
 BEGIN_S = 2.0
 MAX_TABLE_BYTES = 512 << 20
 CHUNK_BYTES = 1 << 20
-REFUSED = {
-    httpx.codes.UNAUTHORIZED: "the server does not know our password; was the credential made anew? carry it over, and "
-    "restart the agent"
-}
+UNKNOWN = "the server does not know our password; was the credential made anew? carry it over, and restart the agent"
 
 
 class Members:
@@ -142,7 +139,8 @@ class Members:
             self.refused += 1
             return f"{self._url}: {error}"
         except httpx.HTTPStatusError as error:
-            return f"{self._url}: {REFUSED.get(error.response.status_code, f'answer {error.response.status_code}')}"
+            code = error.response.status_code
+            return f"{self._url}: {UNKNOWN if code == httpx.codes.UNAUTHORIZED else f'answer {code}'}"
         except (httpx.HTTPError, OSError) as error:
             return f"{self._url}: {error or type(error).__name__}"
         self._etag = answer.headers.get("ETag")

@@ -7,7 +7,8 @@ What is overridden, and why (each has a test that fails without it):
 - a client that subscribed while a message was on its way lost it to others ("dictionary changed size during iteration");
 - connections that broke the protocol were never closed, silent ones never dropped, offline queues never bounded;
 - anybody could open any number of connections, hold a packet half sent, ask never to be given up, and publish faster than
-  the others take.
+  the others take;
+- one session could hold any number of filters, each of which every message is compared with, and given-up ones were kept.
 
 The version is pinned: private methods are overridden.  Nothing is kept on disk; a restart forgets retained messages,
 which every client of ours publishes again when it connects.
@@ -29,7 +30,7 @@ from amqtt.session import Session
 
 from broker_config.access import Access
 from broker_config.embedded.connection import SILENCE_FACTOR, BoundedWriter, FramedReader, Handler
-from broker_config.limits import MAX_CONNECTIONS, MAX_KEEPALIVE_S
+from broker_config.limits import MAX_CONNECTIONS, MAX_KEEPALIVE_S, MAX_SUBSCRIPTIONS
 
 log = logging.getLogger(__name__)
 LISTENER = "default"
@@ -43,6 +44,7 @@ MAX_OFFLINE_BYTES = 16 * 1024 * 1024
 MAX_WAITING = 1_000
 """Messages that are published and not handed out yet; with more, nobody's next packet is read."""
 LOOK_EVERY_S = 0.005
+REFUSED_FILTER = 0x80
 SESSION_EXPIRY_S = 7 * 24 * 3600
 BROKEN_PEER = (AMQTTError, BrokerError, CodecError, MQTTError, NoDataError, ProtocolHandlerError, OSError, EOFError,
                TimeoutError, ValueError)  # fmt: skip
@@ -177,6 +179,29 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by 
             del self._connections[id(connection)]
             if session is not None and self._by_client.get(session.client_id) is connection:
                 del self._by_client[session.client_id]
+
+    async def add_subscription(self, subscription: tuple[str, int], session: Session) -> int:
+        """The quality granted, or `REFUSED_FILTER`; also to a session that holds `MAX_SUBSCRIPTIONS` others."""
+        held = session.attributes.setdefault("filters", set())
+        if subscription[0] not in held and len(held) >= MAX_SUBSCRIPTIONS:
+            log.warning("%s asks for more than %d filters; refused", session.client_id, MAX_SUBSCRIPTIONS)
+            return REFUSED_FILTER
+        granted = int(await super().add_subscription(subscription, session))
+        if granted != REFUSED_FILTER:
+            held.add(subscription[0])
+        return granted
+
+    def _del_subscription(self, a_filter: str, session: Session) -> int:
+        """Forget one filter of a session; how many that were."""
+        session.attributes.get("filters", set()).discard(a_filter)
+        count = int(super()._del_subscription(a_filter, session))
+        if not self._subscriptions.get(a_filter, True):
+            del self._subscriptions[a_filter]  # or who subscribes and unsubscribes without end fills the memory
+        return count
+
+    async def _del_all_subscriptions(self, session: Session) -> None:
+        for a_filter in list(session.attributes.get("filters", ())):
+            self._del_subscription(a_filter, session)
 
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session

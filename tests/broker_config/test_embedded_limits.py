@@ -269,3 +269,17 @@ async def test_a_mutating_replay_breaks_nothing(place: Place) -> None:
 async def test_the_sites_own_clients_keep_to_the_limits(place: Place) -> None:
     async with place.reach.client("agent-gw-1", will=aiomqtt.Will(f"{SITE}/edge/gw-1/$state", b"w" * 60_000, 1, True)):
         await works(place, 1)
+
+
+async def test_one_session_holds_so_many_filters_and_no_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "MAX_SUBSCRIPTIONS", 3)
+    topics = [f"{SITE}/edge/gw-{number}/$state" for number in range(6)]
+    async with place.reach.client("server") as server:
+        codes = await server.subscribe([(topic, 1) for topic in topics])
+        assert list(codes) == [1, 1, 1, 0x80, 0x80, 0x80]
+        assert list(await server.subscribe(topics[0], qos=1)) == [1], "one that is held costs nothing"
+        await server.unsubscribe(topics[:2])
+        assert list(await server.subscribe(topics[5], qos=1)) == [1]
+        assert {*place.broker._subscriptions} == {topics[2], topics[5]}, "nothing is left of those given up"
+    await works(place, 1)
+    assert topics[2] not in place.broker._subscriptions
