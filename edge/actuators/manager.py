@@ -151,6 +151,9 @@ class ActuatorLine:
         if not await self._passes(command):
             return
         await self._keep(self._fence.begin(command.version, command.decision))
+        if judge(command, self.actuator_id, Fence(), self._clock.now()) != "act":
+            await self._keep(self._fence.end("expired"))  # a slow disk took so long over the intent
+            return
         try:
             await self._switch(relay, command.on, command.hold_ms)
         except ReaderError:

@@ -149,6 +149,28 @@ async def test_a_command_that_waited_too_long_is_expired(bench: Bench) -> None:
         assert True not in bench.relay.told
 
 
+@dataclass
+class SlowLedger(MemoryLedger):
+    """A disk that takes three seconds over an intent."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+
+    async def keep(self, state: Mapping[str, bytes], result: ActuatorResult | None) -> None:
+        if result is None:
+            self.clock.forward_s(3)
+        await super().keep(state, result)
+
+
+async def test_a_slow_disk_makes_no_command_act_after_its_time(clock: ManualClock) -> None:
+    bench = Bench(FakeRelay(), SlowLedger(clock=clock), clock)
+    async with bench.running():
+        bench.order(1, ttl_ms=2000)
+        await bench.results("expired")
+        assert True not in bench.relay.told
+        bench.order(2, ttl_ms=4000)
+        await bench.results("expired", "done")
+
+
 async def test_a_hold_ends_by_itself_in_the_safe_state(bench: Bench) -> None:
     async with bench.running():
         bench.order(1, hold_ms=30)
