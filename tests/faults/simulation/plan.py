@@ -1,0 +1,122 @@
+"""What goes wrong in a run, drawn from its seed.
+
+Not everything at once: each seed turns on a few kinds of trouble, as often as it likes, so that rare combinations get their
+turn and a common trouble does not hide the rest ("swarm testing", Groce et al., ISSTA 2012).
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from tests.faults.simulation.broker import Habits
+
+ON_SHARE = 0.35
+MOST_OF_A_KIND = 3
+QUIET_BEFORE_S = 8.0
+MIB = 1 << 20
+SMALLEST_QUOTA_BYTES = 64 * 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that goes wrong.
+
+    Args:
+        machine: whose trouble it is; empty for the broker's.
+        lasts_s: how long, where it lasts.
+        number: a count that the kind of trouble asks for.
+    """
+
+    at_s: float
+    kind: str
+    machine: str = ""
+    lasts_s: float = 0.0
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.at_s:7.2f} s  {self.kind} {self.machine} for {self.lasts_s:.1f} s ({self.number})"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run.
+
+    Args:
+        lasts_s: until everything is well again and the store gets quiet.
+        power: whether a disk may lose what was not synced; it has to be watched for that, which costs time.
+    """
+
+    lasts_s: float
+    people: int
+    goods: int
+    picks_per_min: float
+    habits: Habits
+    delay_s: tuple[float, float]
+    quota_bytes: int = 64 * MIB
+    power: bool = False
+    troubles: tuple[Trouble, ...] = field(default=())
+
+
+def draw(dice: random.Random, lasts_s: float, machines: dict[str, tuple[str, ...]]) -> Plan:
+    """A run's plan.
+
+    Args:
+        machines: names by kind: `edge`, `screen`.
+    """
+    kinds = {kind: dice.randint(1, MOST_OF_A_KIND) for kind in KINDS if dice.random() < ON_SHARE}
+    habits = Habits(
+        max_queued=dice.choice((1000, 1000, 100, 20)),
+        max_in_flight=dice.choice((20, 20, 5)),
+        twice=dice.choice((0.0, 0.0, 0.05, 0.3)),
+        spread_s=dice.choice((0.0, 0.0, 0.05, 1.0, 10.0)),
+        persistent=dice.random() < 0.5,
+    )
+    troubles = [_trouble(dice, kind, lasts_s, machines) for kind, count in sorted(kinds.items()) for _ in range(count)]
+    return Plan(
+        lasts_s=lasts_s,
+        people=dice.randint(1, 4),
+        goods=dice.randint(1, 8),
+        picks_per_min=dice.choice((2.0, 6.0, 20.0)),
+        habits=habits,
+        delay_s=dice.choice(((0.0005, 0.005), (0.001, 0.05), (0.02, 0.4))),
+        quota_bytes=dice.choice((64 * MIB, 64 * MIB, SMALLEST_QUOTA_BYTES)),
+        power=any("power" in kind for kind in kinds),
+        troubles=tuple(sorted(troubles, key=lambda each: each.at_s)),
+    )
+
+
+KINDS = (
+    "kill edge",
+    "kill edge at commit",
+    "power cut edge",
+    "stop edge",
+    "kill server",
+    "kill server at commit",
+    "power cut server",
+    "stop server",
+    "restore server",
+    "kill broker",
+    "cut off",
+    "half open",
+    "reset",
+    "slow disk",
+    "full disk edge",
+    "full disk server",
+    "withdraw",
+    "screen off",
+)
+
+
+def _trouble(dice: random.Random, kind: str, lasts_s: float, machines: dict[str, tuple[str, ...]]) -> Trouble:
+    at_s = dice.uniform(QUIET_BEFORE_S, lasts_s)
+    down_s = dice.choice((dice.uniform(0.2, 3.0), dice.uniform(3.0, 30.0)))
+    if "edge" in kind:
+        machine = dice.choice(machines["edge"])
+    elif "server" in kind:
+        machine = "server"
+    elif "screen" in kind:
+        machine = dice.choice(machines["screen"])
+    elif "broker" in kind or kind == "withdraw":
+        machine = ""
+    else:
+        machine = dice.choice((*machines["edge"], "server", *machines["edge"], *machines["screen"]))
+    return Trouble(at_s, kind, machine, down_s, dice.randint(1, 60))
