@@ -18,7 +18,6 @@ NOT_RUN: tuple[tuple[int, str, str], ...] = (
         "a burst of a hundred times the rate",
         "needs reads by the ten thousand a second into a whole agent, not built yet",
     ),
-    (28, "oversized messages", "held by tests/broker_config/test_attacks.py; memory is not measured yet"),
     (37, "PostgreSQL fails over", "the server has no PostgreSQL store"),
 )
 

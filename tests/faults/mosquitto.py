@@ -26,6 +26,12 @@ class Mosquitto:
         self._process: Process | None = None
         self.starts = 0
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self) -> None:
         """Return once it accepts connections on its port."""
         self._process = await asyncio.create_subprocess_exec(

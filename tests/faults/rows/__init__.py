@@ -39,6 +39,7 @@ MODULES = (
     "messages",
     "network",
     "orders",
+    "oversized",
     "power",
     "serial_lines",
     "service",
