@@ -1,6 +1,7 @@
 """`tacet server` and `tacet members`."""
 
 import asyncio
+import json
 import os
 from contextlib import suppress
 from enum import StrEnum
@@ -166,16 +167,21 @@ def list_members(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> No
 
     from server.client import OwnerClient
     from server.config import load_config
+    from server.members.schemas import PAGE
 
-    answer = OwnerClient(load_config(config)).get("/api/members")
+    client = OwnerClient(load_config(config))
+    members = page = client.get("/api/members").json()
+    while len(page) == PAGE:
+        page = client.get(f"/api/members?after={page[-1]['member']}").json()
+        members += page
     if as_json:
-        typer.echo(answer.text)
+        typer.echo(json.dumps(members, ensure_ascii=False))
         return
     table = Table(box=None)
     table.add_column("Member", no_wrap=True)  # it is copied from here
     for heading in ("Alias", "Language", "Purposes", "Likes", "Dislikes", "Quiet", "Cap"):
         table.add_column(heading, overflow="fold")
-    for row in answer.json():
+    for row in members:
         lists = (", ".join(row[name]) or "-" for name in ("purposes", "interests", "disinterests"))
         cap = "not set" if row["cap"] is None else str(row["cap"])
         table.add_row(row["member"], row["alias"], row["language"], *lists, row["quiet"] or "-", cap)

@@ -1,6 +1,8 @@
 """HTTP: members for the owner, tables for agents."""
 
-from fastapi import APIRouter, Header, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from broker_config.member_table import ERASED_HEADER
 from broker_config.site import AgentId
@@ -8,7 +10,7 @@ from server.access.notes import actor_of
 from server.access.principal import Who
 from server.audit.service import EVERYBODY, Actor
 from server.errors import Unprocessable
-from server.members.schemas import ConsentChange, ImportReport, MemberView
+from server.members.schemas import PAGE, ConsentChange, ImportReport, MemberView
 from server.state import Owner, State
 
 router = APIRouter(prefix="/api")
@@ -25,9 +27,11 @@ async def import_members(request: Request, state: State, who: Who, *, readmit: b
 
 
 @router.get("/members", dependencies=[Owner])
-async def list_members(state: State, who: Who) -> list[MemberView]:
-    """Every member, without cards."""
-    return await state.members.list_members(actor_of(who))
+async def list_members(
+    state: State, who: Who, limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE, after: str = ""
+) -> list[MemberView]:
+    """The members by alias, without cards; where there are `limit`, ask for those `after` the last one's id."""
+    return await state.members.list_members(actor_of(who), limit=limit, after=after)
 
 
 @router.post("/members/{member}/consent", dependencies=[Owner], status_code=204)

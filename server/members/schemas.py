@@ -4,6 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+PAGE = 500
+"""Members in one answer."""
+
 
 class Body(BaseModel):
     """What comes in is taken literally: nothing extra, nothing converted."""

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.audit.service import EVERYBODY, OWNER, SERVER, Actor, Audit, Thing
 from server.clock import ClockNs
@@ -12,7 +13,7 @@ from server.erasure.store import Marks, is_erased_card, readmit_card
 from server.errors import NotFound, Unprocessable
 from server.members import store
 from server.members.importer import PURPOSES, MemberRecord, RowError, parse_cap, parse_members
-from server.members.schemas import BadRow, ConsentChange, ImportReport, MemberView
+from server.members.schemas import PAGE, BadRow, ConsentChange, ImportReport, MemberView
 from server.members.tables import MemberTables
 from server.tables import ConsentRow, InterestRow, MemberRow, PreferenceRow
 from server.visits.service import VisitService
@@ -74,17 +75,26 @@ class MemberService:
         rows = [BadRow(row=error.row, why=error.why) for error in sorted(bad, key=lambda error: error.row)]
         return ImportReport(imported=imported, updated=updated, bad_rows=rows)
 
-    async def list_members(self, actor: Actor = OWNER) -> list[MemberView]:
-        """Every member, by alias."""
+    async def list_members(self, actor: Actor = OWNER, *, limit: int = PAGE, after: str = "") -> list[MemberView]:
+        """A page of the members, by alias.
+
+        Args:
+            after: the last member of the page before; empty: from the first.
+        Raises:
+            NotFound: that one is not, or no longer, there.
+        """
         async with self._ledger.transaction() as work:
             await self._audit.record(work, actor, "read", EVERYBODY)
         async with self._db.session() as session:
-            consents = await store.latest_consents(session)
-            preferences = {row.member: row for row in await session.scalars(select(PreferenceRow))}
+            members = await self._page(session, limit, after)
+            ids = [row.id for row in members]
+            consents = await store.latest_consents(session, ids)
+            wishes = select(PreferenceRow).where(PreferenceRow.member.in_(ids))
+            preferences = {row.member: row for row in await session.scalars(wishes)}
             likes: dict[tuple[str, bool], list[str]] = defaultdict(list)
-            for interest in await session.scalars(select(InterestRow).order_by(InterestRow.tag)):
+            tags = select(InterestRow).where(InterestRow.member.in_(ids)).order_by(InterestRow.tag)
+            for interest in await session.scalars(tags):
                 likes[interest.member, interest.liked].append(interest.tag)
-            members = list(await session.scalars(select(MemberRow).order_by(MemberRow.alias, MemberRow.id)))
         return [
             MemberView(
                 member=row.id,
@@ -98,6 +108,14 @@ class MemberService:
             )
             for row in members
         ]
+
+    async def _page(self, session: AsyncSession, limit: int, after: str) -> list[MemberRow]:
+        query = select(MemberRow).order_by(MemberRow.alias, MemberRow.id).limit(limit)
+        if after:
+            if (last := await session.get(MemberRow, after)) is None:
+                raise NotFound(f"there is no member {after[:40]!r} any more; list them from the first again")
+            query = query.where(tuple_(MemberRow.alias, MemberRow.id) > (last.alias, last.id))
+        return list(await session.scalars(query))
 
     async def set_consent(self, member: str, change: ConsentChange, actor: Actor = OWNER) -> None:
         """Grant or withdraw one purpose.

@@ -1,18 +1,21 @@
 """The HTTP contract: who may call, what is refused, what is answered."""
 
 import base64
+import json
 import logging
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
+from typer.testing import CliRunner
 
 from broker_config.errors import ConfigError
 from broker_config.member_table import unpack_members
 from broker_config.messages import BaseSet, decode
 from server.access.table import ROUTES
 from server.app import create_app
+from server.cli import members_app
 from server.config import load_config
 from server.db import Database
 from server.secrets import load_secrets
@@ -73,6 +76,24 @@ async def test_import_and_list_show_everything_but_the_card(api, store):
     listed = await client.get("/api/members", headers=owner(state))
     assert len(listed.json()) == 7
     assert "2d14" not in listed.text
+
+
+async def test_a_long_list_of_members_comes_in_pages_that_miss_nobody_and_repeat_nobody(api, store):
+    client, state = api
+    more = "".join(f"2d14257bf4ffffff{n:08x},River,en,,,recognise,,\n" for n in range(5))
+    text = (store / "members.csv").read_text() + more
+    await client.post("/api/members/import", headers=owner(state), content=text.encode())
+    whole = (await client.get("/api/members", headers=owner(state))).json()
+    assert len(whole) == 12
+    paged, after = [], ""
+    while page := (await client.get(f"/api/members?limit=2&after={after}", headers=owner(state))).json():
+        assert len(page) <= 2
+        paged += page
+        after = page[-1]["member"]
+    assert paged == whole
+    assert (await client.get("/api/members?after=m-gone", headers=owner(state))).status_code == 404
+    for limit in ("0", "501", "x"):
+        assert (await client.get(f"/api/members?limit={limit}", headers=owner(state))).status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -294,3 +315,19 @@ def test_an_unknown_key_is_refused(store):
     path.write_text("hots = 1\n" + path.read_text())
     with pytest.raises(ConfigError, match="hots"):
         load_config(path)
+
+
+def test_the_command_line_asks_for_page_after_page(store, monkeypatch):
+    everybody = [{"member": f"m-{n}"} for n in range(5)]
+
+    class Pages:
+        def __init__(self, config) -> None: ...
+
+        def get(self, path: str) -> httpx.Response:
+            at = next((n + 1 for n, each in enumerate(everybody) if path.endswith(f"after={each['member']}")), 0)
+            return httpx.Response(200, json=everybody[at : at + 2])
+
+    monkeypatch.setattr("server.client.OwnerClient", Pages)
+    monkeypatch.setattr("server.members.schemas.PAGE", 2)
+    told = CliRunner().invoke(members_app, ["list", "--json", "--config", str(store / "server.toml")])
+    assert json.loads(told.output) == everybody
