@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 KEEP_ACKED_NS = 48 * 3600 * 1_000_000_000
 ACK_MARK_EVERY_NS = 60 * 1_000_000_000
+KEEP_RUNS = 100  # also without a row: an old backup of the server may lack what they said
 LOCK_WAIT_S = 5.0  # an agent that is just stopping may still hold the file
 
 
@@ -206,8 +207,12 @@ class OutboxStore:
                 self.room.delete_upto(event_class, min(upto, self.acked_upto))
             self._drops.forget(min(upto, self.acked_upto))
             self._db.execute("DELETE FROM ack_mark WHERE upto < ?", (upto,))
-            gone = "SELECT max(base) FROM run WHERE base <= ?"
-            self._db.execute(f"DELETE FROM run WHERE base < ({gone})", (min(upto, self.acked_upto),))  # noqa: S608 - ours
+            gone, newest = (
+                "SELECT max(base) FROM run WHERE base <= ?",
+                "SELECT base FROM run ORDER BY base DESC LIMIT ?",
+            )
+            forget = f"DELETE FROM run WHERE base < ({gone}) AND base NOT IN ({newest})"  # noqa: S608 - ours
+            self._db.execute(forget, (min(upto, self.acked_upto), KEEP_RUNS))
 
     def visit_rows(self, after: int, seal_key: bytes, *, salvaged: bool) -> list[VisitRow]:
         """The next few stored events of visits above that number, their own or salvaged."""

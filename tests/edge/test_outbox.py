@@ -16,6 +16,7 @@ from broker_config.messages import EdgeAck
 from edge.outbox import Outbox
 from edge.outbox_queue import BATCH_ROWS, Queue
 from edge.outbox_rows import DropRange, EventId, PendingEvent, Row, join_ranges
+from edge.runs import Place
 from tests.support.edge import ManualClock, eventually
 
 MB = 1 << 20
@@ -194,7 +195,29 @@ async def test_a_start_that_only_kept_a_state_leaves_one_run_for_the_next(tmp_pa
             assert [place.generation for place in outbox.places(2, 2)] == [outbox.generation]
 
 
-async def test_the_runs_of_events_long_acknowledged_are_forgotten(tmp_path: Path, clock: ManualClock) -> None:
+async def test_a_server_restored_from_an_old_backup_is_told_what_is_gone_of_earlier_starts(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """Their rows are long deleted; what the backup lacks of them must not be lost without a word."""
+    generations = []
+    for _ in range(3):
+        async with make(tmp_path, clock) as outbox:
+            generations.append(outbox.generation)
+            outbox.append([event(), event()])
+            await outbox.flush()
+            await outbox.acknowledge(EdgeAck(generation=outbox.generation, upto=2))
+            clock.forward_s(49 * 3600)
+            await outbox._note(lambda: outbox._store.purge(clock()))
+    async with make(tmp_path, clock) as outbox:
+        await outbox.acknowledge(EdgeAck(generation=generations[0], upto=1))
+        places = [place for drop in await outbox.drops() for place in outbox.places(drop.first, drop.last)]
+        assert places[:1] == [Place(generations[0], 2, 2)]
+
+
+async def test_the_runs_of_events_long_acknowledged_are_forgotten(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.outbox_store.KEEP_RUNS", 1)
     for _ in range(3):
         async with make(tmp_path, clock) as outbox:
             outbox.append([event()])
