@@ -42,8 +42,7 @@ from edge.zone_counts import CountWatch
 from readers.errors import ReaderError
 
 log = logging.getLogger(__name__)
-TICK_EVERY_S = 1.0  # also without a deadline, so that visits end
-MIN_TICK_S = 0.005
+TICK_EVERY_S, MIN_TICK_S = 1.0, 0.005  # also without a deadline, so that visits end
 TRACK_STUCK_S = 5.0
 OPENING_STUCK_S = 60.0  # to open a device, set it up or let it go; each wait in it is bounded by its driver
 MAX_REOPEN_S = 2.0  # a device that is plugged in again is back within this
@@ -87,8 +86,7 @@ class Agent:
         self._members = Members(
             config.data, config.server, secret, members, clock, on_erased=self._eraser.apply, trust=trust
         )
-        self._sensors = SensorStates(config.sensors, clock)
-        warn = partial(self.health.warn, "server.clock", "clock")
+        self._sensors, warn = SensorStates(config.sensors, clock), partial(self.health.warn, "server.clock", "clock")
         self._server_clock = server_clock or ServerClock(config.server, secret, clock, warn, trust=trust)
         self._timebase = Timebase(outbox, clock, self._server_clock)
         self.stats = Statistics(
@@ -120,6 +118,7 @@ class Agent:
         """Serve until cancelled; then every device is left in its safe state, and what is present and the outbox are kept."""
         self._add_devices()
         await self._timebase.begin()
+        self._server_clock.on_synced = self._synced
         self._announcer.put_right = self._timebase.put_right
         await self._keeper.restore()
         self.uplink.states.started_at = to_datetime(self._keeper.started_ns)
@@ -239,9 +238,8 @@ class Agent:
         for device in devices:
             zone = device.antennas[0].zone if isinstance(device, ReaderConfig) else device.zone
             self.health.add(device.id, device.type, zone, device.port)
-        note_outbox = partial(self.health.note, "outbox.sqlite", "outbox")  # a name that no device can have
-        note_outbox(self._outbox.alarm)
-        self._outbox.on_alarm = note_outbox
+        self._outbox.on_alarm = note = partial(self.health.note, "outbox.sqlite", "outbox")  # no device has such a name
+        note(self._outbox.alarm)
 
     def _make_pipeline(self, engine: Engine) -> Pipeline:
         config, match_key = self._config, self._config.credential.match_key
@@ -271,6 +269,10 @@ class Agent:
             may_send=self._server_clock.first_word,
             stats=self.stats,
         )
+
+    def _synced(self) -> None:
+        self._timebase.synced()
+        self._members.lease_by(self._server_clock.skew_ns or 0)
 
     def _settled(self, settled: TransactionSettled) -> None:
         """Goods are paid; the broker says so once, so it goes to the disk at once too."""

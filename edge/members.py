@@ -5,6 +5,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from broker_config.identity import Credential
 from broker_config.member_table import ERASED_HEADER
 from edge.at_rest import AtRest
 from edge.backoff import Backoff
+from edge.clock import NS_PER_S
 from edge.member_file import IncomingTable, MappedMembers, member_path, open_members, remove_others
 from readers.model import ClockNs
 
@@ -54,11 +56,13 @@ class Members:
         assert credential.match_key is not None
         self.version = 0
         self.leased_until_ns = 0
+        """By our own clock, as reads are dated."""
         self.refused = 0
         """Tables that were foreign, damaged or out of date."""
         self._at_rest = AtRest(credential, PURPOSE)
         self._path = member_path(folder, bytes.fromhex(credential.match_key))
         self._apply, self._clock_ns, self._transport, self._on_erased = apply, clock_ns, transport, on_erased
+        self._skew_ns = 0
         self._url = f"{server}/api/edge/{credential.id}/members"
         self._auth, self._trust = httpx.BasicAuth(credential.user, credential.password), trust
         self._wanted = asyncio.Event()
@@ -168,6 +172,17 @@ class Members:
             return await asyncio.to_thread(incoming.accept)
 
     def _use(self, members: MappedMembers) -> None:
-        self._members, self.version, self.leased_until_ns = members, members.version, members.leased_until_ns
+        self._members, self.version, self.leased_until_ns = members, members.version, self._own_end_ns(members)
         log.info("member table %s in force: %s cards", members.version, len(members))
-        self._apply(members)
+        self._apply(replace(members, leased_until_ns=self.leased_until_ns))
+
+    def lease_by(self, skew_ns: int) -> None:
+        """The server's clock is so far ahead of ours: one of ours that stands in 1970 must not stretch the lease."""
+        self._skew_ns = skew_ns
+        members = self._members
+        if members is not None and abs(self._own_end_ns(members) - self.leased_until_ns) >= NS_PER_S:
+            self.leased_until_ns = self._own_end_ns(members)
+            self._apply(replace(members, leased_until_ns=self.leased_until_ns))
+
+    def _own_end_ns(self, members: MappedMembers) -> int:
+        return max(members.leased_until_ns - self._skew_ns, 0)

@@ -114,6 +114,18 @@ async def test_the_last_table_is_there_after_a_restart_without_a_server(tmp_path
     assert (members.version, members.leased_until_ns) == (1, LEASED_UNTIL_NS)
 
 
+async def test_a_clock_in_1970_does_not_stretch_the_lease(tmp_path: Path, server: Server) -> None:
+    applied: list[MappedMembers] = []
+    clock = ManualClock(60 * 10**9)
+    members = make(tmp_path, server, applied, clock)
+    async with running(members):
+        await eventually(lambda: applied)
+        for _ in range(2):
+            members.lease_by(ManualClock().now_ns - clock.now_ns)
+    assert [each.leased_until_ns for each in applied] == [LEASED_UNTIL_NS, clock.now_ns + 9_999]
+    assert members.leased_until_ns == clock.now_ns + 9_999
+
+
 def test_without_a_table_nobody_is_told_of_trouble(tmp_path: Path, server: Server) -> None:
     applied: list[MappedMembers] = []
     members = make(tmp_path, server, applied)
