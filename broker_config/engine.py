@@ -12,9 +12,8 @@ from typing import Protocol
 from broker_config.access import Access
 from broker_config.config import BrokerSettings
 from broker_config.errors import ConfigError
-from broker_config.mosquitto.network import needs_mosquitto, network_of
+from broker_config.mosquitto.network import Network, needs_mosquitto, network_of
 from broker_config.mosquitto.process import find_mosquitto, run_mosquitto
-from broker_config.pki.door import Door
 
 log = logging.getLogger(__name__)
 WATCH_EVERY_S = 0.5
@@ -64,15 +63,14 @@ async def run_broker(settings: BrokerSettings) -> AsyncIterator[RunningBroker]:
     if program is None:
         needs_mosquitto(settings)
     network = network_of(settings)
-    door, access = network.door, Access(settings.site, settings.identity, network.watched())
+    access = Access(settings.site, settings.identity, network.watched())
     for host, port in listeners(settings):
         check_port_is_free(host, port)
-    if door is not None:
-        door.prepare(access.rights)
-        door.look()
+    network.prepare(access.rights)
+    network.look()
     engine = run_mosquitto(settings, program, access, network) if program else run_amqtt(settings, access)
     async with engine as broker:
-        watch = asyncio.create_task(_watch(access, broker, door), name="watch clients")
+        watch = asyncio.create_task(_watch(access, broker, network), name="watch clients")
         try:
             yield broker
         finally:
@@ -121,7 +119,7 @@ def check_port_is_free(host: str, port: int) -> None:
             ) from error
 
 
-async def _watch(access: Access, broker: RunningBroker, door: Door | None) -> None:
+async def _watch(access: Access, broker: RunningBroker, network: Network) -> None:
     """Look at the identity folder and the site file, and apply what changed; what cannot be applied waits for the next change.
 
     Rights come first: who was shut out must not keep them because a certificate cannot be made.  The certificates' own time
@@ -132,12 +130,12 @@ async def _watch(access: Access, broker: RunningBroker, door: Door | None) -> No
     while True:
         await asyncio.sleep(WATCH_EVERY_S)
         try:
-            if door is not None and loop.time() >= look_at_s:
+            if loop.time() >= look_at_s:
                 look_at_s = loop.time() + LOOK_EVERY_S
-                door.look()
+                network.look()
             if access.has_changed() and access.reload():
                 broker.apply(access)
-                if door is not None and door.prepare(access.rights):
+                if network.prepare(access.rights):
                     broker.apply(access)
         except (ConfigError, OSError) as error:
             log.error("clients stay as they were: %s", error)  # noqa: TRY400  the one line is the whole story

@@ -9,13 +9,14 @@ from cryptography.hazmat.primitives import serialization
 
 from broker_config.config import TlsListener
 from broker_config.errors import ConfigError
-from broker_config.pki.expiry import read_certificate, utc_now
+from broker_config.pki.expiry import Warner, read_certificate, utc_now, validity_of
 from broker_config.pki.store import LISTENER, PkiStore
 
 log = logging.getLogger(__name__)
 STAYS_HERE = (LISTENER, "server")
 """Renewed by the running broker itself, since nothing has to be carried anywhere."""
 RENEW_DAYS = 30
+CHANGE_CA = "every certificate ends with it; on the broker's machine: tacet broker rotate-ca"
 
 
 class Door:
@@ -27,7 +28,7 @@ class Door:
 
     def __init__(self, listener: TlsListener, store: PkiStore, clock: Callable[[], datetime] = utc_now) -> None:
         self.listener, self.store, self._clock = listener, store, clock
-        self._told: dict[str, int | None] = {}
+        self._warner = Warner()
 
     def prepare(self, users: Iterable[str]) -> list[str]:
         """Make the certificates that are missing; whose these are.  Where the CA's key is kept elsewhere, none.
@@ -64,19 +65,16 @@ class Door:
             return [str(error)]
 
     def _look(self) -> list[str]:
-        now, said = self._clock(), []
+        now, said, authority = self._clock(), [], validity_of(read_certificate(self.store.ca)).user
         may_renew = self.store.can_sign() and not self.store.is_rotating()
         for validity in self.store.validities():
             left_days = (validity.not_after - now).days
             if may_renew and validity.user in STAYS_HERE and left_days < min(RENEW_DAYS, self._half_life_days()):
                 self.renew(validity.user)
                 continue
-            stage = validity.stage(now)
-            warning = validity.warning(now)
-            if warning is not None and self._told.get(validity.user) != stage:
+            remedy = CHANGE_CA if validity.user == authority else None
+            if (warning := self._warner.say(validity, now, remedy)) is not None:
                 said.append(warning)
-                log.log(logging.ERROR if stage == 0 else logging.WARNING, "%s", warning)
-            self._told[validity.user] = stage
         return said
 
     def _half_life_days(self) -> float:

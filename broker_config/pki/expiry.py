@@ -1,5 +1,6 @@
 """How long a certificate still holds, and what to say of it."""
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from cryptography.x509.oid import NameOID
 
 from broker_config.errors import ConfigError
 
+log = logging.getLogger(__name__)
 WARN_DAYS = (1, 7, 30)
 """Each is said once: while there is time, while there is little, and when there is none."""
 
@@ -27,9 +29,13 @@ class Validity:
             return 0
         return next((days for days in WARN_DAYS if self.not_after - now <= timedelta(days=days)), None)
 
-    def warning(self, now: datetime) -> str | None:
-        """What is wrong or soon will be, and what to do about it; None while all is well."""
-        remedy = f"on the broker's machine: tacet broker renew {self.user}, then carry it over"
+    def warning(self, now: datetime, remedy: str | None = None) -> str | None:
+        """What is wrong or soon will be, and what to do about it; None while all is well.
+
+        Args:
+            remedy: where renewing it on the broker's machine is not the thing to do.
+        """
+        remedy = remedy or f"on the broker's machine: tacet broker renew {self.user}, then carry it over"
         if now < self.not_before:
             return f"the certificate of {self.user} is not valid before {_day(self.not_before)}; is the clock right?"
         if now >= self.not_after:
@@ -39,6 +45,22 @@ class Validity:
         left = self.not_after - now
         words = f"{left.days} days" if left >= timedelta(days=2) else f"{left.total_seconds() / 3600:.0f} hours"
         return f"the certificate of {self.user} expires in {words}, on {_day(self.not_after)}; {remedy}"
+
+
+class Warner:
+    """Logs what ends, once per stage."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, int | None] = {}
+
+    def say(self, validity: Validity, now: datetime, remedy: str | None = None) -> str | None:
+        """What was said, if anything."""
+        stage, warning = validity.stage(now), validity.warning(now, remedy)
+        is_news = warning is not None and self._told.get(validity.user) != stage
+        if is_news:
+            log.log(logging.ERROR if stage == 0 else logging.WARNING, "%s", warning)
+        self._told[validity.user] = stage
+        return warning if is_news else None
 
 
 def _day(at: datetime) -> str:

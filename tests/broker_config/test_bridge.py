@@ -6,6 +6,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import aiomqtt
@@ -16,6 +17,7 @@ from broker_config.acl import render_acl_file
 from broker_config.child import child_command
 from broker_config.config import Bridge
 from broker_config.mosquitto.bridge import crossing, render_bridge, rights_at_centre, user_at_centre
+from broker_config.mosquitto.network import Network
 from broker_config.pki.expiry import utc_now
 from broker_config.pki.store import LISTENER, PkiStore
 from broker_config.site import Site, load_site
@@ -214,3 +216,19 @@ def test_the_link_checks_the_centres_name_and_speaks_new_tls(tmp_path: Path) -> 
     for line in ("bridge_insecure false", "bridge_tls_version tlsv1.2", "bridge_attempt_unsubscribe false",
                  "try_private true", "notifications false", "address centre.example:8883"):  # fmt: skip
         assert line in lines
+
+
+def test_the_links_certificate_is_warned_of_once_per_stage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    site, pki = load_site(DEMO_SITE), PkiStore(tmp_path)
+    pki.create("centre", utc_now())
+    pki.issue("bridge-demo", utc_now(), 40)
+    certificate, key = pki.pair("bridge-demo")
+    tls = BrokerTls(ca=pki.ca, certificate=certificate, key=key)
+    network = Network(bridge=(Bridge(host="centre.example", tls=tls), site))
+    for days, said in ((0, 0), (20, 1), (20, 1), (38, 2), (41, 3)):
+        network.look(lambda days=days: utc_now() + timedelta(days=days))
+        assert len(caplog.records) == said
+    assert all("have the centre's CA make another for bridge-demo" in each.getMessage() for each in caplog.records)
+    certificate.unlink()
+    network.look()
+    assert "cannot be read" in caplog.records[-1].getMessage()

@@ -217,3 +217,8 @@ def test_who_was_shut_out_is_given_nothing_until_let_in(tmp_path: Path) -> None:
     assert [path.stem for path in ensure_credentials(site, identity)] == [AGENT]
     with pytest.raises(ConfigError, match="no such credential"):
         shut_out(identity, "agent-gw-9")
+
+
+def test_the_end_of_the_ca_asks_for_another_ca(store: PkiStore) -> None:
+    door = Door(ON_DEMAND, store, lambda: NOW + timedelta(days=3640))
+    assert [said for said in door.look() if "rotate-ca" in said and "tacet broker renew" not in said]

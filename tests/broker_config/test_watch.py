@@ -9,6 +9,7 @@ from broker_config import engine
 from broker_config.access import Access
 from broker_config.config import TlsListener
 from broker_config.identity import make_credential, write_credential
+from broker_config.mosquitto.network import NOWHERE, Network
 from broker_config.pki.door import Door
 from broker_config.pki.expiry import utc_now
 from broker_config.pki.store import LISTENER, PkiStore
@@ -42,7 +43,7 @@ async def test_after_a_full_disk_the_next_client_is_still_let_in(
 ) -> None:
     monkeypatch.setattr(engine, "WATCH_EVERY_S", 0.01)
     access, broker = Access(DEMO_SITE, tmp_path / "identity"), Broker()
-    watch = asyncio.create_task(engine._watch(access, broker, None))
+    watch = asyncio.create_task(engine._watch(access, broker, NOWHERE))
     try:
         async with asyncio.timeout(10):
             for name in ("first", "second"):
@@ -69,7 +70,7 @@ async def test_who_is_shut_out_loses_his_rights_although_another_ones_certificat
     door.prepare(access.rights)
     store.ca_key.write_bytes(b"no key")
     write_credential(identity, make_credential("client", "new"))
-    watch = asyncio.create_task(engine._watch(access, broker, door))
+    watch = asyncio.create_task(engine._watch(access, broker, Network(door)))
     try:
         async with asyncio.timeout(10):
             await broker.called.wait()
