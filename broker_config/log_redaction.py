@@ -15,9 +15,12 @@ HIDDEN = "<hidden>"
 CARD_HEX = re.compile(r"(?i)(?<![0-9a-z])(?:0x)?(?:[0-9a-f]{2}[ :-]?){11,}[0-9a-f]{2}(?![0-9a-z])")
 """24 hex digits or more, also in pairs with something between."""
 ALWAYS = (
-    re.compile(r"(?i)\b(?:em4100|nfc):\s*[0-9a-f]+"),
-    re.compile(r"(?<!\d)0\d{9}(?!\d)"),  # as printed on a 125 kHz card
+    re.compile(r"(?i)\b(?:em4100|nfc):\s*[0-9a-f]+(?:[ :-][0-9a-f]{2}(?![0-9a-z]))*"),
+    re.compile(
+        r"(?i)(?<![0-9a-z])0\d{9}(?![0-9a-z])"
+    ),  # as printed on a 125 kHz card; within longer hex it would part that
     re.compile(r"\bm-[0-9a-f]{16}\b"),
+    re.compile(r"(?<=/enter/)[\w-]+"),
     re.compile(r"(?i)\b(?:basic|bearer)\s+(?!realm)[\w+/=.~-]{8,}"),
     re.compile(r"\b(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{32,}(?![\w-])"),
 )

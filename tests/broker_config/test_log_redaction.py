@@ -65,3 +65,20 @@ def test_what_an_engineer_needs_stays(line):
 def test_at_debug_a_read_is_shown_and_a_password_is_not():
     assert redact(f"read {CARD}", logging.DEBUG) == f"read {CARD}"
     assert "hunter2" not in redact("password=hunter2", logging.DEBUG)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "2d14257b0123456789abcdef",
+        "m-0123456789abcdef",
+        "nfc:04:a2:b3:c4:d5:e6:f7",
+        "nfc:04 a2 b3 c4 d5 e6 f7",
+    ],
+)
+def test_a_number_that_looks_like_another_kind_of_number_inside_is_hidden_whole(secret):
+    assert redact(f"no card {secret}; next") == f"no card {HIDDEN}; next"
+
+
+def test_a_one_time_link_is_hidden_though_it_is_short():
+    assert redact("GET /enter/cDIpitg2ybVLebXNJ-uqoQ?lang=en") == f"GET /enter/{HIDDEN}?lang=en"
