@@ -112,7 +112,7 @@ class Outbox:
     @property
     def generations(self) -> tuple[str, ...]:
         """Those of which there may still be events, the newest last."""
-        return self._runs.generations
+        return (*self._store.saved_generations, *self._runs.generations)
 
     @property
     def last_seq(self) -> int:

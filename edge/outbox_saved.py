@@ -25,6 +25,12 @@ def read_saved(db: sqlite3.Connection, number: int, limit: int) -> tuple[list[tu
     return rows, bad
 
 
+def saved_generations(db: sqlite3.Connection) -> tuple[str, ...]:
+    """Those of which something was saved, or is to be declared as lost."""
+    found = db.execute("SELECT generation FROM salvaged UNION SELECT generation FROM salvaged_lost")
+    return tuple(each for (each,) in found if GENERATION.fullmatch(str(each)))
+
+
 def lose_saved(db: sqlite3.Connection, bad: Sequence[Damaged]) -> None:
     """Delete damaged ones, and declare them as lost; in the caller's transaction."""
     log.error("outbox: %s events that were saved are damaged now, and declared as lost", len(bad))

@@ -22,7 +22,7 @@ from edge.outbox_mark import Mark, MarkFile
 from edge.outbox_room import SHARES, Room, quota_pages
 from edge.outbox_rows import CLASSES, DropRange, EventClass, Row, as_ranges
 from edge.outbox_salvage import quarantined
-from edge.outbox_saved import lose_saved, read_saved
+from edge.outbox_saved import lose_saved, read_saved, saved_generations
 from edge.outbox_sums import row_sum, state_sum
 from edge.runs import Run, Runs
 
@@ -58,6 +58,7 @@ class OutboxStore:
         self.last_seq = int(self._meta("last_seq"))
         self.acked_upto = int(self._meta("acked_upto"))
         self.damaged_events = 0
+        self.saved_generations = saved_generations(self._db)
         self._sums_from = int(self._meta("sums_from"))
         self._drops = Drops(self._db)
         self.room = Room(self._db, path, quota, shares, self.acked_upto)

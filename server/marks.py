@@ -16,6 +16,8 @@ from server.tables import GenerationRow
 from server.work import Work
 
 MAX_MISSING = 100
+MAX_ASKED = 200
+"""Generations of which an agent may ask at a time; those of ours ask for half as many."""
 ACK_PAUSE_S = 0.05
 """While an agent is busy, one acknowledgement stands for all that came in this time."""
 
@@ -86,11 +88,9 @@ class Marks:
 
         It sends what it still holds of that again: a database restored from a backup fills up.
         """
-        for generation in generations:
+        for generation in generations[-MAX_ASKED:]:
             if GENERATION.fullmatch(generation):
-                key = agent, generation
-                self._acks.setdefault(key, EdgeAck(generation=generation, upto=0))
-                self._owe(key)
+                self._owe((agent, generation))
 
     def owe_all(self, agent: AgentId | None = None) -> None:
         """Say again how far everything is, to one agent or to all: they or the broker have been away."""
@@ -105,7 +105,7 @@ class Marks:
             self._wake.clear()
             due, self._due = self._due, set()
             for key in sorted(due):
-                self._link.send(self._acks[key], agent=key[0])
+                self._link.send(self.ack(key), agent=key[0])
             await asyncio.sleep(ACK_PAUSE_S)
 
     def _owe(self, key: Key) -> None:

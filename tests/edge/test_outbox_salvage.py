@@ -142,6 +142,19 @@ def test_what_is_saved_leaves_half_of_the_quota_free_and_the_rest_is_declared(tm
     store.close()
 
 
+async def test_the_server_is_asked_how_far_it_is_with_what_was_saved(tmp_path: Path, clock: ManualClock) -> None:
+    """What it holds of it need not be sent again."""
+    path = tmp_path / "outbox.sqlite"
+    generation = write_outbox(path)
+    data = bytearray(path.read_bytes())
+    data[:4096] = random.Random(1).randbytes(4096)
+    path.write_bytes(data)
+    async with Outbox(path, "gw-1", quota_bytes=64 * MB, clock_ns=clock) as outbox:
+        assert outbox.generations == (generation, outbox.generation)
+        await outbox.acknowledge(EdgeAck(generation=generation, upto=EVENTS))
+        assert await outbox.salvaged_after(0, 1) == []
+
+
 async def test_they_are_sent_under_their_old_ids_until_the_server_has_them(tmp_path: Path, clock: ManualClock) -> None:
     path = tmp_path / "outbox.sqlite"
     generation = write_outbox(path)

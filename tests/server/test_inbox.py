@@ -363,6 +363,17 @@ async def test_a_generation_nobody_knows_is_asked_for_when_its_agent_is_born(edg
     assert [(ack.generation[0], ack.upto) for ack in await acks(state)] == [("a", 0), ("b", 0)]
 
 
+async def test_an_agent_that_names_thousands_of_generations_costs_no_memory(edge, state):
+    born = EdgeState(
+        state="ready", session="s1", since=datetime.fromtimestamp(edge.clock.now_ns / 1e9, UTC), generation="b" * 16,
+        generations=tuple(f"{number:016x}" for number in range(3_000)),
+    )  # fmt: skip
+    await edge.deliver(edge.said(born, agent="gw-1"))
+    assert len(state.marks._due) <= 200
+    assert not state.marks._acks
+    assert (await acks(state))[-1] == EdgeAck(generation=f"{2_999:016x}", upto=0)
+
+
 async def test_an_agent_hears_only_of_the_generations_that_it_may_still_hold(edge, state):
     await edge.deliver(arrived(edge, 1))
     await acks(state)
