@@ -11,6 +11,7 @@ import secrets
 from pathlib import Path
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from broker_config.messages import ErasureReceipt
 from broker_config.site import AgentId, Site
@@ -21,7 +22,7 @@ from server.erasure import store
 from server.erasure.journal import Journal, Tombstone
 from server.erasure.schemas import AgentErasure, ErasureStatus
 from server.erasure.traces import remove_set_aside, remove_traces
-from server.errors import NotFound
+from server.errors import NotFound, Unavailable
 from server.members.tables import LEASE_NS, MemberTables
 from server.tables import ErasureReceiptRow, ErasureRow, MemberRow
 from server.visits.service import VisitService
@@ -61,6 +62,7 @@ class ErasureService:
 
         Raises:
             NotFound: no such member.
+            Unavailable: the tombstone cannot be written; nothing was erased.
         """
         async with self._one_at_a_time:
             async with self._ledger.transaction() as work:
@@ -74,7 +76,7 @@ class ErasureService:
                     member=self._marks.member(member),
                     cards=await store.card_marks(work.session, self._marks, member),
                 )
-                await asyncio.to_thread(self._journal.add, [tombstone])
+                await self._write_down(tombstone)
                 traces = await self._erase(work, member, tombstone, actor)
             await self._finish([tombstone.version], traces)
         return tombstone.request
@@ -111,8 +113,8 @@ class ErasureService:
                 waiting = select(ErasureRow.version).where(ErasureRow.done_ns.is_(None))
                 unfinished = list(await session.scalars(waiting))
             if unfinished:
-                await self._db.rewrite()  # what to look for went with the process that was to look for it
-                await self._finish(unfinished, [])
+                # What to look for went with the process that was to look for it.
+                await self._finish(unfinished, [], anew=True)
 
     async def take_receipt(self, work: Work, agent: AgentId, receipt: ErasureReceipt) -> None:
         """An agent says up to which erasure its files hold nothing any more."""
@@ -164,14 +166,36 @@ class ErasureService:
         await self._tables.renew(work)
         return traces
 
-    async def _finish(self, versions: list[int], traces: list[bytes]) -> None:
-        """See that no byte is left, and say so."""
-        await asyncio.to_thread(remove_set_aside, self._path)
-        if not await remove_traces(self._db, traces):
-            return
-        async with self._ledger.transaction() as work:
-            done = ErasureRow.version.in_(versions)
-            await work.session.execute(update(ErasureRow).where(done).values(done_ns=self._clock_ns()))
+    async def _write_down(self, tombstone: Tombstone) -> None:
+        try:
+            await asyncio.to_thread(self._journal.add, [tombstone])
+        except OSError as error:
+            raise Unavailable(
+                f"{self._journal.path} cannot be written ({error.strerror}), and nothing was erased; free some space on its disk"
+            ) from error
+
+    async def _finish(self, versions: list[int], traces: list[bytes], *, anew: bool = False) -> None:
+        """See that no byte is left, and say so.  What cannot be done now, as on a full disk, housekeeping tries again.
+
+        Args:
+            anew: write the database anew, without looking.
+        """
+        try:
+            if anew:
+                await self._db.rewrite()
+            await asyncio.to_thread(remove_set_aside, self._path)
+            if not await remove_traces(self._db, traces):
+                return
+            async with self._ledger.transaction() as work:
+                done = ErasureRow.version.in_(versions)
+                await work.session.execute(update(ErasureRow).where(done).values(done_ns=self._clock_ns()))
+        except (OSError, OperationalError) as error:
+            why = error.orig if isinstance(error, OperationalError) else error
+            log.error(  # noqa: TRY400 - one line
+                "an erased member may still be in the files beside %s (%s); free some space on the disk, the rest follows by itself",
+                self._path,
+                why,
+            )
 
     async def _next_version(self, work: Work) -> int:
         """Above every version that any agent may know, also after a database was lost: so it follows the clock."""

@@ -1,11 +1,15 @@
 """Erasure on the server: screens at once, no byte left in any file, tombstones that outlive a restored backup."""
 
+import errno
+import os
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from broker_config.messages import ErasureReceipt, MembersOffered, MomentClear, VisitEnded, decode
 from broker_config.site import load_site
@@ -14,7 +18,7 @@ from server.audit.service import OWNER
 from server.config import load_config
 from server.db import Database
 from server.erasure.journal import Journal, Tombstone
-from server.errors import NotFound
+from server.errors import NotFound, Unavailable
 from server.members.schemas import ConsentChange
 from server.runtime import opened
 from server.tables import MemberRow
@@ -263,3 +267,28 @@ def test_a_line_cut_short_spoils_no_other(tmp_path):
         journal.path.write_bytes(content[:cut])
         journal.add([a_tombstone(3)])
         assert journal.read()[-1] == a_tombstone(3)
+
+
+async def test_whoever_is_erased_has_the_number_though_the_files_cannot_be_looked_through_yet(edge, state, monkeypatch):
+    member = await member_called(state, "River")
+    full = OperationalError("VACUUM", None, sqlite3.OperationalError("database or disk is full"))
+    with monkeypatch.context() as broken:
+        broken.setattr("server.erasure.service.remove_traces", AsyncMock(side_effect=full))
+        number = await state.erasure.erase(member, OWNER)
+        broken.setattr(Database, "rewrite", AsyncMock(side_effect=full))
+        await state.erasure.finish_unfinished()  # as at every start: a full disk must not keep the store closed
+    assert (await state.erasure.status(number)).here is None
+    await state.erasure.finish_unfinished()
+    assert (await state.erasure.status(number)).here is not None
+
+
+async def test_nobody_is_erased_whose_tombstone_cannot_be_written_and_the_call_says_what_to_do(
+    edge, state, monkeypatch
+):
+    member = await member_called(state, "River")
+    with monkeypatch.context() as full:
+        full.setattr(Journal, "add", Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+        with pytest.raises(Unavailable, match=r"erasures.log.*No space left on device.*free some space"):
+            await state.erasure.erase(member, OWNER)
+    assert await member_called(state, "River") == member
+    assert await state.erasure.statuses() == []
