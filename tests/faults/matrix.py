@@ -13,11 +13,6 @@ NOT_RUN: tuple[tuple[int, str, str], ...] = (
         "a slow host, buffers overrun",
         "held by tests/readers/test_ports.py; under a load on the processor not tried yet",
     ),
-    (
-        25,
-        "a burst of a hundred times the rate",
-        "needs reads by the ten thousand a second into a whole agent, not built yet",
-    ),
     (37, "PostgreSQL fails over", "the server has no PostgreSQL store"),
 )
 

@@ -27,6 +27,7 @@ all rows together within 5 minutes on 2 cores, so a few seconds for yours; the f
 MODULES = (
     "backlog",
     "broker",
+    "burst",
     "certificates",
     "clocks",
     "damage",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from edge.pipeline import Pipeline
 from edge.presence import Tracker
 from edge.presence_model import Antenna, Layout, ZoneSpec
 from edge.visits import Visits
+from readers.magicrf_m100.scan import ONLY_ANTENNA
 from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
 from tests.support.seeds import find_seeds
@@ -57,7 +59,7 @@ async def _on_disk(profile: Profile, outcome: Outcome) -> int:
     make_member(cards, tracker)
     seeds = {f"card {number}": card.tobytes() for number, card in enumerate(cards[:SAMPLE])}
     async with Outbox(profile.folder / "outbox.sqlite", "gw-1", quota_bytes=64 * MB, clock_ns=Clock()) as outbox:
-        pipeline = _pipeline(tracker, outbox)
+        pipeline = pipeline_into(tracker, outbox)
         for columns in make_chunks(strays, cards):
             for row in rng.integers(0, len(columns), SAMPLE // 10):
                 seeds[f"tag {len(seeds)}"] = columns.epc_bytes[row, : columns.epc_len[row]].tobytes()
@@ -71,12 +73,15 @@ async def _on_disk(profile: Profile, outcome: Outcome) -> int:
     return len(hits)
 
 
-def _pipeline(tracker: Tracker, outbox: Outbox) -> Pipeline:
-    """What stands between engine and outbox in an agent."""
+def pipeline_into(tracker: Tracker, outbox: Outbox, readers: Sequence[str] = ("bench",)) -> Pipeline:
+    """What stands between engine and outbox in an agent, and between the readers, of one antenna each, and the engine."""
     clock, zones = Clock(), tuple(ZoneId(f"z-{number}") for number in range(ZONES))
     return Pipeline(
         tracker,
-        Layout((Antenna("bench", 0, 0),), (ZoneSpec("z-0", "floor", None),)),
+        Layout(
+            tuple(Antenna(reader, ONLY_ANTENNA, zone) for zone, reader in enumerate(readers)),
+            tuple(ZoneSpec(f"z-{zone}", "floor", None) for zone, _ in enumerate(readers)),
+        ),
         Visits(600.0),
         Announcer("bench", "gw-1", zones, bytes(32), clock, simulated=True),
         outbox.append,
