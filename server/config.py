@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from broker_config.errors import ConfigError
+from broker_config.hosts import is_loopback
 from broker_config.site import Strict, load_toml
 from broker_config.tls import BrokerTls, check_reach
 
@@ -143,11 +144,3 @@ def _check_address(path: Path, address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or address != f"{parts.scheme}://{parts.netloc}":
         raise ConfigError(f"{path}: address {address!r} must look like https://tacet.shop.example, without a path")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is `localhost` or a loopback address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -6,7 +6,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.config import ServerConfig, is_loopback
+from broker_config.hosts import is_loopback
+from server.config import ServerConfig
 
 SECURITY_HEADERS = {
     # `connect-src 'self'` covers fetch, server-sent events and, in today's browsers, the WebSocket of the same origin.
