@@ -23,7 +23,7 @@ from edge.config import EdgeConfig
 from edge.outbox import Outbox
 from edge.outbox_rows import Row
 from edge.pipeline import Engine
-from edge.presence_file import KeptPresence, PresenceFileError, check, pack, part_of, refused_of, unpack, write
+from edge.presence_file import MAGIC, KeptPresence, PresenceFileError, check, pack, part_of, refused_of, unpack, write
 from edge.presence_snapshot import Restored, SnapshotError
 from edge.visits import Visits
 from readers.model import ClockNs
@@ -198,6 +198,13 @@ class Keeper:
     def _refuse(self, error: Exception) -> None:
         self.counters.snapshot_refused += 1
         aside = refused_of(self._path)
+        with suppress(OSError):
+            if self._path.read_bytes().startswith(
+                MAGIC
+            ):  # of a version that did not seal it: not to lie about in the clear
+                self._path.unlink()
+                log.warning("presence file of an earlier version removed; nobody counts as present until read again")
+                return
         log.warning("presence file refused: %s; nobody counts as present, and it is set aside as %s", error, aside)
         with suppress(OSError):
             self._path.replace(aside)

@@ -312,6 +312,14 @@ async def test_a_file_that_is_no_good_is_set_aside_and_the_agent_starts_with_nob
     assert len([each for each in caplog.records if "presence file refused" in each.message]) == 1
 
 
+async def test_the_file_of_an_earlier_version_is_not_kept_in_the_clear(folder: Path) -> None:
+    (folder / SNAP).parent.mkdir(mode=0o700, exist_ok=True)
+    (folder / SNAP).write_bytes(b"TACETPS1" + bytes(99))
+    async with living(folder, killed=True) as life:
+        await eventually(lambda: life.ready)
+        assert not refused_of(folder / SNAP).exists()
+
+
 async def test_a_file_that_is_too_old_is_refused(folder: Path) -> None:
     async with living(folder) as life:
         life.read(ITEM, "r-shoes")
