@@ -11,6 +11,7 @@ the credential, too.  On one and the same disk in plain it is a lock with the ke
 put it.
 """
 
+import io
 import os
 from collections.abc import Iterator
 
@@ -53,15 +54,27 @@ class AtRest:
         Raises:
             SealedFileError: says that it cannot be opened.
         """
-        if len(sealed) < HEAD_BYTES + TAG_BYTES or sealed[: len(MAGIC)] != MAGIC:
+        return self.open_file(io.BytesIO(sealed), len(sealed))
+
+    def open_file(self, file: io.BufferedIOBase, size: int) -> bytearray:
+        """What a file of `size` bytes holds, read piece by piece: no more than a piece of it is in memory besides.
+
+        Raises:
+            SealedFileError: says that it cannot be opened.
+            OSError: it cannot be read.
+        """
+        head = file.read(HEAD_BYTES)
+        if size < HEAD_BYTES + TAG_BYTES or head[: len(MAGIC)] != MAGIC:
             raise SealedFileError("it is no sealed file, or cut short")
-        cipher = self.cipher(bytes(sealed[len(MAGIC) : HEAD_BYTES]))
-        opened = bytearray()
-        starts = range(HEAD_BYTES, len(sealed), PIECE_BYTES + TAG_BYTES)
+        cipher, count = self.cipher(head[len(MAGIC) :]), -(-(size - HEAD_BYTES) // (PIECE_BYTES + TAG_BYTES))
+        opened, at = bytearray(max(size - HEAD_BYTES - count * TAG_BYTES, 0)), 0
+        place = memoryview(bytearray(PIECE_BYTES + TAG_BYTES))
         try:
-            for number, start in enumerate(starts):
-                piece = sealed[start : start + PIECE_BYTES + TAG_BYTES]
-                opened += cipher.decrypt(*self.bound(number, piece, is_last=number == len(starts) - 1))
+            for number in range(count):
+                piece = place[: file.readinto(place)]
+                data = cipher.decrypt(*self.bound(number, piece, is_last=number == count - 1))
+                opened[at : at + len(data)] = data
+                at += len(data)
         except InvalidTag as error:
             raise SealedFileError("it was altered or cut short, or is another agent's") from error
         return opened

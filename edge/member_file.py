@@ -6,7 +6,6 @@ whenever it is opened.  The directory of a look-up is not kept but made anew: on
 """
 
 import hmac
-import mmap
 import os
 import tempfile
 from collections.abc import Collection
@@ -61,13 +60,10 @@ def open_members(path: Path, at_rest: AtRest) -> MappedMembers:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            raise MessageError("not a member table")  # and nothing that could be mapped
-        sealed = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # closed with its last view
-    try:
-        data = at_rest.open(memoryview(sealed))
-    except SealedFileError as error:
-        raise MessageError(str(error)) from error
+        try:
+            data = at_rest.open_file(file, os.fstat(file.fileno()).st_size)
+        except SealedFileError as error:
+            raise MessageError(str(error)) from error
     head = check_table(memoryview(data))
     rows = np.frombuffer(data, np.uint64, head.count * _WORDS, HEAD_BYTES).reshape(-1, _WORDS)
     return _with_slots(rows, head.leased_until_ns, head.version)
