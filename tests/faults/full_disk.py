@@ -22,7 +22,6 @@ from edge.outbox import Outbox
 from edge.outbox_rows import CLASSES, EventClass, EventId, PendingEvent
 from tests.faults.report import Outcome
 from tests.faults.row import CannotRunError
-from tests.faults.server_disk import fill_server_disk
 from tests.support.edge import ManualClock, eventually
 
 DISK_MB = 4
@@ -31,8 +30,11 @@ MOUNT = 'mount -t tmpfs -o "size=$1m" tmpfs "$2" && shift 2 && exec "$@"'
 NAMESPACES = (["unshare", "-Urm"], ["unshare", "-m"])
 
 
-def on_small_disk(what: str, seed: int, disk_mb: int = DISK_MB) -> Outcome:
+def on_small_disk(what: str, seed: int, disk_mb: int = DISK_MB, *, times: int = 3) -> Outcome:
     """What came of one run on a tmpfs of its own.
+
+    Args:
+        times: the edge's disk is filled so often; the server's once.
 
     Raises:
         CannotRunError: this machine gives no namespace with a tmpfs.
@@ -46,7 +48,7 @@ def on_small_disk(what: str, seed: int, disk_mb: int = DISK_MB) -> Outcome:
             raise CannotRunError(
                 "neither a user namespace nor a private mount is allowed: run as root, or allow unshare -Urm"
             )
-        program = [sys.executable, "-m", "tests.faults.full_disk", what, folder, str(seed)]
+        program = [sys.executable, "-m", "tests.faults.full_disk", what, folder, str(seed), str(times)]
         done = subprocess.run([*mounted, *program], capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
         return Outcome(seed, broken=[f"it ended: {done.stderr.strip().splitlines()[-1]}"])
@@ -64,9 +66,9 @@ def fill(folder: Path) -> Path:
     return path
 
 
-async def fill_edge_disk(folder: Path, seed: int) -> Outcome:
-    """Events go on while somebody fills the disk and frees it again, three times; each is there, or a counted drop."""
-    rng, outcome = random.Random(f"full disk {seed}"), Outcome(seed, injected=3)
+async def fill_edge_disk(folder: Path, seed: int, times: int) -> Outcome:
+    """Events go on while somebody fills the disk and frees it again, so often; each is there, or a counted drop."""
+    rng, outcome = random.Random(f"full disk {seed}"), Outcome(seed, injected=times)
     handed: dict[int, EventClass] = {}
     path = folder / "outbox.sqlite"
     outbox = Outbox(path, "gw-1", quota_bytes=64 << 20, clock_ns=ManualClock())
@@ -130,12 +132,16 @@ def _is_full(folder: Path) -> bool:
     return False
 
 
-def main(what: str, folder: str, seed: str) -> None:
+def main(what: str, folder: str, seed: str, times: str) -> None:
     """Run in the namespace; the outcome is the last line."""
     logging.disable(logging.CRITICAL)
-    run = {"edge": fill_edge_disk, "server": fill_server_disk}[what]
-    outcome = asyncio.run(run(Path(folder), int(seed)))
-    sys.stdout.write(msgspec.json.encode(outcome).decode() + os.linesep)
+    if what == "edge":
+        running = fill_edge_disk(Path(folder), int(seed), int(times))
+    else:
+        from tests.faults.server_disk import fill_server_disk  # a second of imports that the edge does not need
+
+        running = fill_server_disk(Path(folder), int(seed))
+    sys.stdout.write(msgspec.json.encode(asyncio.run(running)).decode() + os.linesep)
 
 
 if __name__ == "__main__":
