@@ -31,7 +31,7 @@ MUTE = ("line-cards", "rdm6300")
 async def replug(profile: Profile) -> list[Outcome]:
     """A real agent; its reader goes and comes back under other kernel names behind one stable link."""
     prepare_kernels(cache_folder(), lambda *_: None)
-    times, waits_s = profile.times(10, 200), []
+    times, waits_s = profile.times(5, 200), []
     outcome = Outcome(profile.seed, injected=times)
     folder = profile.folder
     for name in ("site.toml", "edge.toml"):

@@ -39,7 +39,7 @@ async def shuffled(profile: Profile) -> list[Outcome]:
     shop = await _store(profile.folder)
     wanted: dict[int, list[object]] = {}
     outcomes = []
-    for seed in profile.seeds(15, 150):
+    for seed in profile.seeds(8, 150):
         life = seed // 10
         if life not in wanted:
             async with _server(shop, profile.folder / f"straight-{life}") as state:

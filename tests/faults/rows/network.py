@@ -22,7 +22,7 @@ SLOW = Toxics(latency_s=2.0, bytes_per_s=2000.0)
 
 async def flap(profile: Profile) -> list[Outcome]:
     """Resets, refusals, holes of some seconds, cuts after some bytes, by the seed; each until new events are acknowledged."""
-    seeds, waits_s = profile.seeds(6, 100), []
+    seeds, waits_s = profile.seeds(4, 100), []
     outcome = Outcome(profile.seed, injected=len(seeds))
     async with store(profile.folder / "store") as shop, shop.server() as server, FaultyProxy(shop.broker.port) as proxy:
         await shop.ready(server)
