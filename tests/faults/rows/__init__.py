@@ -44,6 +44,7 @@ MODULES = (
     "power",
     "serial_lines",
     "service",
+    "simulation",
     "soak",
     "strays",
     "upgrades",
