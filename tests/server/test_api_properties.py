@@ -25,7 +25,11 @@ from tests.support.from_openapi import TEXTS, bodies, fitting
 EXAMPLES = int(os.environ.get("TACET_API_EXAMPLES", "600"))
 FOLLOWED = {name for name, rule in ROUTES.items() if rule.within_s is None or name.startswith("WEBSOCKET")}
 NAMES = sorted(ROUTES.keys() - FOLLOWED)
-WIRE_TYPES = {"GET /api/status": summary.Status, "GET /api/summary": summary.Summary}
+WIRE_TYPES = {
+    "GET /api/status": summary.Status,
+    "GET /api/summary": summary.Summary,
+    "GET /me/export": dict[str, list[object]],
+}
 HEADERS_OF_ALL = ("content-security-policy", "x-content-type-options", "cache-control", "referrer-policy")
 # They wait for the broker, and this server has none.
 WITHOUT_A_BROKER = {"GET /readyz", "POST /api/transactions/settled"}
