@@ -48,7 +48,7 @@ class World:
     members: list[str]
     decision: str
     secrets: dict[str, frozenset[str]]
-    """What may reach only some: `owner` (members' ids and aliases), `store` (visits, decisions), a display's own key."""
+    """What may reach only some: `owner` (members' ids and aliases), `store` (visits, decisions), a display's key, a member's own."""
 
 
 @asynccontextmanager
@@ -81,6 +81,7 @@ async def peopled(folder: Path) -> AsyncIterator[World]:
             "owner": frozenset(m.member for m in members) | {f'"{m.alias}"' for m in members},
             "store": frozenset({token(1), decision.decision}),
             **{display: frozenset({_key(state, display)}) for display in DISPLAYS},
+            **{f"member {n}": frozenset({members[n].member, f'"{members[n].alias}"'}) for n in (0, 1)},
         }
         yield World(
             client, state, clock, {c.name: c for c in callers}, [m.member for m in members], decision.decision, secrets
