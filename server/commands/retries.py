@@ -76,7 +76,7 @@ class Retries:
 
     async def next_due(self) -> None:
         """Return once something may be due."""
-        if not self._waiting:
+        while not self._waiting:  # again, where what began was forgotten or answered in the same instant
             self._some.clear()
             await self._some.wait()
         due_ns = min(min(each.due_ns, each.until_ns) for each in self._waiting.values())
