@@ -15,8 +15,8 @@ from tests.faults.simulation.run import simulate
 from tests.faults.simulation.store import Template, template
 
 ROOT = Path(__file__).parents[3]
-SEEDS = 40
-BLOCKS = 2
+SEEDS = 200
+BLOCKS = 10
 SEEDS_UNTIL_FOUND = 6
 ROUGH_SEEDS = 3
 TWICE = 2
