@@ -8,8 +8,9 @@ from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.errors import MQTTError
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 
-from broker_config.embedded.packets import CONNECT, HEAD_OF_CONNECT, Malformed, check_packet
+from broker_config.embedded.packets import CONNECT, check_packet
 from broker_config.limits import MAX_PACKET_BYTES
+from broker_config.mqtt_fields import HEAD_OF_CONNECT, Malformed
 
 log = logging.getLogger(__name__)
 SILENCE_FACTOR = 1.5

@@ -2,10 +2,12 @@
 
 amqtt reads field by field and believes each: a filter list that ends in the middle of an entry goes on in the next packet,
 and a string that is no UTF-8 becomes another string.  What is refused here ends the connection, as the standard asks.
-Source: MQTT 3.1.1, sections 1.5.3, 2.2, 3.1, 3.3, 3.8, 3.10.
+Source: MQTT 3.1.1, sections 2.2, 3.1, 3.3, 3.8, 3.10.
 """
 
 from collections.abc import Iterator
+
+from broker_config.mqtt_fields import HEAD_OF_CONNECT, PASSWORD, USER, WILL, Fields, Malformed
 
 CONNECT, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT = (
     1, 3, 4, 5, 6, 7, 8, 10, 12, 14,
@@ -13,49 +15,6 @@ CONNECT, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, UNSUBSCRIBE, PINGR
 FLAGS = {PUBREL: 2, SUBSCRIBE: 2, UNSUBSCRIBE: 2}
 """Of the kinds that do not leave their flags at 0; PUBLISH has its own."""
 ACKNOWLEDGEMENTS = (PUBACK, PUBREC, PUBREL, PUBCOMP)
-WILL, PASSWORD, USER = 0x04, 0x40, 0x80
-HEAD_OF_CONNECT = b"\x00\x04MQTT\x04"
-
-
-class Malformed(Exception):
-    """The bytes are no packet."""
-
-
-class Fields:
-    """The body of a packet, taken from its front."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body, self._at = body, 0
-
-    @property
-    def left(self) -> int:
-        """How many bytes have not been taken."""
-        return len(self._body) - self._at
-
-    def take(self, count: int) -> bytes:
-        """The next bytes.
-
-        Raises:
-            Malformed: there are not so many.
-        """
-        if count > self.left:
-            raise Malformed(f"a field goes {count - self.left} bytes beyond the end")
-        self._at += count
-        return self._body[self._at - count : self._at]
-
-    def data(self) -> bytes:
-        """Bytes behind their length."""
-        return self.take(int.from_bytes(self.take(2), "big"))
-
-    def text(self) -> str:
-        """A string, which holds no NUL [MQTT-1.5.3-2]."""
-        try:
-            text = self.data().decode()
-        except UnicodeDecodeError as error:
-            raise Malformed("a string is no UTF-8") from error
-        if "\0" in text:
-            raise Malformed("a string holds NUL")
-        return text
 
 
 def check_packet(first_byte: int, body: bytes) -> None:
@@ -77,8 +36,7 @@ def check_packet(first_byte: int, body: bytes) -> None:
         fields.take(2)
     elif kind not in (PINGREQ, DISCONNECT):
         raise Malformed(f"kind {kind} comes from no client")
-    if fields.left:
-        raise Malformed(f"{fields.left} bytes too many")
+    fields.end()
 
 
 def _check_connect(fields: Fields) -> None:

@@ -8,20 +8,23 @@ Source: OASIS MQTT 3.1.1, sections 2.2 (fixed header) and 3.1 (CONNECT).
 import struct
 from dataclasses import dataclass
 
+from broker_config.mqtt_fields import (
+    CLEAN_SESSION,
+    HEAD_OF_CONNECT,
+    PASSWORD,
+    USER,
+    WILL,
+    WILL_RETAIN,
+    Fields,
+    Malformed,
+)
+
 CONNECT_HEADER = 0x10
 DISCONNECT = b"\xe0\x00"
-PROTOCOL_NAME = b"\x00\x04MQTT"
-PROTOCOL_LEVEL = 4
 MAX_LENGTH_BYTES = 4
 
-_CLEAN_SESSION, _WILL, _WILL_RETAIN, _PASSWORD, _USER = 0x02, 0x04, 0x20, 0x40, 0x80
 
-
-class PacketError(Exception):
-    """The peer broke the protocol."""
-
-
-class PacketTooLarge(PacketError):
+class PacketTooLarge(Malformed):
     """The peer announced a packet longer than it may send."""
 
 
@@ -48,18 +51,18 @@ class Connect:
 
     def to_bytes(self) -> bytes:
         """The whole packet.  A password without a user is not allowed by the standard, and not sent."""
-        flags = _CLEAN_SESSION if self.clean_session else 0
+        flags = CLEAN_SESSION if self.clean_session else 0
         payload = _field(self.client_id.encode())
         if self.will is not None:
-            flags |= _WILL | self.will.qos << 3 | (_WILL_RETAIN if self.will.retain else 0)
+            flags |= WILL | self.will.qos << 3 | (WILL_RETAIN if self.will.retain else 0)
             payload += _field(self.will.topic.encode()) + _field(self.will.payload)
         if self.user is not None:
-            flags |= _USER
+            flags |= USER
             payload += _field(self.user.encode())
             if self.password is not None:
-                flags |= _PASSWORD
+                flags |= PASSWORD
                 payload += _field(self.password)
-        body = PROTOCOL_NAME + struct.pack(">BBH", PROTOCOL_LEVEL, flags, self.keep_alive_s) + payload
+        body = HEAD_OF_CONNECT + struct.pack(">BH", flags, self.keep_alive_s) + payload
         return bytes([CONNECT_HEADER]) + encode_length(len(body)) + body
 
 
@@ -75,7 +78,7 @@ class PacketSplitter:
 
         Raises:
             PacketTooLarge: a length above the limit was announced; nothing of that packet is waited for.
-            PacketError: a length of more than four bytes.
+            Malformed: a length of more than four bytes.
         """
         self._buffer += data
         packets: list[bytes] = []
@@ -98,7 +101,7 @@ class PacketSplitter:
             length |= (byte & 0x7F) << 7 * i
             if byte < 0x80:
                 return 2 + i + length
-        raise PacketError("a remaining length of more than four bytes")
+        raise Malformed("a remaining length of more than four bytes")
 
 
 def encode_length(length: int) -> bytes:
@@ -117,23 +120,23 @@ def parse_connect(packet: bytes) -> Connect:
     Args:
         packet: with its fixed header, as `PacketSplitter` gives it.
     Raises:
-        PacketError: another packet, another protocol version, a forbidden flag, or fields that do not fill it exactly.
+        Malformed: another packet, another protocol version, a forbidden flag, or fields that do not fill it exactly.
     """
     if packet[:1] != bytes([CONNECT_HEADER]):
-        raise PacketError("the first packet is not a CONNECT")
+        raise Malformed("the first packet is not a CONNECT")
     start = 1 + next((i + 1 for i, byte in enumerate(packet[1:5]) if byte < 0x80), 0)
-    fields = _Fields(packet[start:])
-    if fields.take(len(PROTOCOL_NAME)) != PROTOCOL_NAME or fields.take(1)[0] != PROTOCOL_LEVEL:
-        raise PacketError("the protocol is not MQTT 3.1.1; set protocolVersion 4")
+    fields = Fields(packet[start:])
+    if fields.take(len(HEAD_OF_CONNECT)) != HEAD_OF_CONNECT:
+        raise Malformed("the protocol is not MQTT 3.1.1; set protocolVersion 4")
     flags, keep_alive_s = struct.unpack(">BH", fields.take(3))
     _check_flags(flags)
     connect = Connect(
         client_id=fields.text(),
-        clean_session=bool(flags & _CLEAN_SESSION),
+        clean_session=bool(flags & CLEAN_SESSION),
         keep_alive_s=keep_alive_s,
-        will=Will(fields.text(), fields.data(), flags >> 3 & 3, bool(flags & _WILL_RETAIN)) if flags & _WILL else None,
-        user=fields.text() if flags & _USER else None,
-        password=fields.data() if flags & _PASSWORD else None,
+        will=Will(fields.text(), fields.data(), flags >> 3 & 3, bool(flags & WILL_RETAIN)) if flags & WILL else None,
+        user=fields.text() if flags & USER else None,
+        password=fields.data() if flags & PASSWORD else None,
     )
     fields.end()
     return connect
@@ -141,41 +144,11 @@ def parse_connect(packet: bytes) -> Connect:
 
 def _check_flags(flags: int) -> None:
     if flags & 0x01:
-        raise PacketError("a reserved flag is set")
-    if (not flags & _WILL and flags & 0x38) or flags & 0x18 == 0x18:
-        raise PacketError("the will's flags contradict each other")
-    if flags & _PASSWORD and not flags & _USER:
-        raise PacketError("a password without a user")
-
-
-class _Fields:
-    """Reads fields off the front of a body."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body, self._at = body, 0
-
-    def take(self, size: int) -> bytes:
-        taken = self._body[self._at : self._at + size]
-        if len(taken) < size:
-            raise PacketError("the packet ends inside a field")
-        self._at += size
-        return taken
-
-    def data(self) -> bytes:
-        return self.take(int.from_bytes(self.take(2), "big"))
-
-    def text(self) -> str:
-        try:
-            text = self.data().decode()
-        except UnicodeDecodeError as error:
-            raise PacketError("a text is not UTF-8") from error
-        if "\0" in text:
-            raise PacketError("a text holds U+0000")
-        return text
-
-    def end(self) -> None:
-        if self._at != len(self._body):
-            raise PacketError("bytes left over after the last field")
+        raise Malformed("a reserved flag is set")
+    if (not flags & WILL and flags & 0x38) or flags & 0x18 == 0x18:
+        raise Malformed("the will's flags contradict each other")
+    if flags & PASSWORD and not flags & USER:
+        raise Malformed("a password without a user")
 
 
 def _field(data: bytes) -> bytes:

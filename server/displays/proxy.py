@@ -17,13 +17,14 @@ from typing import Protocol
 from broker_config.errors import ConfigError
 from broker_config.identity import load_credential
 from broker_config.messages import MAX_PAYLOAD_BYTES
+from broker_config.mqtt_fields import Malformed
 from broker_config.site import DisplayId
 from broker_config.tls import BrokerTls, ClientTls
 from broker_config.topics import topic_for, user_name
 from server.clock import ClockNs
 from server.config import BrokerAddress
 from server.displays.limits import Allowance
-from server.displays.mqtt_packets import DISCONNECT, Connect, PacketError, PacketSplitter, PacketTooLarge, parse_connect
+from server.displays.mqtt_packets import DISCONNECT, Connect, PacketSplitter, PacketTooLarge, parse_connect
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Channel(Protocol):
     """The browser's end, as the proxy needs it."""
 
     async def receive(self) -> bytes:
-        """The next binary message.  Raises ConnectionError when the browser is gone, PacketError where it is text."""
+        """The next binary message.  Raises ConnectionError when the browser is gone, Malformed where it is text."""
 
     async def send(self, data: bytes) -> None:
         """One binary message.  Raises ConnectionError when the browser is gone."""
@@ -152,7 +153,7 @@ class MqttProxy:
         except TimeoutError as error:
             self.counters.idle += 1
             raise LinkRefused(POLICY, "no CONNECT came") from error
-        except PacketError as error:
+        except Malformed as error:
             raise self._broken(error) from error
 
     async def _named_display(self, connect: Connect, may_be: MayBe) -> DisplayId:
@@ -266,7 +267,7 @@ class MqttProxy:
         except TimeoutError:
             self.counters.idle += 1
             return Closing(POLICY, "silent for too long")
-        except PacketError as error:
+        except Malformed as error:
             return self._broken(error).closing
         except OSError:
             return Closing(NORMAL, "an end is gone")
@@ -279,13 +280,13 @@ class MqttProxy:
                 if whole := b"".join(packets.feed(data)):
                     self.counters.bytes_down += len(whole)
                     await pipe.channel.send(whole)
-        except PacketError as error:
+        except Malformed as error:
             return self._broken(error).closing
         except OSError:
             return Closing(NORMAL, "an end is gone")
         return Closing(TRY_LATER, "the broker closed the connection")
 
-    def _broken(self, error: PacketError) -> LinkRefused:
+    def _broken(self, error: Malformed) -> LinkRefused:
         if isinstance(error, PacketTooLarge):
             self.counters.oversized += 1
             return LinkRefused(TOO_BIG, str(error))

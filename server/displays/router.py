@@ -7,13 +7,13 @@ from functools import partial
 from fastapi import APIRouter, Request, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from broker_config.mqtt_fields import Malformed
 from broker_config.site import DisplayId
 from broker_config.topics import user_name
 from server.access.notes import actor_of
 from server.access.origin import own_origin
 from server.access.principal import Who
 from server.audit.service import Actor, Thing
-from server.displays.mqtt_packets import PacketError
 from server.displays.pairing import cookie_name
 from server.displays.schemas import DisplayKey, PairingAsked, PairingState, WaitingPairing
 from server.errors import NotFound, Refused
@@ -114,7 +114,7 @@ class WebSocketChannel:
             raise ConnectionResetError("the browser left")
         data = message.get("bytes")
         if data is None:
-            raise PacketError("a text message; MQTT is binary")
+            raise Malformed("a text message; MQTT is binary")
         return bytes(data)
 
     async def send(self, data: bytes) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from broker_config.embedded.packets import Malformed, check_packet
+from broker_config.embedded.packets import check_packet
+from broker_config.mqtt_fields import Malformed
 from tests.support.mqtt_raw import connect, conversation, field, publish, subscribe
 
 CONNECT = connect("agent-gw-1", "secret", will=("a/b", b"gone"))[2:]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker_config.mqtt_fields import Malformed
 from server.displays.mqtt_packets import (
     Connect,
-    PacketError,
     PacketSplitter,
     PacketTooLarge,
     Will,
@@ -77,7 +77,7 @@ def test_an_oversized_packet_is_refused_by_its_announcement() -> None:
 
 
 def test_a_length_without_end_is_refused() -> None:
-    with pytest.raises(PacketError):
+    with pytest.raises(Malformed):
         PacketSplitter(LIMIT).feed(b"\x30\xff\xff\xff\xff")
 
 
@@ -85,20 +85,20 @@ def test_a_length_without_end_is_refused() -> None:
 def test_a_truncated_connect_is_refused(connect: Connect, data: st.DataObject) -> None:
     body = body_of(connect)
     cut = data.draw(st.integers(0, len(body) - 1))
-    with pytest.raises(PacketError):
+    with pytest.raises(Malformed):
         parse_connect(packet(body[:cut], 0x10))
 
 
 @given(connects(), st.binary(min_size=1, max_size=9))
 def test_bytes_after_the_last_field_are_refused(connect: Connect, extra: bytes) -> None:
     body = body_of(connect)
-    with pytest.raises(PacketError):
+    with pytest.raises(Malformed):
         parse_connect(packet(body + extra, 0x10))
 
 
 @given(st.binary(max_size=80))
 def test_noise_is_refused_or_parsed_but_never_anything_else(noise: bytes) -> None:
-    with contextlib.suppress(PacketError):
+    with contextlib.suppress(Malformed):
         parse_connect(packet(noise, 0x10))
 
 
@@ -116,10 +116,10 @@ def test_noise_is_refused_or_parsed_but_never_anything_else(noise: bytes) -> Non
     ],
 )
 def test_what_is_no_mqtt_311_connect_is_refused(body: bytes) -> None:
-    with pytest.raises(PacketError):
+    with pytest.raises(Malformed):
         parse_connect(packet(body, 0x10))
 
 
 def test_another_first_packet_is_refused() -> None:
-    with pytest.raises(PacketError):
+    with pytest.raises(Malformed):
         parse_connect(packet(b"\x00\x01tx"))
