@@ -24,8 +24,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.programs import program
 
-START_S = 30.0
-CALL_S = 20.0
+WAIT_S = 60.0  # for what must come: a machine may stand still in between
 POLL_S = 0.02
 FLAGS = (
     "--headless=new",
@@ -68,7 +67,7 @@ class Page:
             raise PageError(f"{script}: {details.get('exception', {}).get('description', details['text'])}")
         return answer["result"].get("value")
 
-    async def wait_for(self, condition: str, timeout_s: float = 10.0) -> object:
+    async def wait_for(self, condition: str, timeout_s: float = WAIT_S) -> object:
         """The first truthy value of `condition`.
 
         Raises:
@@ -162,7 +161,7 @@ class Browser:
         message = {"id": call_id, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
         try:
             await self._socket.send(json.dumps(message))
-            answer = await asyncio.wait_for(self._waiting[call_id], CALL_S)
+            answer = await asyncio.wait_for(self._waiting[call_id], WAIT_S)
         except (TimeoutError, ConnectionClosed) as error:
             raise PageError(f"{method}: no answer from Chromium") from error
         finally:
@@ -195,7 +194,7 @@ async def chromium(*extra_flags: str) -> AsyncIterator[Browser]:
         )  # fmt: skip
         try:
             url = await _devtools_url(Path(profile) / "DevToolsActivePort")
-            async with connect(url, max_size=None, open_timeout=START_S) as socket:
+            async with connect(url, max_size=None, open_timeout=WAIT_S) as socket:
                 browser = Browser(socket)
                 receiving = asyncio.create_task(browser.receive())
                 try:
@@ -211,7 +210,7 @@ async def chromium(*extra_flags: str) -> AsyncIterator[Browser]:
 
 async def _devtools_url(port_file: Path) -> str:
     """The address Chromium writes once it listens."""
-    async with asyncio.timeout(START_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             lines = port_file.read_text().splitlines() if port_file.exists() else []
             if len(lines) == 2:
@@ -222,7 +221,7 @@ async def _devtools_url(port_file: Path) -> str:
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Let it finish its farewell, then end its whole process group."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), 5)
+        await asyncio.wait_for(process.wait(), 15)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()

@@ -19,7 +19,7 @@ from tests.support.brokers import TestBroker, running_broker
 from tests.support.chromium import Browser
 
 DEMO = Path(__file__).parents[3] / "simulators" / "demo_store"
-START_S = 20.0
+WAIT_S = 60.0  # for what must come: a machine may stand still in between
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Store:
             return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], timeout_s: float = WAIT_S) -> None:
     """Wait for a condition, with a deadline."""
     async with asyncio.timeout(timeout_s):
         while not condition():
@@ -114,7 +114,7 @@ async def running_store(folder: Path) -> AsyncIterator[Store]:
         )
         serving = asyncio.create_task(server.serve())
         try:
-            await until(lambda: server.started or serving.done(), START_S)
+            await until(lambda: server.started or serving.done())
             assert server.started, serving.result()
             port = server.servers[0].sockets[0].getsockname()[1]
             state: ServerState = app.state.tacet

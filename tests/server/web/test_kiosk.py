@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from broker_config.messages import MomentClear, MomentSet, MomentShown, VisitEnd
 from broker_config.site import DisplayId
 from server.link import Incoming, Outgoing
 from simulators.faults import FaultyProxy
-from tests.server.web.conftest import Store, until
+from tests.server.web.conftest import WAIT_S, Store, until
 from tests.support.chromium import Browser, Page, chromium
 
 pytestmark = pytest.mark.system
@@ -21,6 +22,7 @@ SHOES = DisplayId("d-shoes")
 CARD = "document.querySelector('.moment')"
 LINKED = "document.body.dataset.link === 'ready' && document.querySelector('.base .say')"
 READY = f"document.body.dataset.clock === 'trusted' && {LINKED}"
+LONG_MS = 600_000  # what has to be there still when the test looks
 counters = itertools.count(1_000)
 
 
@@ -30,7 +32,7 @@ def moment(decision: str = "one", **changes: object) -> MomentSet:
         display=SHOES, version=(9, next(counters)), decision=decision, content="trail-runners", visit="f" * 32,
         text={"en": "Trail runners, new this week", "zh-Hant": "越野跑鞋本週新到"},
         because={"en": "because you like running", "zh-Hant": "因為您喜歡跑步"},
-        language="zh-Hant", screen_class="public", picture="shoe", issued_at=now, cause_at=now, ttl_ms=20_000,
+        language="zh-Hant", screen_class="public", picture="shoe", issued_at=now, cause_at=now, ttl_ms=LONG_MS,
     )  # fmt: skip
     return msgspec.structs.replace(made, **changes)
 
@@ -82,9 +84,9 @@ async def test_a_kiosk_from_its_code_to_an_empty_memory(store: Store, receipts: 
         )
         assert float(str(least)) >= 1080 / 18
 
-        # A moment appears, in the person's language, and goes at its time.
-        short = moment(ttl_ms=1_500)
-        send(short, display=SHOES)
+        # A moment appears, in the person's language; a newer one takes its place, and goes at its time.
+        first = moment()
+        send(first, display=SHOES)
         await page.wait_for(CARD)
         assert await page.evaluate(f"{CARD}.innerText.split(/\\n+/)") == ["越野跑鞋本週新到", "因為您喜歡跑步"]
         assert await page.evaluate(f"{CARD}.querySelector('use').getAttribute('href')") == "/static/signs.svg#shoe"
@@ -92,16 +94,18 @@ async def test_a_kiosk_from_its_code_to_an_empty_memory(store: Store, receipts: 
             f"[...{CARD}.querySelectorAll('p')].every((p) => parseFloat(getComputedStyle(p).fontSize) >= innerHeight / 18)"
         )
         assert await page.evaluate("document.querySelectorAll('.ring .left')[0].getAnimations().length") == 1
+        short = await show_for_a_moment(store, receipts)
         await page.wait_for(f"!{CARD}")
-        await until(lambda: len(receipts) == 2)
         assert [(one.decision, one.phase, one.ended_by) for one in receipts] == [
             ("one", "started", None),
-            ("one", "ended", "ttl"),
+            ("one", "ended", "replaced"),
+            (short.decision, "started", None),
+            (short.decision, "ended", "ttl"),
         ]
-        stayed = receipts[1].at - receipts[0].at
-        assert timedelta(0) < stayed <= timedelta(seconds=1.6)
-        assert receipts[0].cause_at == short.cause_at
+        assert receipts[0].cause_at == first.cause_at
+        assert receipts[3].at - short.issued_at >= timedelta(milliseconds=short.ttl_ms - 100), "not before its time"
         await assert_nothing_left(page)
+        receipts.clear()
 
         # What is stale, another display's, over, too private or of nobody's class is not shown.
         old = (9, short.version[1])
@@ -112,14 +116,14 @@ async def test_a_kiosk_from_its_code_to_an_empty_memory(store: Store, receipts: 
         send(moment("private", screen_class="private"), display=SHOES)
         send(moment("good", visit="a" * 32), display=SHOES)
         await page.wait_for(CARD)
-        await until(lambda: len(receipts) == 3)
-        assert receipts[2].decision == "good"
+        await until(lambda: len(receipts) == 1)
+        assert receipts[0].decision == "good"
 
         # It goes on `clear`, of its decision or its visit only, and when its visit ends; a newer one replaces it.
         send(clear(decision="another"), display=SHOES)
         send(moment("next", visit="b" * 32), display=SHOES)
         await until(
-            lambda: [(one.decision, one.ended_by) for one in receipts[3:5]] == [("good", "replaced"), ("next", None)]
+            lambda: [(one.decision, one.ended_by) for one in receipts[1:3]] == [("good", "replaced"), ("next", None)]
         )
         send(clear(visit="b" * 32), display=SHOES)
         await page.wait_for(f"!{CARD}")
@@ -133,8 +137,19 @@ async def test_a_kiosk_from_its_code_to_an_empty_memory(store: Store, receipts: 
         assert page.console_errors == []
 
 
-async def ended(receipts: list[MomentShown], decision: str) -> MomentShown:
-    await until(lambda: any(one.decision == decision and one.phase == "ended" for one in receipts))
+async def show_for_a_moment(store: Store, receipts: list[MomentShown]) -> MomentSet:
+    """A moment that was shown until its short time was over; one that a machine at a standstill brings too late is none."""
+    for attempt in range(5):
+        short = moment(f"short-{attempt}", ttl_ms=1_500)
+        store.state.link.send(short, display=SHOES)
+        with suppress(TimeoutError):
+            assert (await ended(receipts, short.decision, 10)).ended_by == "ttl"
+            return short
+    raise AssertionError("no short moment went at its time")
+
+
+async def ended(receipts: list[MomentShown], decision: str, timeout_s: float = WAIT_S) -> MomentShown:
+    await until(lambda: any(one.decision == decision and one.phase == "ended" for one in receipts), timeout_s)
     return next(one for one in receipts if one.decision == decision and one.phase == "ended")
 
 
@@ -176,7 +191,7 @@ async def test_without_a_trusted_clock_there_is_only_base(store: Store, receipts
         assert receipts == []
         await page.call("Network.setBlockedURLs", urls=[])
         store.state.link.send(moment("seen", ttl_ms=60_000), display=SHOES)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(WAIT_S):
             while not receipts:
                 store.state.link.send(moment("seen", ttl_ms=60_000), display=SHOES)
                 await asyncio.sleep(0.25)
@@ -245,7 +260,7 @@ async def test_a_line_that_swallows_everything_leaves_the_screen_dark_within_ten
         await page.evaluate(
             "new MutationObserver(() => (window.darkMs ??= performance.now())).observe(document.body, {childList: true})"
         )
-        await page.wait_for(f"!{CARD}", 30)
+        await page.wait_for(f"!{CARD}")
         assert float(str(await page.evaluate("window.darkMs"))) - cut_ms <= 10_000
         assert await page.evaluate("document.querySelector('.base .say') !== null")
         proxy.clear()
