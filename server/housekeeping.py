@@ -1,6 +1,6 @@
 """What time does by itself: visits end, leases are renewed half-way, old bad messages go, the head of the audit is told.
 
-Here it is also noticed that a receiver has been given another key.
+Here it is also noticed that a receiver has been given another key, and that the disk has room again for the reserve.
 """
 
 import asyncio
@@ -32,12 +32,14 @@ async def keep_house(
     audit: Audit,
     erasure: ErasureService,
     renew_base: Callable[[], None],
+    keep_reserve: Callable[[], None],
     heartbeat: Heartbeat,
 ) -> None:
     """Go round until cancelled."""
     while True:
         heartbeat.beat()
         renew_base()
+        await asyncio.to_thread(keep_reserve)
         try:
             async with ledger.transaction() as work:
                 visits.close_overdue(work)

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import DatabaseError
@@ -43,6 +44,7 @@ from server.me.codes import MemberCodes
 from server.members.service import MemberService
 from server.members.store import CardVault
 from server.members.tables import MemberTables
+from server.room import keep_reserve
 from server.salvage import made, mend
 from server.secrets import load_secrets
 from server.state import ServerState
@@ -77,6 +79,7 @@ async def running(config: ServerConfig, clock_ns: ClockNs) -> AsyncIterator[Serv
                     state.audit,
                     state.erasure,
                     state.renew_base,
+                    partial(keep_reserve, Path(config.data)),
                     state.heartbeats.add("database", STUCK_S),
                 ),
                 name="housekeeping",
@@ -122,6 +125,7 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
         async with state.ledger.transaction():
             pass  # the services' first load
         await state.erasure.reapply()  # before anything is heard, answered or matched
+        await asyncio.to_thread(keep_reserve, folder)
         state.link.on_connect += [state.send_base, state.owe_acks]
         yield state
 

@@ -6,8 +6,10 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Watchdog
@@ -21,6 +23,7 @@ from server.guard import MOST_HEAD_BYTES
 from server.slow_clients import patient_protocol
 from server.state import ServerState
 from server.tls import follow_renewals, open_tls
+from server.waiting import started_with_room
 
 GRACE_S = 3
 MAX_WS_BYTES = 128 * 1024
@@ -50,7 +53,7 @@ class QuietServer(uvicorn.Server):
 
 
 async def serve(config: ServerConfig, say: Callable[[str], None], notifier: ServiceNotifier) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM; on a full disk, wait for room.
 
     Args:
         say: is told the address once the server is up.
@@ -64,9 +67,14 @@ async def serve(config: ServerConfig, say: Callable[[str], None], notifier: Serv
     listener = take_port(config.host, config.port)
     app = create_app(config)
     notifier.opening(config.database)
+
+    def waiting_server(waiting: ASGIApp) -> uvicorn.Server:
+        return QuietServer(_settings(waiting, config, context), lambda: None)
+
     with contextlib.closing(listener):
         # The lifespan runs here and not in uvicorn, which would go on serving after a failed background task.
-        async with app.router.lifespan_context(app):
+        opening = partial(app.router.lifespan_context, app)
+        async with started_with_room(opening, config, listener, waiting_server, notifier):
             state: ServerState = app.state.tacet
             server = QuietServer(_settings(app, config, context), lambda: notifier.ready(f"serving {config.origin}/"))
             stopper.ends(server, state)
@@ -111,9 +119,9 @@ async def _invite_owner(state: ServerState, say: Callable[[str], None]) -> None:
         say("Nobody can sign in yet; for a link that sets the owner's password: tacet server setup-link")
 
 
-def _settings(app: object, config: ServerConfig, context: ssl.SSLContext | None) -> uvicorn.Config:
+def _settings(app: ASGIApp, config: ServerConfig, context: ssl.SSLContext | None) -> uvicorn.Config:
     settings = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # an ASGI application; uvicorn spells the type its own way
+        app,
         loop="asyncio",
         http=patient_protocol(),
         h11_max_incomplete_event_size=MOST_HEAD_BYTES,

@@ -1,6 +1,7 @@
 """The figures of the status and summary calls."""
 
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 from fastapi import APIRouter, Response
@@ -12,6 +13,7 @@ from broker_config.site import Zone, ZoneId
 from server import quarantine
 from server.clock import NS_PER_MS, NS_PER_S
 from server.decisions import store
+from server.room import has_reserve, has_room
 from server.salvage import alarm
 from server.state import ServerState, State
 from server.tables import CommandRow, EventRow, ProofRow
@@ -129,8 +131,15 @@ def status(state: ServerState) -> Status:
 
 def _alarm(state: ServerState) -> str | None:
     disk = "the database cannot be written ({}); free some space on its disk, agents keep their events"
-    trouble = disk.format(state.db.trouble) if state.db.trouble else alarm(state.config.database)
-    return "; ".join(each for each in (trouble, state.clones.alarm) if each) or None
+    trouble = disk.format(state.db.trouble) if state.db.trouble else _narrow(state)
+    return "; ".join(each for each in (trouble, alarm(state.config.database), state.clones.alarm) if each) or None
+
+
+def _narrow(state: ServerState) -> str | None:
+    folder = Path(state.config.data)
+    if has_reserve(folder) or has_room(folder):
+        return None
+    return f"the disk of {folder} is nearly full; free some space"
 
 
 def _zones(state: ServerState) -> tuple[ZoneStatus, ...]:

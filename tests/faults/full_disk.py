@@ -137,6 +137,10 @@ def main(what: str, folder: str, seed: str, times: str) -> None:
     logging.disable(logging.CRITICAL)
     if what == "edge":
         running = fill_edge_disk(Path(folder), int(seed), int(times))
+    elif what == "start":
+        from tests.faults.server_start import start_on_full_disk
+
+        running = start_on_full_disk(Path(folder), int(seed))
     else:
         from tests.faults.server_disk import fill_server_disk  # a second of imports that the edge does not need
 
