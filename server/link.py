@@ -22,6 +22,7 @@ from broker_config.site import AgentId, Site
 from broker_config.topics import BY_NAME, filters_for, topic_for
 from server.clock import NS_PER_S, ClockNs, to_datetime
 from server.commands.keys import CommandKeys
+from server.commands.retelling import Retelling, Said
 from server.config import BrokerAddress
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Link:
         self.incoming: asyncio.Queue[Incoming] = asyncio.Queue(MAX_INCOMING)
         self.connected = False
         self.expired_outgoing = 0
+        self._retelling = Retelling()
         self.on_connect: list[Callable[[], None]] = []
         self._outgoing: deque[Outgoing] = deque(maxlen=MAX_OUTGOING)
         self._in_flight: list[Outgoing] = []
@@ -104,14 +106,31 @@ class Link:
 
     def _queue(self, data: Data, subject: str | None, levels: dict[str, str], delivered: asyncio.Event | None) -> None:
         row, now_ns = BY_NAME[data.topic], self._clock_ns()
-        topic, payload = self._message(data, now_ns, subject, levels)
+        topic, payload = self._unsigned(data, now_ns, subject, levels)
         expires_ns = now_ns + row.expiry_s * NS_PER_S if row.expiry_s else None
+        if expires_ns is not None:
+            self._retelling.note(data, Said(row, topic, payload, expires_ns))
+        signed = self._keys.sign(row, levels, topic, payload) if row.signed else payload
+        self._push(Outgoing(topic, signed, row.qos, row.retained, expires_ns, delivered))
+
+    def _push(self, out: Outgoing) -> None:
         if len(self._outgoing) == MAX_OUTGOING:
             self.expired_outgoing += 1
-        self._outgoing.append(Outgoing(topic, payload, row.qos, row.retained, expires_ns, delivered))
+        self._outgoing.append(out)
         self._waiting.set()
 
+    def tell_again(self) -> None:
+        """A receiver has another key: sign for it what it may have missed under the one before."""
+        for said in self._retelling.unexpired(self._clock_ns()):
+            signed = self._keys.sign(said.row, {}, said.topic, said.payload)
+            self._push(Outgoing(said.topic, signed, said.row.qos, said.row.retained, said.expires_ns))
+
     def _message(self, data: Data, now_ns: int, subject: str | None, levels: dict[str, str]) -> tuple[str, bytes]:
+        row = BY_NAME[data.topic]
+        topic, payload = self._unsigned(data, now_ns, subject, levels)
+        return topic, self._keys.sign(row, levels, topic, payload) if row.signed else payload
+
+    def _unsigned(self, data: Data, now_ns: int, subject: str | None, levels: dict[str, str]) -> tuple[str, bytes]:
         row, now = BY_NAME[data.topic], to_datetime(now_ns)
         envelope = Envelope(
             specversion="1.0",
@@ -123,8 +142,7 @@ class Link:
             expires=now + timedelta(seconds=row.expiry_s) if row.expiry_s else None,
             data=data,
         )
-        topic, payload = topic_for(data.topic, self._site.id, **levels), encode(envelope)
-        return topic, self._keys.sign(row, levels, topic, payload) if row.signed else payload
+        return topic_for(data.topic, self._site.id, **levels), encode(envelope)
 
     def _host(self, state: str) -> tuple[str, bytes]:
         """What the server says of itself."""

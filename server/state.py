@@ -87,9 +87,10 @@ class ServerState:
             self.link.send(base, display=base.display)
 
     def renew_base(self) -> None:
-        """Give it anew where a receiver has another key: the broker retains what was signed with the one before."""
+        """Give it anew where a receiver has another key: the broker holds what was signed with the one before."""
         if self.command_keys.have_changed():
             self.send_base()
+            self.link.tell_again()
 
     def owe_acks(self) -> None:
         """Tell every agent that we have heard of how far we are with what it may still hold; the others' births will ask."""

@@ -6,9 +6,11 @@ from httpx import ASGITransport
 
 from broker_config.command_mac import is_time_signed, open_command
 from broker_config.identity import load_credential, make_credential, write_credential
+from broker_config.messages import TransactionSettled, VisitEnded, decode
 from broker_config.site import load_site
 from broker_config.topics import BY_NAME, parse_topic
 from server.app import create_app
+from server.clock import to_datetime
 from server.commands.keys import CommandKeys
 from server.config import load_config
 from tests.server.harness import Clock, write_store
@@ -65,6 +67,29 @@ async def test_a_display_with_a_new_key_gets_its_base_content_again(api, tmp_pat
     state.link._outgoing.clear()
     state.renew_base()
     assert not state.link._outgoing
+
+
+async def test_what_waited_for_an_agent_under_its_old_key_is_told_again_under_the_new_one(api, tmp_path, clock):
+    _, state = api
+    sold = TransactionSettled(transaction="5a" * 16, epcs=("30" * 12,), settled_at=to_datetime(clock.now_ns))
+    state.link.send(sold)
+    state.link.send(VisitEnded(visits=("a" * 32,), cause="withdrawn"))
+    state.link.send(VisitEnded(visits=("b" * 32,), cause="left"))
+    before = [decode(out.payload) for out in state.link._outgoing]
+    state.link._outgoing.clear()  # the broker has them, for an agent that is away
+    state.renew_base()
+    assert not state.link._outgoing, "nothing is new"
+    clock.pass_s(80_000)
+    write_credential(tmp_path / "identity", make_credential("agent", "gw-1"))
+    state.renew_base()
+    again = [out for out in state.link._outgoing if not out.topic.endswith("base/set")]
+    opened = [open_command(out.topic, out.payload, "agent-gw-1", key_of(tmp_path, "agent-gw-1")) for out in again]
+    assert [decode(said) for said in opened] == before[:2], "the same messages, no younger than they are"
+    state.link._outgoing.clear()
+    clock.pass_s(10_000)
+    write_credential(tmp_path / "identity", make_credential("agent", "gw-1"))
+    state.renew_base()
+    assert [out.topic for out in state.link._outgoing if not out.topic.endswith("base/set")] == [], "their day is over"
 
 
 async def test_a_replaced_credential_counts_from_the_next_order_on(api, tmp_path):
