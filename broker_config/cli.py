@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from broker_config.cli_options import Config, path_of
 from broker_config.config import BrokerSettings, TlsListener, load_broker_settings
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats, Watchdog
-from broker_config.identity import make_credential, write_credential
+from broker_config.identity import Credential, make_credential, write_credential
 from broker_config.pki.door import Door
 from broker_config.pki.expiry import utc_now
 from broker_config.pki.store import PkiStore
@@ -113,8 +114,7 @@ def add(
     path = settings.identity / f"{user_name(kind.value, name)}.toml"
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; --force replaces it, and whoever uses the old one is shut out")
-    credential = make_credential(kind.value, name)
-    write_credential(settings.identity, credential)
+    write_credential(settings.identity, credential := make_credential(kind.value, name))
     let_in(settings.identity, credential.user)
     typer.echo(f"made {path}")
     typer.echo(
@@ -122,11 +122,16 @@ def add(
     )
     if settings.tls is not None:
         typer.echo(f"  {certify(settings, settings.tls, credential.user)}")
+    for line in (*rights_in_words(credential, site), advice(kind, name, site)):
+        typer.echo(f"  {line}")
+    typer.echo("  a running broker lets it in within a second")
+
+
+def rights_in_words(credential: Credential, site: Site) -> Iterator[str]:
+    """What a new credential may do, a line each."""
     rights = rights_of(credential, site)
     for verb, filters in (("may subscribe to", rights.subscribe), ("may publish to", rights.publish)):
-        typer.echo(f"  {verb} {', '.join(filters) or 'nothing'}")
-    typer.echo(f"  {advice(kind, name, site)}")
-    typer.echo("  a running broker lets it in within a second")
+        yield f"{verb} {', '.join(filters) or 'nothing'}"
 
 
 def certify(settings: BrokerSettings, tls: TlsListener, user: str) -> str:

@@ -12,10 +12,11 @@ from broker_config.cli_certificates import door_of
 from broker_config.cli_options import Config, path_of
 from broker_config.config import load_broker_settings
 from broker_config.emqx import render_acl, render_config
-from broker_config.identity import write_private
 from broker_config.mosquitto.bridge import rights_at_centre
 from broker_config.mosquitto.files import write_files
 from broker_config.mosquitto.network import network_of
+from broker_config.pki.door import Door
+from broker_config.private_files import write_private
 from broker_config.provision import make_private_folder
 from broker_config.site import load_site
 
@@ -56,12 +57,7 @@ def config(
         typer.echo(f"made {files.folder}; start it: mosquitto -c {files.config}")
     else:
         make_private_folder(out / product)
-        texts = {
-            "emqx.conf": render_config(door.listener, PurePosixPath(folder)).encode(),
-            "acl.conf": render_acl(access.rights).encode(),
-        }
-        served = {name: content for name, content in door.served().items() if name != "crl.pem"}  # it would not be read
-        for name, content in (texts | served).items():
+        for name, content in _emqx_files(door, access, PurePosixPath(folder)).items():
             write_private(out / product / name, content)
         typer.echo(f"made {out / product}; copy it to {folder}, owned by emqx, and include emqx.conf in etc/emqx.conf")
     if settings.bridge is not None:
@@ -69,3 +65,10 @@ def config(
         write_private(out / "centre-acl", render_acl_file(at_centre).encode())
         write_private(out / "centre-acl.conf", render_acl(at_centre).encode())
         typer.echo(f"made {out}/centre-acl and centre-acl.conf: add them to the ACL of the centre's Mosquitto or EMQX")
+
+
+def _emqx_files(door: Door, access: Access, folder: PurePosixPath) -> dict[str, bytes]:
+    """Content by name, for a broker that has them in `folder`."""
+    texts = {"emqx.conf": render_config(door.listener, folder).encode(), "acl.conf": render_acl(access.rights).encode()}
+    served = {name: content for name, content in door.served().items() if name != "crl.pem"}  # it would not be read
+    return texts | served

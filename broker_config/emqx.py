@@ -29,25 +29,8 @@ def settings(tls: TlsListener, folder: PurePosixPath) -> dict[str, object]:
     Args:
         folder: where the files will be on the broker's machine.
     """
-    ssl_options = {
-        "cacertfile": f"{folder}/ca.pem",
-        "certfile": f"{folder}/broker.pem",
-        "keyfile": f"{folder}/broker.key",
-        "verify": "verify_peer",
-        "fail_if_no_peer_cert": True,
-        "versions": ["tlsv1.3", "tlsv1.2"],
-    }
-    listener = {
-        "bind": f"{tls.host}:{tls.port}",
-        "max_connections": MAX_CONNECTIONS,
-        "max_conn_rate": "50/s",
-        "bytes_rate": "1MB/s",
-        "ssl_options": ssl_options,
-        "tcp_options": {"nodelay": True},
-    }
-    closed = {"default": {"enable": False}}
     return {
-        "listeners": {"tcp": closed, "ws": closed, "wss": closed, "ssl": closed | {"tacet": listener}},
+        "listeners": _listeners(tls, folder),
         "mqtt": {
             "peer_cert_as_username": "cn",
             "peer_cert_as_clientid": "cn",
@@ -71,6 +54,28 @@ def settings(tls: TlsListener, folder: PurePosixPath) -> dict[str, object]:
         "flapping_detect": {"enable": True, "max_count": 15, "window_time": "1m", "ban_time": "1m"},
         "force_shutdown": {"enable": True, "max_heap_size": "64MB", "max_mailbox_size": 10_000},
     }
+
+
+def _listeners(tls: TlsListener, folder: PurePosixPath) -> dict[str, object]:
+    """By TLS and a certificate, and in no other way."""
+    ssl_options = {
+        "cacertfile": f"{folder}/ca.pem",
+        "certfile": f"{folder}/broker.pem",
+        "keyfile": f"{folder}/broker.key",
+        "verify": "verify_peer",
+        "fail_if_no_peer_cert": True,
+        "versions": ["tlsv1.3", "tlsv1.2"],
+    }
+    listener = {
+        "bind": f"{tls.host}:{tls.port}",
+        "max_connections": MAX_CONNECTIONS,
+        "max_conn_rate": "50/s",
+        "bytes_rate": "1MB/s",
+        "ssl_options": ssl_options,
+        "tcp_options": {"nodelay": True},
+    }
+    closed = {"default": {"enable": False}}
+    return {"tcp": closed, "ws": closed, "wss": closed, "ssl": closed | {"tacet": listener}}
 
 
 def render_config(tls: TlsListener, folder: PurePosixPath) -> str:

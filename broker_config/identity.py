@@ -7,7 +7,6 @@ agent or a display is given only its own file.  Nothing has a default password.
 import base64
 import os
 import secrets
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -15,7 +14,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from broker_config.command_mac import KEY_BYTES
-from broker_config.errors import ConfigError, MessageError
+from broker_config.errors import MessageError
+from broker_config.private_files import refuse_readable, sync, write_part, write_private
 from broker_config.site import Strict, load_toml
 from broker_config.topics import Party, user_name
 
@@ -78,14 +78,14 @@ def write_credential(folder: Path, credential: Credential) -> Path:
 def add_credential(folder: Path, credential: Credential) -> Path | None:
     """As `write_credential`, but None, and nothing written, where there is one: another program may have just made it."""
     path = folder / f"{credential.user}.toml"
-    part = _write_part(path, _to_toml(credential))
+    part = write_part(path, _to_toml(credential))
     try:
         path.hardlink_to(part)
     except FileExistsError:
         return None
     finally:
         part.unlink()
-    _sync_folder(folder)
+    sync(folder)
     return path
 
 
@@ -95,38 +95,6 @@ def _to_toml(credential: Credential) -> bytes:
     return "".join(f'{key} = "{value}"\n' for key, value in fields.items()).encode()
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all, also when others write it at the same time.
-
-    When this returns, it stays, whatever happens to the power: what is encrypted with a key must not outlive the key.
-    """
-    _write_part(path, content).replace(path)
-    _sync_folder(path.parent)
-
-
-def _write_part(path: Path, content: bytes) -> Path:
-    """The content on the disk beside `path`, under a name that no other program uses; mode 0600."""
-    descriptor, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        Path(name).unlink()
-        raise
-    return Path(name)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Its names on the disk, too: without this a power cut may take a new file away again."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def load_credential(path: Path) -> Credential:
     """Read one credential file.
 
@@ -134,8 +102,7 @@ def load_credential(path: Path) -> Credential:
         ConfigError: missing, malformed, or readable by others than its owner.
     """
     credential = load_toml(path, Credential)
-    if path.stat().st_mode & 0o077:
-        raise ConfigError(f"{path}: other users can read this secret; run: chmod 600 {path}")
+    refuse_readable(path)
     return credential
 
 

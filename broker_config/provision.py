@@ -11,8 +11,8 @@ from broker_config.identity import (
     make_credential,
     with_command_key,
     write_credential,
-    write_private,
 )
+from broker_config.private_files import write_private
 from broker_config.site import Site, is_level
 from broker_config.topics import Party, user_name
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from broker_config.errors import ConfigError
 from broker_config.hosts import is_loopback
 from broker_config.pki.expiry import Validity, read_certificate, utc_now, validity_of
+from broker_config.private_files import refuse_readable
 from broker_config.site import Strict
 
 log = logging.getLogger(__name__)
@@ -182,8 +183,7 @@ def load_context(files: BrokerTls) -> ssl.SSLContext:
 
 def _check_key(files: BrokerTls, public: object) -> None:
     try:
-        if files.key.stat().st_mode & 0o077:
-            raise ConfigError(f"{files.key}: other users can read this key; run: chmod 600 {files.key}")
+        refuse_readable(files.key, "key")
         key = serialization.load_pem_private_key(files.key.read_bytes(), None)
     except OSError as error:
         raise ConfigError(f"{files.key}: cannot be read: {error.strerror}; run as its owner") from error

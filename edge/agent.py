@@ -4,15 +4,14 @@ Trouble with a device or the broker is weather and stays in its task.  Anything 
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
+from broker_config.backoff import Backoff
 from broker_config.heartbeats import Heartbeat, Heartbeats
-from broker_config.messages import ItemDeparted, TransactionSettled, VisitLeft, ZoneCount, ZoneCoverage
+from broker_config.messages import ErasureReceipt, ItemDeparted, TransactionSettled, VisitLeft, ZoneCount, ZoneCoverage
 from edge.actuators.desk import ActuatorDesk
-from edge.backoff import Backoff
 from edge.clock import NS_PER_S, Clock, to_datetime
 from edge.config import EdgeConfig
 from edge.coverage import CoverageWatch
@@ -30,6 +29,7 @@ from edge.outbox_ledger import OutboxLedger
 from edge.pipeline import Engine, Pipeline
 from edge.posting import Poster
 from edge.presence_config import make_layout, zones_of
+from edge.pump import Pump
 from edge.sensors import SensorStates
 from edge.server_clock import ServerClock
 from edge.shelf_watch import ShelfWatch
@@ -39,13 +39,9 @@ from edge.uplink import Uplink
 from edge.uplink_handlers import Handlers
 from edge.visits import Visits
 from edge.zone_counts import CountWatch
-from readers.errors import ReaderError
 
-log = logging.getLogger(__name__)
 TICK_EVERY_S, MIN_TICK_S = 1.0, 0.005  # also without a deadline, so that visits end
 TRACK_STUCK_S = 5.0
-OPENING_STUCK_S = 60.0  # to open a device, set it up or let it go; each wait in it is bounded by its driver
-MAX_REOPEN_S = 2.0  # a device that is plugged in again is back within this
 
 
 class Agent:
@@ -75,43 +71,21 @@ class Agent:
         self.health = Health(clock)
         self._announcer = make_announcer(config, self._zones, clock)
         self._pipeline = self._make_pipeline(engine)
+        self._pump = Pump(self.health, beats)
         self._coverage = CoverageWatch((reader.id for reader in config.readers), self._pipeline.set_coverage, beats)
         self._counts = CountWatch(self._zones, engine.counts, self._show_zone)
         self._keeper = Keeper(config, engine, self._pipeline.visits, outbox, self._zones, self._take_back, clock, beats)
-        visits, members = self._pipeline.visits, self._pipeline.set_members
-        here, secret, trust = config.agent, config.credential, config.server_trust
-        self._eraser = Eraser(
-            outbox, visits, self._keeper, secret, lambda said: self.uplink.states.show(said, here, agent=here)
-        )
-        self._members = Members(
-            config.data, config.server, secret, members, clock, on_erased=self._eraser.apply, trust=trust
-        )
-        self._sensors, warn = SensorStates(config.sensors, clock), partial(self.health.warn, "server.clock", "clock")
-        self._server_clock = server_clock or ServerClock(config.server, secret, clock, warn, trust=trust)
+        self._eraser = Eraser(outbox, self._pipeline.visits, self._keeper, config.credential, self._show_erased)
+        self._members = self._make_members()
+        self._sensors = SensorStates(config.sensors, clock)
+        self._server_clock = server_clock or self._make_server_clock()
         self._timebase = Timebase(outbox, clock, self._server_clock)
-        self.stats = Statistics(
-            lambda: engine.counters,
-            self.health,
-            outbox,
-            self._members,
-            self._coverage,
-            self._keeper,
-            self._sensors,
-            lambda: self.uplink.delivery.resent,
-            clock,
-        )
+        self.stats = self._make_statistics(engine)
         handlers = self._make_handlers()
         self.uplink = Uplink(config, self._announcer, outbox, self.health, handlers, clock, heartbeats=beats)
         self._poster = Poster(config, self._announcer, outbox, self.uplink)
         self._shelves = {scale.id: self._make_shelf(scale) for scale in config.scales}
-        self._actuators = ActuatorDesk(
-            config.actuators,
-            devices,
-            OutboxLedger(outbox, self._announcer),
-            lambda state: self.uplink.states.show(state, state.actuator, actuator=state.actuator),
-            self.health,
-            self._server_clock,
-        )
+        self._actuators = self._make_actuators()
         self._host, self._arrived = HostWatch(self._actuators.link_lost), asyncio.Event()
 
     async def run(self) -> None:
@@ -161,7 +135,7 @@ class Agent:
                 self._coverage.opened(config.id, reader.health)
                 await take_in(reader, self._pipeline, on_reads=partial(self._reads_in, config.id, backoff))
 
-        await self._pump(config.id, take, lambda: self._coverage.lost(config.id))
+        await self._pump.run(config.id, take, lambda: self._coverage.lost(config.id))
 
     def _reads_in(self, reader_id: str, backoff: Backoff) -> None:
         backoff.reset()
@@ -178,7 +152,7 @@ class Agent:
                     backoff.reset()
                     shelf.weigh(weight)
 
-        await self._pump(config.id, take, shelf.scale_lost)
+        await self._pump.run(config.id, take, shelf.scale_lost)
 
     async def _pump_sensor(self, config: SensorConfig) -> None:
         async def take(backoff: Backoff, heartbeat: Heartbeat) -> None:
@@ -188,26 +162,7 @@ class Agent:
                     backoff.reset()
                     self._sensors.sensed(proximity)
 
-        await self._pump(config.id, take, lambda: self._sensors.lost(config.id))
-
-    async def _pump(
-        self, device_id: str, take: Callable[[Backoff, Heartbeat], Awaitable[None]], on_lost: Callable[[], None]
-    ) -> None:
-        """Keep one device open for ever."""
-        backoff = Backoff(max_s=MAX_REOPEN_S)
-        heartbeat = self._heartbeats.add(f"device {device_id}", OPENING_STUCK_S)
-        while True:
-            heartbeat.beat()
-            try:
-                await take(backoff, heartbeat)
-                reason = "the driver's stream ended; opening it again"
-            except ReaderError as error:
-                reason = str(error)
-            on_lost()
-            if self.health.lost(device_id, reason):
-                log.warning("%s lost: %s", device_id, reason)
-            heartbeat.rest()
-            await asyncio.sleep(backoff.next_delay_s())
+        await self._pump.run(config.id, take, lambda: self._sensors.lost(config.id))
 
     async def _track(self) -> None:
         """Feed what waits, batch by batch; tick when a deadline is due and no read waits."""
@@ -257,6 +212,45 @@ class Agent:
             forget=lambda: self._keeper.renew(),
         )
 
+    def _make_members(self) -> Members:
+        config = self._config
+        return Members(
+            config.data,
+            config.server,
+            config.credential,
+            self._pipeline.set_members,
+            self._clock,
+            on_erased=self._eraser.apply,
+            trust=config.server_trust,
+        )
+
+    def _make_server_clock(self) -> ServerClock:
+        config, warn = self._config, partial(self.health.warn, "server.clock", "clock")
+        return ServerClock(config.server, config.credential, self._clock, warn, trust=config.server_trust)
+
+    def _make_statistics(self, engine: Engine) -> Statistics:
+        return Statistics(
+            lambda: engine.counters,
+            self.health,
+            self._outbox,
+            self._members,
+            self._coverage,
+            self._keeper,
+            self._sensors,
+            lambda: self.uplink.delivery.resent,
+            self._clock,
+        )
+
+    def _make_actuators(self) -> ActuatorDesk:
+        return ActuatorDesk(
+            self._config.actuators,
+            self._devices,
+            OutboxLedger(self._outbox, self._announcer),
+            lambda state: self.uplink.states.show(state, state.actuator, actuator=state.actuator),
+            self.health,
+            self._server_clock,
+        )
+
     def _make_handlers(self) -> Handlers:
         return Handlers(
             command=lambda actuator, command: self._actuators.command(actuator, command),
@@ -289,6 +283,9 @@ class Agent:
             lambda state: self.uplink.states.show(state, config.shelf, shelf=config.shelf),
             self._clock,
         )
+
+    def _show_erased(self, said: ErasureReceipt) -> None:
+        self.uplink.states.show(said, self._config.agent, agent=self._config.agent)
 
     def _show_coverage(self, zone: int, covered: bool, since_ns: int) -> None:
         self._show_zone(ZoneCoverage(zone=self._zones[zone], covered=covered, since=to_datetime(since_ns)))

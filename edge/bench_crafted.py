@@ -70,21 +70,22 @@ def bench_crafted(sizes: Sizes) -> Iterator[CraftedResult]:
         reads=EPCS * READS_PER_EPC,
         batch=BATCH,
         worst_p99_ratio=round(worst, 2),
-        patterns=[
-            Pattern(
-                epcs=name,
-                p50_ns_per_read=round(statistics.median(p50[name]), 1),
-                p99_ns_per_read=round(statistics.median(p99[name]), 1),
-                p99_ratio=round(ratios[name], 2),
-                rebuilds=rebuilds[name],
-            )
-            for name in kinds
-        ],
+        patterns=[_pattern(name, p50[name], p99[name], ratios[name], rebuilds[name]) for name in kinds],
         baseline=Baseline(
             name="random EPCs, p99 per batch; the worst kind beside it",
             ns_each=round(statistics.median(p99["random"]), 1),
             ratio=round(1 / worst, 2),
         ),
+    )
+
+
+def _pattern(name: str, p50_ns: list[float], p99_ns: list[float], p99_ratio: float, rebuilds: int) -> Pattern:
+    return Pattern(
+        epcs=name,
+        p50_ns_per_read=round(statistics.median(p50_ns), 1),
+        p99_ns_per_read=round(statistics.median(p99_ns), 1),
+        p99_ratio=round(p99_ratio, 2),
+        rebuilds=rebuilds,
     )
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import httpx
 
+from broker_config.backoff import Backoff
 from broker_config.errors import MessageError
 from broker_config.identity import Credential
 from broker_config.member_table import ERASED_HEADER
 from edge.at_rest import AtRest
-from edge.backoff import Backoff
 from edge.clock import NS_PER_S
 from edge.member_file import IncomingTable, MappedMembers, member_path, open_members, remove_others
 from readers.model import ClockNs

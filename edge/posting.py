@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import httpx
 import msgspec
 
+from broker_config.backoff import Backoff
 from broker_config.messages import EdgeDropped, EdgeQuarantined, EventPost, PostAnswer, PostedRow
-from edge.backoff import Backoff
 from edge.config import EdgeConfig
 from edge.events import Announcer
 from edge.outbox import Outbox

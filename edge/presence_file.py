@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from broker_config.private_files import sync
 from edge.visits import KeptVisits
 
 MAGIC = b"TACETPS1"
@@ -100,11 +101,7 @@ def write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def part_of(path: Path) -> Path:

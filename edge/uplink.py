@@ -12,6 +12,7 @@ from functools import partial
 
 import aiomqtt
 
+from broker_config.backoff import Backoff
 from broker_config.heartbeats import Heartbeats
 from broker_config.link_certificate import LinkCertificate
 from broker_config.messages import (
@@ -26,7 +27,6 @@ from broker_config.messages import (
     VisitEnded,
 )
 from broker_config.topics import BY_NAME, filters_for
-from edge.backoff import Backoff
 from edge.broker_link import hear, heeded, lost_link, make_client
 from edge.config import EdgeConfig
 from edge.delivery import IN_FLIGHT, Delivery

@@ -5,13 +5,13 @@ card numbers and the journal of erasures are files of their own, and are kept ap
 lost tells nobody's card, and with the journal a copy that is put back brings no erased member back.
 """
 
-import os
 import sqlite3
 import time
 from contextlib import closing, suppress
 from pathlib import Path
 
 from broker_config.errors import ConfigError
+from broker_config.private_files import sync
 from server.salvage import is_sound
 
 PART = ".part"
@@ -43,9 +43,9 @@ def back_up(database: Path, target: Path) -> int:
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, whole by itself
         if not is_sound(part):
             raise ConfigError(f"{database} is damaged, and so would be its copy; restart the server, which mends it")
-        _sync(part)
+        sync(part)
         part.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     except (sqlite3.Error, OSError) as error:
         raise ConfigError(f"{target}: cannot be written: {error}") from error
     finally:
@@ -80,9 +80,9 @@ def restore(database: Path, backup: Path) -> tuple[Path | None, int | None]:
         for end in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 database.with_name(database.name + end).rename(replaced.with_name(replaced.name + end))
-    _sync(part)
+    sync(part)
     part.rename(database)
-    _sync(database.parent)
+    sync(database.parent)
     return replaced, taken_over
 
 
@@ -122,11 +122,3 @@ def _holds_tables(path: Path) -> bool:
 
 def _read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

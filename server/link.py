@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import secrets
 import socket
 import uuid
@@ -14,6 +13,7 @@ from datetime import timedelta
 
 import aiomqtt
 
+from broker_config.backoff import Backoff
 from broker_config.identity import Credential
 from broker_config.link_certificate import LinkCertificate
 from broker_config.messages import HOST_EVERY_S, Data, Envelope, HostState, encode
@@ -32,7 +32,7 @@ MAX_OUTGOING = 10_000
 MAX_TOGETHER = 100
 TIMEOUT_S = 5.0
 KEEPALIVE_S = 15
-MAX_BACKOFF_S = 10.0
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
 GOODBYE_S = 1.0
 
 
@@ -151,12 +151,12 @@ class Link:
 
     async def run(self) -> None:
         """Stay connected until cancelled, with back-off."""
-        delay_s = 0.1
+        backoff = Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
         while True:
             try:
                 async with self._client() as client:
                     await client.subscribe([(name, 1) for name in filters_for("server", self._site)[1]])
-                    delay_s = 0.1
+                    backoff.reset()
                     self._up()
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self._receive(client), name="link receive")
@@ -168,9 +168,7 @@ class Link:
                 log.warning("broker %s:%s lost: %s", self._broker.host, self._broker.port, reason)
             finally:
                 self.connected = False
-            # Half to all of the delay, so that clients of a restarted broker do not come back in step.
-            await asyncio.sleep(delay_s * random.uniform(0.5, 1))  # noqa: S311  (jitter, no secret)
-            delay_s = min(delay_s * 2, MAX_BACKOFF_S)
+            await asyncio.sleep(backoff.next_delay_s())
 
     def _client(self) -> aiomqtt.Client:
         self._session, self._since = secrets.token_hex(8), to_datetime(self._clock_ns())

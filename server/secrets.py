@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker_config.errors import ConfigError
-from broker_config.identity import write_private
+from broker_config.private_files import refuse_readable, write_private
 
 OWNER_FILE = "owner.token"
 CARD_KEYS_FILE = "card.keys"
@@ -88,6 +88,5 @@ def _read_or_make(path: Path, fresh: bytes) -> bytes:
 
 
 def _read_private(path: Path) -> bytes:
-    if path.stat().st_mode & 0o077:
-        raise ConfigError(f"{path}: other users can read this secret; run: chmod 600 {path}")
+    refuse_readable(path)
     return path.read_bytes().strip()

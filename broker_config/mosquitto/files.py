@@ -12,9 +12,9 @@ from pathlib import Path
 from broker_config.access import Access
 from broker_config.acl import render_acl_file
 from broker_config.errors import ConfigError
-from broker_config.identity import write_private
 from broker_config.mosquitto.conf import render_rest
 from broker_config.mosquitto.network import NOWHERE, Network
+from broker_config.private_files import write_private
 
 USER = "mosquitto"
 HASH_ROUNDS = 101

@@ -5,8 +5,8 @@ import tarfile
 from pathlib import Path
 
 from broker_config.errors import ConfigError
-from broker_config.identity import write_private
 from broker_config.pki.store import PkiStore
+from broker_config.private_files import write_private
 
 OWNER_ONLY = 0o600
 

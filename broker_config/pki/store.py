@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from broker_config.errors import ConfigError
-from broker_config.identity import write_private
 from broker_config.pki.certificates import (
     BACKDATED,
     Identity,
@@ -34,6 +33,7 @@ from broker_config.pki.certificates import (
     make_revocations,
 )
 from broker_config.pki.expiry import Validity, read_certificate, validity_of
+from broker_config.private_files import write_private
 
 LISTENER = "broker"
 """No client has this name: theirs are `server` or begin with their party."""

@@ -11,10 +11,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from broker_config.backoff import Backoff
 from broker_config.messages import ActuatorCommand, ActuatorResult, ActuatorState, Version
 from broker_config.site import ActuatorId
 from edge.actuators.fence import NEVER, Fence, judge
-from edge.backoff import Backoff
 from edge.health import Health
 from edge.server_clock import ServerTime
 from readers.errors import ReaderError

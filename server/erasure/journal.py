@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from broker_config.private_files import sync
+
 log = logging.getLogger(__name__)
 
 FILE = "erasures.log"
@@ -76,8 +78,4 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
         if new:
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync(self.path.parent)

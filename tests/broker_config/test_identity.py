@@ -23,8 +23,8 @@ from broker_config.identity import (
     seal_handle,
     siphash_2_4_128,
     write_credential,
-    write_private,
 )
+from broker_config.private_files import write_private
 
 KEY = bytes(range(16))
 # Source: SipHash reference implementation, vectors.h, vectors_sip128: key 00..0f, message of n bytes 00, 01, 02 …

@@ -141,8 +141,8 @@ async def test_a_certificate_with_an_odd_name_has_no_rights(broker: TestBroker, 
 
 def _certificate_named(broker: TestBroker, name: str) -> ssl.SSLContext:
     """A context with a certificate of our CA's for any name."""
-    from broker_config.identity import write_private
     from broker_config.pki.certificates import make_client
+    from broker_config.private_files import write_private
 
     made = make_client(broker.pki._authorities()[0], name, utc_now(), 1)
     certificate, key = broker.pki.pair(ATTACKER)

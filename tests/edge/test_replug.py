@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import edge.actuators.manager
-import edge.agent
 import edge.health
+import edge.pump
+from broker_config.backoff import Backoff
 from edge.actuators.manager import ActuatorLine
 from edge.agent import Agent
-from edge.backoff import Backoff
 from edge.clock import Clock
 from edge.config import load_config
 from edge.outbox import Outbox
@@ -161,9 +161,9 @@ async def test_every_device_is_tried_again_after_a_pause_of_its_own_with_jitter(
         jitter.append((low, high))
         return low
 
-    monkeypatch.setattr(edge.agent, "Backoff", Watched)
+    monkeypatch.setattr(edge.pump, "Backoff", Watched)
     monkeypatch.setattr(edge.actuators.manager, "Backoff", Watched)
-    monkeypatch.setattr("edge.backoff.random.uniform", uniform)
+    monkeypatch.setattr("broker_config.backoff.random.uniform", uniform)
     async with living(edge_folder) as agent:
         everything = len(agent.health.devices)
         assert everything == 9

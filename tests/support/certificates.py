@@ -5,9 +5,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from broker_config.identity import write_private
 from broker_config.pki.expiry import utc_now
 from broker_config.pki.store import LISTENER, PkiStore
+from broker_config.private_files import write_private
 
 Fault = Callable[[PkiStore, str], None]
 DAY = timedelta(days=1)

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-import edge.backoff
-from edge.backoff import FIRST_S, MAX_S, Backoff
+import broker_config.backoff
+from broker_config.backoff import FIRST_S, MAX_S, Backoff
 
 
 def first_s(gateways: int) -> list[float]:
@@ -20,7 +20,7 @@ def test_a_gateway_or_two_are_back_at_once(gateways: int) -> None:
 
 @pytest.mark.parametrize("gateways", [10, 100, 300])
 def test_a_crowd_does_not_return_in_step(gateways: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge.backoff.random, "uniform", random.Random(1).uniform)
+    monkeypatch.setattr(broker_config.backoff.random, "uniform", random.Random(1).uniform)
     delays_s = first_s(gateways)
     assert max(sum(start <= each < start + 1 for each in delays_s) for start in delays_s) <= 20
     waits = Backoff.among(gateways)

@@ -1,4 +1,4 @@
-"""How long to wait before the next try: doubling, with jitter, so that a hundred gateways do not return in step."""
+"""How long to wait before the next try: doubling, with jitter, so that those whom one trouble met do not return in step."""
 
 import random
 from typing import Self
