@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="The server's TOML file.")]
-DEFAULT_CONFIG = Path("server.toml")
+from server.cli_options import DEFAULT_CONFIG, Config
 
 
 def backup(

@@ -13,6 +13,7 @@ import typer
 
 from broker_config.errors import ConfigError
 from server.backup_cli import backup, restore
+from server.cli_options import DEFAULT_CONFIG, AsJson, Config, owner_client
 from server.delivery.cli import bad, clones
 from server.staff_cli import setup_link, staff_app
 
@@ -29,9 +30,6 @@ members_app = typer.Typer(
 
     Example: tacet members import members.csv --config server.toml""",
 )
-Config = Annotated[Path, typer.Option("--config", "-c", help="The server's TOML file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
-DEFAULT_CONFIG = Path("server.toml")
 
 
 class Change(StrEnum):
@@ -89,10 +87,7 @@ def pair(
 
         tacet server pair K7QF3M --config server.toml
     """
-    from server.client import OwnerClient
-    from server.config import load_config
-
-    OwnerClient(load_config(config)).post(f"/api/pairings/{quote(code.strip().upper(), safe='')}/approve")
+    owner_client(config).post(f"/api/pairings/{quote(code.strip().upper(), safe='')}/approve")
     typer.echo(f"paired: {code.strip().upper()}")
 
 
@@ -104,10 +99,7 @@ def reload(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
 
         tacet server reload --config server.toml
     """
-    from server.client import OwnerClient
-    from server.config import load_config
-
-    answer = OwnerClient(load_config(config)).post("/api/rules/reload")
+    answer = owner_client(config).post("/api/rules/reload")
     said = answer.json()
     typer.echo(answer.text if as_json else f"{said['rules']} rules in force, file version {said['version']}")
 
@@ -133,16 +125,11 @@ def import_members(
 
         tacet members import members.csv --config server.toml
     """
-    from server.client import OwnerClient
-    from server.config import load_config
-
     try:
         content = file.read_bytes()
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
-    answer = OwnerClient(load_config(config)).post(
-        f"/api/members/import?readmit={str(readmit).lower()}", content=content
-    )
+    answer = owner_client(config).post(f"/api/members/import?readmit={str(readmit).lower()}", content=content)
     report = answer.json()
     if as_json:
         typer.echo(answer.text)
@@ -165,11 +152,9 @@ def list_members(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> No
     from rich.console import Console
     from rich.table import Table
 
-    from server.client import OwnerClient
-    from server.config import load_config
     from server.members.schemas import PAGE
 
-    client = OwnerClient(load_config(config))
+    client = owner_client(config)
     members = page = client.get("/api/members").json()
     while len(page) == PAGE:
         page = client.get(f"/api/members?after={page[-1]['member']}").json()
@@ -244,9 +229,6 @@ def consent(
 
         tacet members consent m-1f2e3d4c5b6a7988 withdraw recognise --config server.toml
     """
-    from server.client import OwnerClient
-    from server.config import load_config
-
     body = {"purpose": purpose.value, "granted": change is Change.GRANT}
-    OwnerClient(load_config(config)).post(f"/api/members/{quote(member, safe='')}/consent", json=body)
+    owner_client(config).post(f"/api/members/{quote(member, safe='')}/consent", json=body)
     typer.echo(f"{member}: {purpose.value} {'granted' if body['granted'] else 'withdrawn'}")

@@ -2,21 +2,17 @@
 
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
 
+from server.cli_options import DEFAULT_CONFIG, AsJson, Config, owner_client
+
 if TYPE_CHECKING:
     import httpx
 
-    from server.client import OwnerClient
-
-Config = Annotated[Path, typer.Option("--config", "-c", help="The server's TOML file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 Name = Annotated[str, typer.Argument(help="The account's name: small letters, digits, dot, dash.")]
-DEFAULT_CONFIG = Path("server.toml")
 
 staff_app = typer.Typer(
     no_args_is_help=True,
@@ -47,7 +43,7 @@ def add(
 
         tacet server staff add ming --role staff --config server.toml
     """
-    tell_link(_client(config).post("/api/staff", json={"name": name, "role": role.value}), as_json)
+    tell_link(owner_client(config).post("/api/staff", json={"name": name, "role": role.value}), as_json)
 
 
 @staff_app.command("list")
@@ -61,7 +57,7 @@ def list_staff(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None
     from rich.console import Console
     from rich.table import Table
 
-    answer = _client(config).get("/api/staff")
+    answer = owner_client(config).get("/api/staff")
     if as_json:
         typer.echo(answer.text)
         return
@@ -90,7 +86,7 @@ def remove(name: Name, config: Config = DEFAULT_CONFIG) -> None:
 
         tacet server staff remove ming --config server.toml
     """
-    _client(config).delete(f"/api/staff/{quote(name, safe='')}")
+    owner_client(config).delete(f"/api/staff/{quote(name, safe='')}")
     typer.echo(f"removed: {name}")
 
 
@@ -105,7 +101,9 @@ def setup_link(
 
         tacet server setup-link --config server.toml
     """
-    tell_link(_client(config).post(f"/api/staff/{quote(name, safe='')}/link", json={"purpose": "password"}), as_json)
+    tell_link(
+        owner_client(config).post(f"/api/staff/{quote(name, safe='')}/link", json={"purpose": "password"}), as_json
+    )
 
 
 def tell_link(answer: "httpx.Response", as_json: bool) -> None:
@@ -118,10 +116,3 @@ def tell_link(answer: "httpx.Response", as_json: bool) -> None:
     typer.echo(
         f"{said['name']} ({said['role']}) sets a password here, once, until {until:%Y-%m-%d %H:%M}: {said['link']}"
     )
-
-
-def _client(config: Path) -> "OwnerClient":
-    from server.client import OwnerClient
-    from server.config import load_config
-
-    return OwnerClient(load_config(config))

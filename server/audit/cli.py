@@ -1,11 +1,11 @@
 """`tacet audit`: is the access log whole, and what is its head."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from broker_config.errors import ConfigError
+from server.cli_options import DEFAULT_CONFIG, AsJson, Config
 
 audit_app = typer.Typer(
     no_args_is_help=True,
@@ -13,9 +13,6 @@ audit_app = typer.Typer(
 
     Example: tacet audit verify --config server.toml""",
 )
-Config = Annotated[Path, typer.Option("--config", "-c", help="The server's TOML file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
-DEFAULT_CONFIG = Path("server.toml")
 
 
 @audit_app.command()

@@ -1,17 +1,11 @@
 """`tacet server bad` and `tacet server clones`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
-if TYPE_CHECKING:
-    from server.client import OwnerClient
-
-Config = Annotated[Path, typer.Option("--config", "-c", help="The server's TOML file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
-DEFAULT_CONFIG = Path("server.toml")
+from server.cli_options import DEFAULT_CONFIG, AsJson, Config, owner_client
 
 
 def bad(
@@ -31,7 +25,7 @@ def bad(
 
         tacet server bad --replay --config server.toml
     """
-    client = _client(config)
+    client = owner_client(config)
     if replay:
         answer = client.post("/api/bad/replay", json={"ids": ids or []})
         said = answer.json()
@@ -65,7 +59,7 @@ def clones(
 
         tacet server clones --release gw-1 --config server.toml
     """
-    client = _client(config)
+    client = owner_client(config)
     if release is not None:
         client.post(f"/api/clones/{quote(release, safe='')}/release")
         typer.echo(f"{release}: released")
@@ -79,10 +73,3 @@ def clones(
     else:
         for row in rows:
             typer.echo(f"{row['agent']}: {row['why']}")
-
-
-def _client(config: Path) -> "OwnerClient":
-    from server.client import OwnerClient
-    from server.config import load_config
-
-    return OwnerClient(load_config(config))

@@ -1,9 +1,8 @@
 """`tacet privacy`: how the erasures stand."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
+
+from server.cli_options import DEFAULT_CONFIG, AsJson, Config, owner_client
 
 privacy_app = typer.Typer(
     no_args_is_help=True,
@@ -11,9 +10,6 @@ privacy_app = typer.Typer(
 
     Example: tacet privacy status --config server.toml""",
 )
-Config = Annotated[Path, typer.Option("--config", "-c", help="The server's TOML file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
-DEFAULT_CONFIG = Path("server.toml")
 
 
 @privacy_app.callback()
@@ -29,11 +25,9 @@ def status(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
 
       tacet privacy status --config server.toml
     """
-    from server.client import OwnerClient
-    from server.config import load_config
     from server.erasure.schemas import PrivacyStatus
 
-    answer = OwnerClient(load_config(config)).get("/api/privacy")
+    answer = owner_client(config).get("/api/privacy")
     said = PrivacyStatus.model_validate_json(answer.text)
     if as_json:
         typer.echo(answer.text)

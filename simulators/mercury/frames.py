@@ -9,7 +9,8 @@ Source: M5e user manual, overview of the communication protocol and CRC calculat
 
 from dataclasses import dataclass
 
-BROKEN_OFF_NS = 200_000_000  # a command that stops half-way is forgotten
+from simulators.receive_buffer import NO_FRAME, ReceiveBuffer
+
 MAX_PARAMETERS = 250
 _AROUND = 5
 _TABLE = tuple(0x1021 * i & 0xFFFF for i in range(16))
@@ -39,33 +40,16 @@ def frame(opcode: int, status: int, data: bytes = b"") -> bytes:
     return b"\xff" + body + crc(body).to_bytes(2, "big")
 
 
-class CommandReceiver:
+class CommandReceiver(ReceiveBuffer[Command]):
     """The module's receive buffer."""
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._last_byte_ns = 0
+    head = 0xFF
 
-    def feed(self, data: bytes, now_ns: int) -> list[Command]:
-        """Commands that `data` completes."""
-        if now_ns - self._last_byte_ns > BROKEN_OFF_NS:
-            self._buffer.clear()
-        self._last_byte_ns = now_ns
-        self._buffer += data
-        commands: list[Command] = []
-        while (start := self._buffer.find(0xFF)) >= 0:
-            del self._buffer[:start]
-            if len(self._buffer) < _AROUND:
-                return commands
-            size = _AROUND + self._buffer[1]
-            if size > _AROUND + MAX_PARAMETERS:
-                del self._buffer[0]
-            elif len(self._buffer) < size:
-                return commands
-            elif crc(bytes(self._buffer[1 : size - 2])) == int.from_bytes(self._buffer[size - 2 : size], "big"):
-                commands.append(Command(self._buffer[2], bytes(self._buffer[3 : size - 2])))
-                del self._buffer[:size]
-            else:
-                del self._buffer[0]
-        self._buffer.clear()
-        return commands
+    def _size(self, begun: bytearray) -> int | None:
+        if len(begun) < _AROUND:
+            return None
+        return _AROUND + begun[1] if begun[1] <= MAX_PARAMETERS else NO_FRAME
+
+    def _command(self, frame: bytes) -> Command | None:
+        is_sound = crc(frame[1:-2]) == int.from_bytes(frame[-2:], "big")
+        return Command(frame[2], frame[3:-2]) if is_sound else None

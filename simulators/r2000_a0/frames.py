@@ -8,9 +8,10 @@ byte by byte and never answered.  Source: UHF RFID Reader Serial Interface Proto
 
 from dataclasses import dataclass
 
+from simulators.receive_buffer import NO_FRAME, ReceiveBuffer
+
 HEAD = 0xA0
 EVERYBODY = 0xFF
-BROKEN_OFF_NS = 200_000_000  # a command that stops half-way is forgotten
 _LEAST = 3
 
 
@@ -29,33 +30,15 @@ def frame(address: int, code: int, data: bytes) -> bytes:
     return said + bytes(((256 - sum(said) % 256) % 256,))
 
 
-class CommandReceiver:
+class CommandReceiver(ReceiveBuffer[Command]):
     """The reader's receive buffer."""
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._last_byte_ns = 0
+    head = HEAD
 
-    def feed(self, data: bytes, now_ns: int) -> list[Command]:
-        """Commands that `data` completes."""
-        if now_ns - self._last_byte_ns > BROKEN_OFF_NS:
-            self._buffer.clear()
-        self._last_byte_ns = now_ns
-        self._buffer += data
-        commands: list[Command] = []
-        while (start := self._buffer.find(HEAD)) >= 0:
-            del self._buffer[:start]
-            if len(self._buffer) < 2:
-                return commands
-            size = 2 + self._buffer[1]
-            if size < 2 + _LEAST:
-                del self._buffer[0]
-            elif len(self._buffer) < size:
-                return commands
-            elif sum(self._buffer[:size]) % 256 == 0:
-                commands.append(Command(self._buffer[2], self._buffer[3], bytes(self._buffer[4 : size - 1])))
-                del self._buffer[:size]
-            else:
-                del self._buffer[0]
-        self._buffer.clear()
-        return commands
+    def _size(self, begun: bytearray) -> int | None:
+        if len(begun) < 2:
+            return None
+        return 2 + begun[1] if begun[1] >= _LEAST else NO_FRAME
+
+    def _command(self, frame: bytes) -> Command | None:
+        return Command(frame[2], frame[3], frame[4:-1]) if sum(frame) % 256 == 0 else None

@@ -13,13 +13,11 @@ The board keeps its state while the host restarts and never answers, so opening 
 is all that is known: there is no read-back.
 """
 
-from contextlib import suppress
-from types import TracebackType
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from readers.errors import ReaderError
+from edge.actuators.channel import OwnChannel
 from readers.lcus_relay.codec import Frame
 from readers.ports import BytePort
 from readers.settings import Baud, DeviceSettings
@@ -41,33 +39,14 @@ class LcusSettings(DeviceSettings, frozen=True, forbid_unknown_fields=True, kw_o
             raise ValueError(f"channel {self.channel} is not on a board of {self.channels} channels")
 
 
-class LcusRelay:
+class LcusRelay(OwnChannel):
     """One board on one port, of which one channel is ours.  Entering and leaving put that channel into its safe state."""
 
     settings_type: ClassVar[type[DeviceSettings]] = LcusSettings
 
     def __init__(self, port: BytePort, settings: LcusSettings) -> None:
-        self._port, self._settings = port, settings
-
-    @property
-    def safe(self) -> bool:
-        """The state to be in when nobody is in charge: True is on."""
-        return self._settings.safe == "on"
-
-    async def __aenter__(self) -> Self:
-        """Put the channel into its safe state.
-
-        Raises:
-            ReaderDisconnected, ReaderTimeout: the order could not be sent.
-        """
-        await self.switch(on=self.safe)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with suppress(ReaderError):  # it may be the reason why we leave
-            await self.switch(on=self.safe)
+        super().__init__(settings.channel, settings.channels, settings.safe)
+        self._port = port
 
     async def set(self, channel: int, on: bool) -> None:
         """Put one channel into a state; returns once the order is on its way.
@@ -76,10 +55,5 @@ class LcusRelay:
             ReaderDisconnected, ReaderTimeout: the order may not have arrived.
             ValueError: the board has no such channel.
         """
-        if not 1 <= channel <= self._settings.channels:
-            raise ValueError(f"channel {channel} is not on a board of {self._settings.channels}")
+        self._refuse_unknown(channel)
         await self._port.send(Frame(channel, on).to_bytes())
-
-    async def switch(self, *, on: bool) -> None:
-        """Put the configured channel into a state.  Raises as `set`."""
-        await self.set(self._settings.channel, on)

@@ -21,15 +21,14 @@ so an order without a right answer is given again.
 
 import asyncio
 import time
-from contextlib import suppress
-from types import TracebackType
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from pymodbus.pdu import ModbusPDU, ReadCoilsRequest
 from pymodbus.pdu.bit_message import WriteMultipleCoilsRequest, WriteSingleCoilRequest
 
-from readers.errors import FrameError, ReaderError, ReaderRefused, ReaderTimeout
+from edge.actuators.channel import OwnChannel
+from readers.errors import FrameError, ReaderRefused, ReaderTimeout
 from readers.modbus_rtu.codec import BUSY, WRITE_COIL
 from readers.modbus_rtu.master import ANSWER_S, Master, ModbusSettings
 from readers.model import ReaderId
@@ -59,7 +58,7 @@ class ModbusRelaySettings(ModbusSettings, frozen=True, forbid_unknown_fields=Tru
             raise ValueError(f"first_coil {self.first_coil} leaves no room for {self.channels} channels")
 
 
-class ModbusRelay:
+class ModbusRelay(OwnChannel):
     """One board on one port, of which one channel is ours.  Entering and leaving put that channel into its safe state.
 
     Args:
@@ -69,28 +68,9 @@ class ModbusRelay:
     settings_type: ClassVar[type[DeviceSettings]] = ModbusRelaySettings
 
     def __init__(self, port: BytePort, settings: ModbusRelaySettings, answer_s: float = ANSWER_S) -> None:
+        super().__init__(settings.channel, settings.channels, settings.safe)
         self._settings = settings
         self._master = Master(ReaderId("relay"), port, settings, time.monotonic_ns, answer_s)
-
-    @property
-    def safe(self) -> bool:
-        """The state to be in when nobody is in charge: True is on."""
-        return self._settings.safe == "on"
-
-    async def __aenter__(self) -> Self:
-        """Put the channel into its safe state.
-
-        Raises:
-            ReaderError: as `set`.
-        """
-        await self.switch(on=self.safe)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with suppress(ReaderError):  # it may be the reason why we leave
-            await self.switch(on=self.safe)
 
     async def set(self, channel: int, on: bool) -> None:
         """Put one channel into a state; returns once the board says that it is.
@@ -102,8 +82,7 @@ class ModbusRelay:
             FrameError: the board goes on saying the opposite of what it was told.
             ValueError: the board has no such channel.
         """
-        if not 1 <= channel <= self._settings.channels:
-            raise ValueError(f"channel {channel} is not on a board of {self._settings.channels}")
+        self._refuse_unknown(channel)
         for attempt in range(1, TRIES + 1):
             try:
                 await self._order(channel, on)
@@ -113,10 +92,6 @@ class ModbusRelay:
                 await asyncio.sleep(PAUSE_S)
             else:
                 return
-
-    async def switch(self, *, on: bool) -> None:
-        """Put the configured channel into a state.  Raises as `set`."""
-        await self.set(self._settings.channel, on)
 
     async def _order(self, channel: int, on: bool) -> None:
         coil = self._settings.first_coil + channel - 1
