@@ -13,9 +13,8 @@ from pathlib import Path
 from broker_config.errors import ConfigError
 from broker_config.private_files import sync
 from server.salvage import is_sound
+from server.set_aside import PART, REPLACED
 
-PART = ".part"
-REPLACED = ".replaced-"
 _NEWER_WITHDRAWALS = """
 INSERT INTO consent (member, purpose, granted, at_ns, source)
 SELECT member, purpose, granted, at_ns, source FROM replaced.consent

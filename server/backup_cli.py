@@ -33,7 +33,7 @@ def restore(
 ) -> None:
     """Put a copy of the database back; the server must be stopped.
 
-    What it replaces is set aside, and consent that was withdrawn since is withdrawn in the copy too.  Agents send again
+    What it replaces is set aside for 48 hours, and consent that was withdrawn since is withdrawn in the copy too.  Agents send again
     what they still have, 48 hours at least where their disk allows; erased members are erased again at the next start.
 
     Example:
@@ -46,7 +46,8 @@ def restore(
     replaced, taken_over = copies.restore(load_config(config).database, file)
     typer.echo(f"{file} is in place; start the server")
     if replaced is not None:
-        typer.echo(f"what it replaced is {replaced}; remove it once all is well: it holds personal data")
+        kept = "it holds personal data, and is removed after 48 hours or with the next erasure"
+        typer.echo(f"what it replaced is {replaced}; {kept}")
     if taken_over is None:
         typer.echo("consent that was withdrawn since the copy was made could not be read; withdraw it again", err=True)
     elif taken_over:

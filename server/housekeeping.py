@@ -47,6 +47,7 @@ async def keep_house(
                 await quarantine.trim(work)
             await audit.anchor_daily()
             await erasure.finish_unfinished()
+            await erasure.remove_outlived()
         except OperationalError as error:
             log.warning("the database cannot be written: %s", error.orig)
         await asyncio.sleep(PERIOD_S)

@@ -17,10 +17,10 @@ from sqlalchemy import Table, create_engine
 
 from server.db import migrate
 from server.seqset import SeqSet
+from server.set_aside import CORRUPT
 from server.tables import Base
 
 log = logging.getLogger(__name__)
-CORRUPT = ".corrupt-"
 NOT_TAKEN_OVER = ("generation", "member_handle", "member_table", "epoch", "session", "staff_link")
 MAX_QUERIES = 4_000  # for one table
 NS_PER_MINUTE = 60_000_000_000
@@ -69,11 +69,6 @@ def alarm(path: Path) -> str | None:
     if not aside:
         return None
     return f"a damaged database was set aside as {aside[-1]}; import the members again, check the disk, then remove that file"
-
-
-def set_aside_of(path: Path) -> list[Path]:
-    """The files of damaged databases that were set aside, logs and all."""
-    return sorted(path.parent.glob(f"{path.name}{CORRUPT}*"))
 
 
 def is_sound(path: Path) -> bool:

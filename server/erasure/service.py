@@ -21,9 +21,10 @@ from server.db import Database
 from server.erasure import store
 from server.erasure.journal import Journal, Tombstone
 from server.erasure.schemas import AgentErasure, ErasureStatus
-from server.erasure.traces import remove_set_aside, remove_traces
+from server.erasure.traces import remove_traces
 from server.errors import NotFound, Unavailable
 from server.members.tables import LEASE_NS, MemberTables
+from server.set_aside import outlived, remove, set_aside_of
 from server.tables import ErasureReceiptRow, ErasureRow, MemberRow
 from server.visits.service import VisitService
 from server.work import Ledger, Work
@@ -98,7 +99,7 @@ class ErasureService:
                 else:
                     traces += await self._erase(work, member, tombstone, SERVER)
         if missed:
-            await self._finish([tombstone.version for tombstone in missed], traces)
+            await self._finish([tombstone.version for tombstone in missed], traces, restored=True)
         await self.finish_unfinished()
         if members:
             log.warning("%s members were erased again: a backup had brought them back", len(members))
@@ -174,16 +175,20 @@ class ErasureService:
                 f"{self._journal.path} cannot be written ({error.strerror}), and nothing was erased; free some space on its disk"
             ) from error
 
-    async def _finish(self, versions: list[int], traces: list[bytes], *, anew: bool = False) -> None:
+    async def _finish(
+        self, versions: list[int], traces: list[bytes], *, anew: bool = False, restored: bool = False
+    ) -> None:
         """See that no byte is left, and say so.  What cannot be done now, as on a full disk, housekeeping tries again.
 
         Args:
             anew: write the database anew, without looking.
+            restored: these were erased before, from what a copy has just replaced; that stays its 48 hours.
         """
         try:
             if anew:
                 await self._db.rewrite()
-            await asyncio.to_thread(remove_set_aside, self._path)
+            aside = await asyncio.to_thread(set_aside_of, self._path, replaced=not restored)
+            await self._remove(aside, "an erased member may be in it")
             if not await remove_traces(self._db, traces):
                 return
             async with self._ledger.transaction() as work:
@@ -196,6 +201,20 @@ class ErasureService:
                 self._path,
                 why,
             )
+
+    async def remove_outlived(self) -> None:
+        """Remove the databases that restored copies have replaced, two days after."""
+        await self._remove(await asyncio.to_thread(outlived, self._path, self._clock_ns()), "48 hours are over")
+
+    async def _remove(self, files: list[Path], why: str) -> None:
+        """Remove databases that were set aside, and have the access log say so."""
+        if not files:
+            return
+        await asyncio.to_thread(remove, files)
+        names = ", ".join(each.name for each in files)
+        async with self._ledger.transaction() as work:
+            await self._audit.record(work, SERVER, "remove", Thing("database"), detail=f"{names}: {why}")
+        log.warning("databases that were set aside were removed, %s: %s", why, names)
 
     async def _next_version(self, work: Work) -> int:
         """Above every version that any agent may know, also after a database was lost: so it follows the clock."""

@@ -8,10 +8,8 @@ trace is found the whole file is written anew.
 import asyncio
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from server.db import Database
-from server.salvage import set_aside_of
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +32,3 @@ async def remove_traces(db: Database, needles: Sequence[bytes]) -> bool:
         "traces of an erased member are left in the database; stop what else reads it, and start the server again"
     )
     return False
-
-
-def remove_set_aside(path: Path) -> int:
-    """Remove the damaged databases that were set aside: nobody can erase one member from them; how many there were."""
-    found = set_aside_of(path)
-    for part in found:
-        part.unlink(missing_ok=True)
-    if found:
-        log.warning("%s files of damaged databases were removed: an erased member may be in them", len(found))
-    return len(found)

@@ -13,7 +13,7 @@ from server.config import load_config
 from server.members.schemas import ConsentChange
 from server.runtime import opened
 from server.salvage import made
-from server.tables import ConsentRow, EventRow
+from server.tables import AuditRow, ConsentRow, EventRow
 from tests.server.harness import RIVER, Edge, token
 
 
@@ -111,3 +111,21 @@ async def test_a_database_gone_empty_is_no_new_one(store, clock):
     async with opened(config, load_site(store / "site.toml"), clock):
         pass
     assert len(list(config.database.parent.glob("tacet.db.corrupt-*"))) == 1
+
+
+async def test_what_a_copy_has_replaced_is_removed_after_two_days_and_not_before(store, clock, tmp_path, monkeypatch):
+    config, copy = load_config(store / "server.toml"), tmp_path / "copy.db"
+    async with opened(config, load_site(store / "site.toml"), clock):
+        pass
+    back_up(config.database, copy)
+    monkeypatch.setattr("server.backup.time.time_ns", clock)
+    replaced, _ = restore(config.database, copy)
+    replaced.with_name(f"{replaced.name}-wal").touch()
+    async with opened(config, load_site(store / "site.toml"), clock) as state:
+        for seconds, left in ((47 * 3600, 2), (3599, 2), (1, 0)):
+            clock.pass_s(seconds)
+            await state.erasure.remove_outlived()
+            assert len(list(replaced.parent.glob("*.replaced-*"))) == left
+        async with state.db.session() as session:
+            (said,) = await session.scalars(select(AuditRow.detail).where(AuditRow.action == "remove"))
+        assert replaced.name in said

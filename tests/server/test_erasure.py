@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest.mock import AsyncMock, Mock
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from broker_config.messages import ErasureReceipt, MembersOffered, MomentClear, VisitEnded, decode
@@ -21,7 +22,7 @@ from server.erasure.journal import Journal, Tombstone
 from server.errors import NotFound, Unavailable
 from server.members.schemas import ConsentChange
 from server.runtime import opened
-from server.tables import MemberRow
+from server.tables import AuditRow, MemberRow
 from tests.server.harness import RIVER, XIAOYU, Edge, token
 from tests.support.seeds import find_seeds
 
@@ -58,11 +59,15 @@ async def test_no_byte_of_an_erased_member_is_left_in_any_file(edge, state, stor
     seeds = seeds_of(state.config.database, member)
     assert len(seeds) == 7
     assert {hit.seed for hit in find_seeds([data], seeds)} == seeds.keys() - {"card"}, "the scan finds what is there"
-    aside = data / "tacet.db.corrupt-1"
-    aside.write_bytes(member.encode())
+    aside = [data / f"tacet.db.{name}" for name in ("corrupt-1", "replaced-2", "replaced-2-wal", "part")]
+    for each in aside:
+        each.write_bytes(member.encode())
     await state.erasure.erase(member, OWNER)
     assert find_seeds([data], seeds) == []
-    assert not aside.exists()
+    assert [each for each in aside if each.exists()] == []
+    async with state.db.session() as session:
+        removed = await session.scalar(select(AuditRow.detail).where(AuditRow.action == "remove"))
+    assert all(each.name in removed for each in aside), "and the access log says so"
     with closing(sqlite3.connect(state.config.database)) as db:
         assert db.execute("SELECT count(*) FROM visit WHERE member IS NOT NULL").fetchone() == (0,)
     assert verify_file(state.config.database).broken is None
@@ -175,6 +180,8 @@ async def test_a_restored_backup_is_erased_again_before_anything_else(edge, stat
     shutil.copytree(state.config.data, other)
     (other / "tacet.db").unlink()
     shutil.copy(backup, other / "tacet.db")
+    replaced = other / "tacet.db.replaced-7"
+    replaced.write_bytes(b"what the copy has replaced; the member was erased from it")
     toml = (store / "server.toml").read_text().replace('data = "server"', 'data = "restored"')
     (store / "again.toml").write_text(toml)
     config = load_config(store / "again.toml")
@@ -182,6 +189,7 @@ async def test_a_restored_backup_is_erased_again_before_anything_else(edge, stat
     async with opened(config, load_site(store / "site.toml"), clock) as again:
         assert await member_of(again, member) is None
         assert find_seeds([other], seeds) == []
+        assert replaced.exists(), "the copy may have been the wrong one"
         assert (await again.erasure.status(request)).here is not None
         assert await Edge(again, clock).handle_of(XIAOYU) is not None, "the others are there"
         assert (await again.member_tables.offered_table("gw-1")).erased
