@@ -134,14 +134,21 @@ def answer_refusal(request: Request, rule: Rule, error: ServerError) -> Response
 
 
 def _door_of(request: Request, rule: Rule) -> str:
-    """Where a stranger signs in: members on their own page, the store's people on theirs, who then go on to what they wanted."""
-    if rule.roles == MEMBERS:
-        return "/me"
+    """Where a stranger signs in: members on their own page, the store's people on theirs, who then go on to what they wanted.
+
+    Whoever sent a form after the session's end is told that it was not taken.
+    """
     language = request.query_params.get("lang", "")
     also = f"&lang={quote(language)}" if language else ""
+    path = request.url.path
+    is_lost = request.method != "GET" and path != "/sign-out"  # a form that was filled in, and is not taken
+    if rule.roles == MEMBERS:
+        return f"/me?ended=1{also}" if is_lost else "/me"
+    if is_lost:
+        return f"/sign-in?ended=1&next=/{path.split('/')[1]}{also}"  # its page: a form's own address cannot be opened
     if request.method != "GET":
         return f"/sign-in?next={also}"
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    target = path + (f"?{request.url.query}" if request.url.query else "")
     return f"/sign-in?next={quote(target)}{also}"
 
 

@@ -39,7 +39,7 @@ def form_of(request: Request, form: type[F]) -> F:
 @router.get("/sign-in")
 async def get_sign_in(request: Request, state: State, next: str = "") -> HTMLResponse:  # noqa: A002 - as the address says
     """Name and password."""
-    return _sign_in_page(request, state, where_to(next, ""))
+    return _sign_in_page(request, state, where_to(next, ""), told=told_of_end(request, state))
 
 
 @router.post("/sign-in")
@@ -132,12 +132,12 @@ def _signed_in(request: Request, begun: SignedIn, target: str) -> Response:
 
 
 def _sign_in_page(
-    request: Request, state: ServerState, target: str, error: ServerError | None = None, name: str = ""
+    request: Request, state: ServerState, target: str, error: ServerError | None = None, name: str = "", told: str = ""
 ) -> HTMLResponse:
     catalogue = state.pages.language_of(request)
     return state.pages.render(
         "sign-in.html", catalogue, error.status_code if error else 200,
-        next=target, name=name, problem=problem(state, request, error),
+        next=target, name=name, problem=problem(state, request, error) or told,
     )  # fmt: skip
 
 
@@ -165,6 +165,11 @@ async def _account_page(
         who=who, name=await state.access.staff.name_of(who.id), least=LEAST_LENGTH,
         problem=problem(state, request, error), others=len(sessions) - 1,
     )  # fmt: skip
+
+
+def told_of_end(request: Request, state: ServerState) -> str:
+    """What to say to whoever comes from a form that was sent after the session's end; empty for others."""
+    return state.pages.language_of(request).text("signin.ended") if request.query_params.get("ended") else ""
 
 
 def problem(state: ServerState, request: Request, error: ServerError | None) -> str:

@@ -52,7 +52,7 @@ async def remove_staff(name: str, request: Request, state: State, who: Who) -> R
         await remove_account(state, who, name)
     except REFUSALS as error:
         return await _page(request, state, who, error=error)
-    return await _page(request, state, who)
+    return await _page(request, state, who, removed=name)
 
 
 def _sound_name(typed: str) -> str:
@@ -68,6 +68,7 @@ async def _page(
     who: Principal,
     *,
     told: StaffLink | None = None,
+    removed: str = "",
     error: ServerError | None = None,
 ) -> HTMLResponse:
     return state.pages.render(
@@ -77,5 +78,6 @@ async def _page(
         who=who,
         people=await state.access.staff.list_all(),
         told=told,
+        removed=removed,
         problem=problem(state, request, error),
     )

@@ -89,7 +89,7 @@ def explain(verdict: Verdict, rule: Rule, context: Context, place: Display | Act
     said: Text = {}
     for language in LANGUAGES:
         names = {
-            "place": place.name.get(language, place.id),
+            "place": place.name.get(language) or next(iter(place.name.values()), place.id),
             "why": rule.why[language],
             "text": context.content.text[language] if context.content else "",
             "tags": facts.get("vetoed") or facts.get("about", ""),

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from server.access import cookies
 from server.access.gate import headers_of
 from server.access.limits import address_key
-from server.access.pages import form_of, problem
+from server.access.pages import form_of, problem, told_of_end
 from server.access.principal import MaybeWho, Principal, Who
 from server.audit.service import Actor, Thing
 from server.errors import NotFound, ServerError, TooMany, Unauthenticated, Unprocessable
@@ -62,7 +62,7 @@ async def set_wishes(request: Request, state: State, who: Who) -> Response:
     try:
         await state.members.set_wishes(who.id, form.quiet, form.cap, _actor(who))
     except Unprocessable as error:
-        return await _me_page(request, state, who, error)
+        return await _me_page(request, state, who, error, quiet=form.quiet)
     return _back(request)
 
 
@@ -130,14 +130,15 @@ async def _language(request: Request, state: ServerState, who: Principal) -> tup
 
 
 async def _me_page(
-    request: Request, state: ServerState, who: Principal, error: ServerError | None = None
+    request: Request, state: ServerState, who: Principal, error: ServerError | None = None, quiet: str = ""
 ) -> HTMLResponse:
+    """The page; `quiet` is what was typed and refused, to be put right rather than typed anew."""
     catalogue, me = await _language(request, state, who)
     async with state.ledger.transaction() as work:
         await state.audit.record(work, _actor(who), "read", Thing("member", who.id))
     status = error.status_code if error else 200
     said = catalogue.text_or(f"problem.{error.code}", str(error)) if error else ""
-    return state.pages.render("me.html", catalogue, status, me=me, who=who, caps=CAPS, problem=said)
+    return state.pages.render("me.html", catalogue, status, me=me, who=who, caps=CAPS, problem=said, typed=quiet)
 
 
 def _code_page(
@@ -148,5 +149,6 @@ def _code_page(
         state.pages.language_of(request),
         error.status_code if error else 200,
         token=who.form_token if who else "",
-        problem=problem(state, request, error),
+        query=_query(request),  # unasked, the member's own language follows
+        problem=problem(state, request, error) or told_of_end(request, state),
     )

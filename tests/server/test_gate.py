@@ -183,11 +183,32 @@ async def test_a_partner_who_asked_for_the_stores_page_lands_on_a_page_of_their_
 async def test_a_stranger_is_led_to_the_sign_in_page_and_back(world):
     answer = await world.client.get("/decisions/x?lang=zh-Hant")
     assert answer.headers["location"] == "/sign-in?next=/decisions/x%3Flang%3Dzh-Hant&lang=zh-Hant"
-    form = await world.client.post("/account/password", headers={"Origin": ORIGIN}, data={"token": "x"})
-    assert form.headers["location"] == "/sign-in?next=", "there is no page where a form goes to"
     page = await world.client.get(answer.headers["location"])
     assert 'value="/decisions/x?lang=zh-Hant"' in page.text
     assert "登入" in page.text
+
+
+async def test_who_sent_a_form_after_the_sessions_end_is_told_that_it_was_not_taken_and_led_back_to_its_page(world):
+    forms = {
+        "/account/password?lang=en": "/sign-in?ended=1&next=/account&lang=en",
+        "/staff/ming/remove?lang=en": "/sign-in?ended=1&next=/staff&lang=en",
+        "/me/wishes?lang=en": "/me?ended=1&lang=en",
+    }
+    for path, door in forms.items():
+        answer = await world.client.post(path, headers={"Origin": ORIGIN}, data={"token": "x"})
+        assert answer.headers["location"] == door
+        assert "was not taken" in (await world.client.get(door)).text
+    out = await world.client.post("/sign-out", headers={"Origin": ORIGIN}, data={"token": "x"})
+    assert out.headers["location"] == "/sign-in?next=", "nothing was lost by signing out twice"
+
+
+async def test_removing_somebody_is_asked_twice_and_told(world):
+    caller = world.callers["owner"]
+    headers = caller.headers | {"Origin": ORIGIN}
+    page = (await world.client.get("/staff?lang=en", headers=headers)).text
+    assert page.count("<details>") == page.count("/remove?") > 0, "the button is behind a first step"
+    answer = await world.client.post("/staff/ming/remove?lang=en", headers=headers, data={"token": caller.token})
+    assert "ming is signed out everywhere and may sign in no more." in answer.text
 
 
 async def test_signing_out_ends_the_session_and_the_cookie(world):

@@ -194,6 +194,13 @@ def test_the_catalogue_has_no_sentence_that_nothing_says():
     assert {case[0] for case in CASES} == set(SENTENCES)
 
 
+def test_a_place_without_a_name_in_a_language_is_called_by_its_other_name_never_by_its_id():
+    by, where = rule(), context()
+    screen = Display(id="d", zone="shoes", screen_class="public", name={"en": "Shoe screen"})
+    said = explain(decide(data(), by, where), by, where, screen)
+    assert "Shoe screen" in said["zh-Hant"]
+
+
 def test_a_rule_on_trial_decides_and_explains_and_says_why_not():
     verdict = decide(data(member={"cap": 0}), rule(state="shadow"), context())
     assert (verdict.outcome, verdict.reason) == ("shadow", "frequency_cap")

@@ -81,6 +81,15 @@ async def test_a_stranger_is_asked_for_a_code_and_sees_nothing(shop):
             assert (await client.post(path, data={"token": ""})).status_code == 303
 
 
+async def test_the_page_speaks_the_members_language_whatever_the_browsers_that_the_code_was_typed_in(shop):
+    code = await shop.code("小雨")
+    async with shop.browser() as client:
+        client.headers["Accept-Language"] = "en"
+        form = re.findall(r'action="([^"]+)"', (await client.get("/me")).text)[0]
+        entered = await client.post(form, data={"token": "", "code": code})
+        assert '<html lang="zh-Hant">' in (await client.get(entered.headers["location"])).text
+
+
 async def test_a_code_works_once_and_is_typed_as_one_types(shop):
     code = await shop.code("River")
     assert re.fullmatch(r"[A-HJKMNP-Z2-9]{8}", code)
@@ -208,6 +217,7 @@ async def test_wishes_are_kept_and_nonsense_is_not(shop):
         assert re.search(r'<option value="0" selected>', page)
         refused = await river.post("/me/wishes?lang=en", data=form | {"quiet": "at night"})
         assert (refused.status_code, "written like 20:00-10:00" in refused.text) == (422, True)
+        assert 'value="at night"' in refused.text, "what was typed is there to be put right"
         assert (await river.post("/me/wishes", data=form | {"cap": "-1"})).status_code == 422
     await shop.edge.visit(RIVER, "door", token(1))
     assert not shop.edge.moments(), "none, ever"

@@ -111,7 +111,7 @@ async def shoot_door(page: Page, folder: Path, name: str) -> None:
 
 async def shoot_first_words(browser: Browser, store: Store, folder: Path) -> None:
     page = await browser.open(store.url + "/?lang=en")
-    await page.wait_for("document.body.dataset.state === 'empty'")
+    await page.wait_for("document.querySelector('.trouble li')")
     await page.screenshot(folder / "floor-empty.png")
     await page.go(store.url + "/nothing-here?lang=en")
     await page.screenshot(folder / "missing.png")

@@ -78,6 +78,7 @@ async def test_the_floor_through_its_states(store: Store) -> None:
         counts = await page.evaluate("document.querySelector('[data-zone=shoes] .counts').textContent")
         assert "Visits <5" in str(counts), "few people are not counted out"
         assert "Shelf lamp: on" in str(await page.evaluate(table))
+        await fit_a_phone(page)
 
         await sense_and_warn(page, agent)
         await name_the_articles(page, agent)
@@ -135,6 +136,14 @@ async def pause_and_resume(page: Page, store: Store) -> None:
     assert await page.evaluate("document.querySelectorAll('.story li').length") == lines
     await page.evaluate("document.querySelector('.story button').click()")
     assert await page.evaluate("document.querySelectorAll('.story li').length") == lines + 1
+
+
+async def fit_a_phone(page: Page) -> None:
+    """Nothing is wider than the phone, the table for screen readers included."""
+    await page.resize(390, 844)
+    await page.wait_for("innerWidth === 390")
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
+    await page.resize(1280, 800)
 
 
 async def trouble_and_relief(page: Page, agent: FakeAgent) -> None:

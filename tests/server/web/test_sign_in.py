@@ -30,7 +30,7 @@ async def test_in_by_a_link_out_by_a_button_and_in_again_by_a_password(store: St
         assert "among the first" in str(await page.wait_for("document.querySelector('[role=alert]')?.textContent"))
         await type_into(page, "password", GOOD)
         await submit(page)
-        await page.wait_for("document.querySelector('.story') && document.body.dataset.state === 'empty'")
+        await page.wait_for("document.querySelector('.trouble li') && document.body.dataset.state === 'waiting'")
 
         await page.go(f"{store.url}/staff")
         assert "Not possible" in str(await page.evaluate("document.title")), "staff do not see the staff page"
@@ -57,6 +57,6 @@ async def test_a_page_whose_session_ended_leads_to_where_one_signs_in(store: Sto
     async with chromium() as browser:
         await store.sign_in(browser)
         page = await browser.open(f"{store.url}/?lang=en")
-        await page.wait_for("document.body.dataset.state === 'empty'")
+        await page.wait_for("document.querySelector('.trouble li')")
         await store.state.access.sessions.end_all("staff", await store.state.access.staff.id_of("owner"))
         await page.wait_for("location.pathname === '/sign-in'")

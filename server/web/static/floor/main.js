@@ -44,7 +44,8 @@ function stateNow() {
   if (lostSince !== null && silentMs > LOST_MS) return "lost";
   if (status === null) return "waiting";
   if (lostSince !== null || silentMs > STALE_MS) return "stale";
-  return status.zones.some((zone) => zone.items || zone.visits) ? "live" : "empty";
+  if (status.zones.some((zone) => zone.items || zone.visits)) return "live";
+  return status.agents.some((agent) => agent.state !== "unknown") ? "empty" : "waiting"; // unheard is not empty
 }
 
 function show() {
