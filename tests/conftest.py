@@ -1,10 +1,19 @@
-"""What every test is held to: no pty and no child process is left behind."""
+"""What every test is held to: no pty and no child process is left behind, and a standstill is nobody's fault."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.support.patience import WAIT_S
+from tests.support.patient_loop import PatientLoop
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Time-outs do not run while the whole machine stands still."""
+    return {"patient": PatientLoop}
 
 
 @pytest.fixture(autouse=True)
@@ -12,7 +21,7 @@ def leaves_nothing_behind() -> Iterator[None]:
     """Fail a test that leaves a pty open or a child process running."""
     ptys, children = open_ptys(), running_children()
     yield
-    psutil.wait_procs(list(running_children() - children), timeout=1)
+    psutil.wait_procs(list(running_children() - children), timeout=WAIT_S)
     assert open_ptys() <= ptys, "a pty was left open"
     assert running_children() <= children, "a child process was left running"
 

@@ -11,6 +11,7 @@ import pytest
 from broker_config.config import Engine
 from broker_config.identity import make_credential, write_credential
 from tests.support.brokers import ENGINES, TestBroker, network_door, running_broker
+from tests.support.patience import WAIT_S
 
 SITE = "tacet/1/demo"
 EVERYTHING = (
@@ -39,7 +40,7 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 async def heard(client: aiomqtt.Client, last: str) -> list[tuple[str, bytes]]:
     """What reaches `client` before the message on topic `last`, which is sent when everything else has been."""
     came: list[tuple[str, bytes]] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         async for message in client.messages:
             if str(message.topic) == last:
                 return came
@@ -238,5 +239,5 @@ async def test_a_message_larger_than_any_of_ours_ends_the_connection(broker: Tes
                 await attacker.publish(topic, b"after", qos=1, timeout=1)
         async with broker.client("agent-gw-2") as again:
             await again.publish(topic, b"small", qos=1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             assert (await anext(server.messages)).payload == b"small"

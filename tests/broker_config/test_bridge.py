@@ -24,9 +24,9 @@ from broker_config.site import Site, load_site
 from broker_config.tls import BrokerTls, load_context
 from broker_config.topics import TOPICS
 from tests.support.brokers import DEMO_SITE, TestBroker, free_port, running_broker
+from tests.support.patience import WAIT_S
 from tests.support.programs import program
 
-WITHIN_S = 15
 SITES = ("tacet/1/demo", "tacet/1/other")
 AGENT_ROWS = ("edge/gw-1/$state", "zone/shoes/visit/entered", "actuator/lamp-s1/result")
 ORDERS = ("actuator/lamp-s1/cmd", "edge/gw-1/ack", "display/d-door/moment/set")
@@ -45,7 +45,7 @@ class Centre:
 
     def client(self, user: str) -> aiomqtt.Client:
         context = load_context(self.tls(user))
-        return aiomqtt.Client("127.0.0.1", self.port, identifier=user, tls_context=context, timeout=5)
+        return aiomqtt.Client("127.0.0.1", self.port, identifier=user, tls_context=context, timeout=WAIT_S)
 
 
 @asynccontextmanager
@@ -80,7 +80,7 @@ async def running_centre(folder: Path, sites: tuple[Site, ...], *, trusting: boo
     assert process.stderr is not None
     reading: asyncio.Task[bytes] | None = None
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             while b" running" not in (line := await process.stderr.readline()):
                 assert line, "the centre's broker did not start"
         reading = asyncio.create_task(process.stderr.read())
@@ -105,7 +105,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def linked(agent: aiomqtt.Client, centre: aiomqtt.Client) -> None:
     """Wait until the link carries messages: send one again and again until it has come."""
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             await agent.publish(f"{SITES[0]}/edge/gw-1/$description", b"hello", qos=1)
             try:
@@ -119,7 +119,7 @@ async def linked(agent: aiomqtt.Client, centre: aiomqtt.Client) -> None:
 async def gathered(client: aiomqtt.Client, last: str) -> list[tuple[str, bytes, bool]]:
     """What comes before the message `last`, but for the link's own trial messages."""
     came: list[tuple[str, bytes, bool]] = []
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         async for message in client.messages:
             if message.payload == last.encode():
                 return came
@@ -153,7 +153,7 @@ async def test_what_agents_and_displays_tell_the_server_goes_up_and_nothing_else
         assert all(payload == b"goes up" for _, payload, _ in came)
     async with centre.client("centre") as late:
         await late.subscribe(f"{SITES[0]}/edge/+/$state", qos=1)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             assert (await anext(late.messages)).payload == b"done", "state is retained at the centre, too"
 
 
@@ -177,7 +177,7 @@ async def test_orders_of_the_centre_reach_their_own_store_only(store: tuple[Test
         assert [payload for _, payload, _ in await gathered(display, "base")] == [SITES[0].encode()]
     async with broker.client("display-d-door") as late:
         await late.subscribe(f"{SITES[0]}/display/d-door/base/set", qos=1)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             message = await anext(late.messages)
         assert (message.payload, message.retain) == (b"base", True), (
             "what the centre keeps for a screen, the store keeps"

@@ -19,11 +19,11 @@ from broker_config.config import Engine
 from broker_config.errors import ConfigError
 from broker_config.identity import load_credential
 from tests.support.brokers import DEMO_SITE, ENGINES, TestBroker, free_port
+from tests.support.patience import WAIT_S
 from tests.support.programs import program
 
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 20
 
 
 def write_config(folder: Path, engine: str = "amqtt", port: int = 0, **more: str) -> Path:
@@ -50,7 +50,7 @@ async def result(*arguments: str | Path, **environment: str) -> tuple[int | None
     """Exit code, stdout and stderr of a command that ends by itself."""
     process = await tacet(*arguments, **environment)
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             out, err = await process.communicate()
     finally:
         if process.returncode is None:
@@ -65,7 +65,7 @@ async def running(config: Path, **environment: str) -> AsyncIterator[tuple[async
     process = await tacet("broker", "--config", config, **environment)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             line = (await process.stdout.readline()).decode()
         yield process, line
     finally:
@@ -88,7 +88,7 @@ async def test_it_says_when_it_is_ready_and_ends_cleanly_when_asked(
         assert line.startswith(f"broker ready on 127.0.0.1:{port} ({engine} ")
         async with reach(config, port).client("agent-gw-1"):
             process.send_signal(number)
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(WAIT_S):
                 out, err = await process.communicate()
         assert (process.returncode, out.decode(), err.decode()) == (0, "", "")
 
@@ -107,7 +107,7 @@ async def test_auto_takes_amqtt_where_mosquitto_is_missing(tmp_path: Path) -> No
         cwd=ROOT,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         line = (await process.stdout.readline()).decode()
         process.terminate()
         await process.communicate()
@@ -122,7 +122,7 @@ async def test_a_missing_mosquitto_is_said_in_one_line(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", hidden, "broker", "--config", config, stdout=-1, stderr=-1, cwd=ROOT
     )
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         _, err = await process.communicate()
     assert process.returncode == 2
     assert err.decode().count("\n") == 1
@@ -158,14 +158,14 @@ async def test_mosquitto_dies_with_the_broker_process(tmp_path: Path) -> None:
         (child,) = psutil.Process(process.pid).children()
         assert "mosquitto" in child.name()
         process.kill()
-        _, alive = await asyncio.to_thread(psutil.wait_procs, [child], WITHIN_S)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, [child], WAIT_S)
         assert alive == []
 
 
 async def test_the_broker_process_ends_when_mosquitto_does(tmp_path: Path) -> None:
     async with running(write_config(tmp_path, "mosquitto")) as (process, _):
         psutil.Process(process.pid).children()[0].kill()
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             _, err = await process.communicate()
         assert process.returncode == 1
         assert b"mosquitto ended" in err
@@ -180,14 +180,14 @@ async def test_an_added_display_connects_without_a_restart(tmp_path: Path, engin
         assert str(tmp_path / "identity" / "display-d-window.toml") in out
         assert "tacet/1/demo/display/d-window/moment/set" in out
         assert "site.toml has no display 'd-window'" in out
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             while not await connects(reach(config, port), "display-d-window"):
                 await asyncio.sleep(0.05)
 
 
 async def connects(broker: TestBroker, user: str) -> bool:
     try:
-        async with broker.client(user, timeout=2):
+        async with broker.client(user):
             return True
     except aiomqtt.MqttError:
         return False

@@ -15,6 +15,7 @@ from broker_config.embedded import broker as embedded
 from broker_config.embedded.broker import EmbeddedBroker
 from broker_config.identity import make_credential, write_credential
 from tests.support.brokers import DEMO_SITE, TestBroker, free_port
+from tests.support.patience import WAIT_S
 
 SITE = "tacet/1/demo"
 ACK = f"{SITE}/edge/gw-1/ack"
@@ -22,7 +23,6 @@ STATE = f"{SITE}/edge/gw-1/$state"
 STATS = f"{SITE}/edge/gw-1/stats"
 CONNACK_OK = b"\x20\x02\x00\x00"
 CONNACK_NOT_AUTHORISED = b"\x20\x02\x00\x05"
-WITHIN_S = 10
 
 
 @asynccontextmanager
@@ -64,10 +64,10 @@ def hello(reach: TestBroker, keep_alive_s: int = 60) -> bytes:
 async def connection(
     reach: TestBroker, opening: bytes
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A TCP connection on which `opening` was sent; what waits in the block waits at most WITHIN_S."""
+    """A TCP connection on which `opening` was sent; what waits in the block waits at most WAIT_S."""
     reader, writer = await asyncio.open_connection(reach.host, reach.port)
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             writer.write(opening)
             yield reader, writer
     finally:
@@ -80,7 +80,7 @@ def code(answer: object) -> int:
 
 
 async def next_from(client: aiomqtt.Client) -> bytes:
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         return bytes((await anext(client.messages)).payload)
 
 
@@ -172,7 +172,7 @@ async def test_whoever_does_not_say_who_it_is_is_closed(tmp_path: Path, monkeypa
         for opening in (b"", b"\x10", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 50, bytes(200), packet(0x10, field("MQTT"))):
             async with connection(reach, opening) as (reader, _):
                 await read_to_end(reader)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             while broker._connections:
                 await asyncio.sleep(0.01)
 

@@ -20,10 +20,10 @@ from broker_config.limits import MAX_KEEPALIVE_S, MAX_PACKET_BYTES
 from tests.support import mqtt_raw
 from tests.support.brokers import DEMO_SITE, TestBroker, free_port
 from tests.support.mqtt_raw import ACCEPTED, connect, field, packet, publish, raw, subscribe
+from tests.support.patience import WAIT_S
 
 SITE = "tacet/1/demo"
 ACK, STATE = f"{SITE}/edge/gw-2/ack", f"{SITE}/edge/gw-2/$state"
-WITHIN_S = 20
 ATTACKER = "agent-gw-2"
 MIB = 1 << 20
 
@@ -41,7 +41,7 @@ class Place:
     @contextlib.asynccontextmanager
     async def admitted(self, **options: object) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         """The attacker's connection, accepted."""
-        async with asyncio.timeout(WITHIN_S), raw(self.reach.host, self.reach.port, self.hello(**options)) as ends:
+        async with asyncio.timeout(WAIT_S), raw(self.reach.host, self.reach.port, self.hello(**options)) as ends:
             assert await ends[0].readexactly(4) == ACCEPTED
             yield ends
 
@@ -71,7 +71,7 @@ async def works(place: Place, count: int = 20) -> None:
     topic = f"{SITE}/edge/gw-1/ack"
     async with place.reach.client("agent-gw-1") as agent, place.reach.client("server") as server:
         await agent.subscribe(topic, qos=1)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             for number in range(count):
                 await server.publish(topic, str(number), qos=1)
                 assert (await anext(agent.messages)).payload == str(number).encode()
@@ -114,7 +114,7 @@ async def test_a_known_client_is_not_put_out_for_a_stranger(place: Place, monkey
 @pytest.mark.parametrize("keep_alive_s", [0, MAX_KEEPALIVE_S + 1, 65_535])
 async def test_a_client_that_asks_never_to_be_given_up_is_refused(place: Place, keep_alive_s: int) -> None:
     async with (
-        asyncio.timeout(WITHIN_S),
+        asyncio.timeout(WAIT_S),
         raw(place.reach.host, place.reach.port, place.hello(keep_alive_s=keep_alive_s)) as (reader, _),
     ):
         assert await reader.read() == b"\x20\x02\x00\x02"
@@ -131,7 +131,7 @@ async def test_a_packet_without_end_ends_the_connection_when_it_is_announced(
 
 
 async def test_a_connect_without_end_is_closed_before_it_is_there(place: Place) -> None:
-    async with asyncio.timeout(WITHIN_S), raw(place.reach.host, place.reach.port) as (reader, writer):
+    async with asyncio.timeout(WAIT_S), raw(place.reach.host, place.reach.port) as (reader, writer):
         writer.write(b"\x10" + mqtt_raw.length(268_435_455))
         await ended(reader)
 
@@ -170,7 +170,7 @@ async def test_a_deaf_client_is_cut_off_and_costs_no_memory(place: Place, monkey
     async with place.admitted() as (_, writer), place.reach.client("server") as server:
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(subscribe(ACK))
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             while not place.broker._subscriptions.get(ACK):
                 await asyncio.sleep(0.01)
             while ATTACKER in place.broker._by_client:
@@ -214,7 +214,7 @@ async def test_who_publishes_faster_than_others_take_waits(place: Place, monkeyp
         await server.subscribe(f"{SITE}/edge/+/stats", qos=0)
         flood = b"".join(publish(f"{SITE}/edge/gw-2/stats", b"x", qos=0) for _ in range(count))
         writer.write(flood)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             for _ in range(count):
                 await anext(server.messages)
     assert 0 < longest <= 40
@@ -233,7 +233,7 @@ async def test_what_waits_for_a_client_that_is_away_is_bounded_in_bytes(
             async with place.reach.client(ATTACKER, clean_session=False) as agent:
                 await server.publish(ACK, b"last", qos=1)
                 sizes = []
-                async with asyncio.timeout(WITHIN_S):
+                async with asyncio.timeout(WAIT_S):
                     async for message in agent.messages:
                         if message.payload == b"last":
                             break
@@ -250,7 +250,7 @@ async def test_a_mutating_replay_breaks_nothing(place: Place) -> None:
         if number == 50:
             before = psutil.Process().memory_info().rss
         async with (
-            asyncio.timeout(WITHIN_S),
+            asyncio.timeout(WAIT_S),
             raw(place.reach.host, place.reach.port, mqtt_raw.mutated(said, rng)) as (reader, writer),
         ):
             with contextlib.suppress(OSError):
@@ -260,7 +260,7 @@ async def test_a_mutating_replay_breaks_nothing(place: Place) -> None:
             await works(place, 2)
     assert psutil.Process().memory_info().rss - before < 50 * MIB
     assert len(place.broker._retained_messages) - heard_before <= 2, "only its own state may have been retained"
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while place.broker._connections:
             await asyncio.sleep(0.01)
     await works(place)

@@ -12,16 +12,16 @@ from broker_config.config import Engine
 from broker_config.errors import ConfigError
 from broker_config.identity import make_credential, write_credential
 from tests.support.brokers import ENGINES, TestBroker, running_broker
+from tests.support.patience import WAIT_S
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES)
 STATS = "tacet/1/demo/edge/gw-1/stats"
 ACK = "tacet/1/demo/edge/gw-1/ack"
 BASE = "tacet/1/demo/display/d-door/base/set"
-WITHIN_S = 10
 
 
 async def next_from(client: aiomqtt.Client) -> aiomqtt.Message:
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         return await anext(client.messages)
 
 
@@ -122,7 +122,7 @@ async def test_a_client_whose_credential_is_removed_is_shut_out(tmp_path: Path, 
         write_credential(broker.identity, make_credential("client", "watch"))
         await let_in(broker, "client-watch")
         (broker.identity / "client-watch.toml").unlink()
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             while await is_let_in(broker, "client-watch", "not looked at"):
                 await asyncio.sleep(0.05)
         assert await is_let_in(broker, "agent-gw-1", credential.password)
@@ -131,7 +131,7 @@ async def test_a_client_whose_credential_is_removed_is_shut_out(tmp_path: Path, 
 async def let_in(broker: TestBroker, user: str) -> aiomqtt.Client:
     """A client for `user`, once the broker has noticed its credential."""
     password = broker.credential(user).password
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while not await is_let_in(broker, user, password):
             await asyncio.sleep(0.05)
     return broker.client(user)
@@ -139,7 +139,7 @@ async def let_in(broker: TestBroker, user: str) -> aiomqtt.Client:
 
 async def is_let_in(broker: TestBroker, user: str, password: str) -> bool:
     try:
-        async with broker.client(user, password=password, timeout=2):
+        async with broker.client(user, password=password):
             return True
     except aiomqtt.MqttError:
         return False
@@ -175,7 +175,7 @@ async def test_a_port_in_use_is_one_line_that_says_what_to_do(tmp_path: Path, en
 
 
 async def test_it_stops_with_clients_connected_and_half_connected(tmp_path: Path, engine: Engine) -> None:
-    async with asyncio.timeout(WITHIN_S), contextlib.AsyncExitStack() as clients:
+    async with asyncio.timeout(WAIT_S), contextlib.AsyncExitStack() as clients:
         async with running_broker(tmp_path, engine=engine) as broker:
             reader, half_open = await asyncio.open_connection(broker.host, broker.port)
             clients.callback(half_open.close)

@@ -7,6 +7,7 @@ import pytest
 
 from broker_config.heartbeats import Heartbeats, Watchdog
 from broker_config.service_notify import ServiceNotifier
+from tests.support.patience import WAIT_S
 
 
 @dataclass
@@ -85,7 +86,7 @@ async def test_without_a_watchdog_it_still_says_what_is_stuck() -> None:
     beats = Heartbeats()
     beats.add("loop", 0.5).beat()
     running = asyncio.create_task(Watchdog(beats, listener).run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while not listener.said:
             await asyncio.sleep(0.01)
     running.cancel()

@@ -21,6 +21,7 @@ from broker_config.errors import ConfigError
 from broker_config.mosquitto.conf import render_listeners
 from broker_config.mosquitto.files import USER, can_reach, hash_password, render_config, write_files
 from tests.support.brokers import DEMO_SITE, running_broker
+from tests.support.patience import WAIT_S
 from tests.support.programs import program
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -118,7 +119,7 @@ async def test_retained_state_survives_a_restart(tmp_path: Path) -> None:
         await server.publish(topic, b"kept", qos=1, retain=True)
     async with running_broker(tmp_path, engine="mosquitto") as again, again.client("display-d-door") as display:
         await display.subscribe(topic, qos=1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             assert (await anext(display.messages)).payload == b"kept"
 
 

@@ -16,6 +16,7 @@ from broker_config.config import Engine
 from broker_config.identity import make_credential, write_credential
 from tests.support.brokers import ENGINES, TestBroker, running_broker
 from tests.support.mqtt_raw import ACCEPTED, ODD, connect, publish, raw, subscribe
+from tests.support.patience import WAIT_S
 
 SITE = "tacet/1/demo"
 ATTACKER, VICTIM = "agent-gw-2", "agent-gw-1"
@@ -54,7 +55,7 @@ class Store:
         """What the attacks achieved: messages leaked to the attacker, or taken by the server as another's; a lost session."""
         found: list[object] = [said for said in self.leaked if b"SECRET" in said or b"retained" in said]
         await self.victim.publish(f"{SITE}/edge/gw-1/$description", b"done", qos=1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             async for message in self.server.messages:
                 if message.payload == b"done":
                     break

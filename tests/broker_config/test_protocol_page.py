@@ -24,11 +24,11 @@ from broker_config.messages import (
 from broker_config.site import DisplayId
 from broker_config.topics import TOPICS, topic_for
 from tests.support.brokers import running_broker
+from tests.support.patience import WAIT_S
 from tests.support.signing import signed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 DOOR = DisplayId("d-door")
-WITHIN_S = 20
 
 
 def topic_table() -> str:
@@ -104,7 +104,7 @@ async def test_the_example_display_shows_says_so_and_is_missed_when_it_dies(tmp_
         process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=-1, env=dict(os.environ))
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(WAIT_S):
                 state = decode(bytes((await anext(server.messages)).payload)).data
                 assert isinstance(state, DisplayState)
                 assert state.state == "ready"

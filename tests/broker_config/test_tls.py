@@ -15,9 +15,9 @@ from broker_config.errors import ConfigError
 from broker_config.pki.expiry import utc_now
 from broker_config.pki.store import LISTENER, PkiStore
 from broker_config.tls import BrokerTls, ClientTls, check_reach, load_context
+from tests.support.patience import WAIT_S
 
 AGENT = "agent-gw-1"
-WITHIN_S = 5.0
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def server(store: PkiStore, certificate: Path, key: Path) -> Iterator[int]:
     def serve() -> None:
         while not ended.is_set():
             plain, _ = listener.accept()
-            plain.settimeout(WITHIN_S)
+            plain.settimeout(WAIT_S)
             try:
                 with context.wrap_socket(plain, server_side=True):
                     pass
@@ -63,7 +63,7 @@ def server(store: PkiStore, certificate: Path, key: Path) -> Iterator[int]:
     finally:
         ended.set()
         socket.create_connection(listener.getsockname()).close()
-        thread.join(WITHIN_S)
+        thread.join(WAIT_S)
         listener.close()
 
 
@@ -74,21 +74,21 @@ def test_what_a_refusal_means_is_said_with_what_to_do(store: PkiStore, tmp_path:
     other.issue(LISTENER, now, 365, ("localhost",))
     listener, tls = store.pair(LISTENER), ClientTls(files_of(store))
     with server(store, *listener) as port:
-        assert tls.why("localhost", port, WITHIN_S) is None
-        assert "names" in str(tls.why("127.0.0.1", port, WITHIN_S))
+        assert tls.why("localhost", port, WAIT_S) is None
+        assert "names" in str(tls.why("127.0.0.1", port, WAIT_S))
         store.issue(AGENT, now - timedelta(days=2), 1)
-        assert "our certificate has expired" in str(tls.why("localhost", port, WITHIN_S))
+        assert "our certificate has expired" in str(tls.why("localhost", port, WAIT_S))
         stranger = files_of(other)
         mixed = BrokerTls(ca=store.ca, certificate=stranger.certificate, key=stranger.key)
-        assert "does not know the CA" in str(ClientTls(mixed).why("localhost", port, WITHIN_S))
+        assert "does not know the CA" in str(ClientTls(mixed).why("localhost", port, WAIT_S))
     with server(store, *other.pair(LISTENER)) as port:
-        assert "not made by our CA" in str(tls.why("localhost", port, WITHIN_S))
+        assert "not made by our CA" in str(tls.why("localhost", port, WAIT_S))
     store.issue(LISTENER, now - timedelta(days=2), 1, ("localhost",))
     with server(store, *listener) as port:
-        assert "broker's certificate has expired" in str(tls.why("localhost", port, WITHIN_S))
+        assert "broker's certificate has expired" in str(tls.why("localhost", port, WAIT_S))
     store.issue(LISTENER, now + timedelta(days=2), 1, ("localhost",))
     with server(store, *listener) as port:
-        assert "clock" in str(tls.why("localhost", port, WITHIN_S))
+        assert "clock" in str(tls.why("localhost", port, WAIT_S))
 
 
 def test_a_revoked_certificate_is_told_from_others(store: PkiStore, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_revoked_certificate_is_told_from_others(store: PkiStore, tmp_path: Pa
     kept = BrokerTls(ca=store.ca, certificate=tmp_path / f"{AGENT}.pem", key=tmp_path / f"{AGENT}.key")
     store.revoke(AGENT, utc_now())
     with server(store, *store.pair(LISTENER)) as port:
-        assert "was revoked" in str(ClientTls(kept).why("localhost", port, WITHIN_S))
+        assert "was revoked" in str(ClientTls(kept).why("localhost", port, WAIT_S))
 
 
 def test_files_that_cannot_be_used_are_named_with_the_remedy(store: PkiStore, tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from broker_config.provision import shut_out
 from broker_config.tls import ClientTls, load_context
 from tests.support.brokers import TestBroker, network_door, running_broker
 from tests.support.certificates import FORGERIES, without_certificate
+from tests.support.patience import WAIT_S
 
 SITE = "tacet/1/demo"
 ATTACKER, VICTIM = "agent-gw-2", "agent-gw-1"
-WITHIN_S = 10
 
 
 @pytest.fixture
@@ -33,16 +33,16 @@ async def broker(tmp_path: Path) -> AsyncIterator[TestBroker]:
 async def refused(broker: TestBroker, user: str, **options: object) -> None:
     """The broker, or the TLS below it, must answer no."""
     with pytest.raises(aiomqtt.MqttError):
-        async with broker.client(user, timeout=2, **options):
+        async with broker.client(user, **options):
             pass
 
 
 async def until_refused(broker: TestBroker, user: str, **options: object) -> None:
     """What was changed in the CA's folder reaches the broker within seconds."""
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             try:
-                async with broker.client(user, timeout=2, **options):
+                async with broker.client(user, **options):
                     await asyncio.sleep(0.05)
             except aiomqtt.MqttError:
                 return
@@ -89,11 +89,11 @@ async def test_whatever_name_a_client_gives_it_is_whom_its_certificate_names(bro
                 await attacker.publish(f"{SITE}/edge/gw-1/$state", b"forged", qos=1)
                 await server.publish(topic, b"for the victim", qos=1)
                 await server.publish(own, b"done", qos=1)
-                async with asyncio.timeout(WITHIN_S):
+                async with asyncio.timeout(WAIT_S):
                     assert (await anext(attacker.messages)).payload == b"done"
                     assert (await anext(victim.messages)).payload == b"for the victim"
         await victim.publish(f"{SITE}/edge/gw-1/$state", b"honest", qos=1)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             assert (await anext(server.messages)).payload == b"honest"
 
 
@@ -135,7 +135,7 @@ async def test_a_certificate_with_an_odd_name_has_no_rights(broker: TestBroker, 
             pass
         async with broker.client("display-d-door") as honest:
             await honest.publish(f"{SITE}/display/d-door/shown", b"honest", qos=1)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             assert (await anext(server.messages)).payload == b"honest"
 
 
@@ -161,7 +161,7 @@ async def test_who_is_shut_out_while_connected_neither_hears_nor_says_anything_m
             async with broker.client(ATTACKER, tls_context=context, clean_session=False) as attacker:
                 await attacker.subscribe(ack, qos=1)
                 await server.publish(ack, b"while it may", qos=1)
-                async with asyncio.timeout(WITHIN_S):
+                async with asyncio.timeout(WAIT_S):
                     assert (await anext(attacker.messages)).payload == b"while it may"
                 shut_out(broker.identity, ATTACKER)
                 broker.pki.revoke(ATTACKER, utc_now())
@@ -175,14 +175,14 @@ async def test_who_is_shut_out_while_connected_neither_hears_nor_says_anything_m
             pass
         async with broker.client(VICTIM) as honest:
             await honest.publish(f"{SITE}/edge/gw-1/$state", b"honest", qos=1)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             assert (await anext(server.messages)).payload == b"honest"
 
 
 async def _refused_anew(broker: TestBroker, context: ssl.SSLContext) -> None:
     """Until the broker knows of the revocation; asked with a handshake alone, which disturbs nobody."""
     assert broker.tls is not None
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             reader, writer = await asyncio.open_connection(broker.host, broker.tls.port, ssl=context)
             try:
@@ -202,11 +202,11 @@ async def test_what_was_retained_ends_with_its_publishers_right(broker: TestBrok
         await attacker.publish(topic, b"retained", qos=1, retain=True)
     async with broker.client("server") as server:
         await server.subscribe(topic, qos=1)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             assert (await anext(server.messages)).payload == b"retained"
     shut_out(broker.identity, ATTACKER)
     broker.pki.revoke(ATTACKER, utc_now())
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while f"user {ATTACKER}\n" in (broker.identity.parent / "data" / "mosquitto" / "acl").read_text():
             await asyncio.sleep(0.05)
     await until_unserved(broker, topic)
@@ -215,7 +215,7 @@ async def test_what_was_retained_ends_with_its_publishers_right(broker: TestBrok
 async def until_unserved(broker: TestBroker, topic: str) -> None:
     """A fresh subscriber is served nothing on the topic."""
     marker = f"{SITE}/edge/gw-1/stats"
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             async with broker.client("server") as server, broker.client(VICTIM) as honest:
                 await server.subscribe([(topic, 1), (marker, 1)])
@@ -231,12 +231,12 @@ async def test_a_renewed_broker_certificate_is_served_without_a_restart(broker: 
         await connected.subscribe(f"{SITE}/edge/gw-1/ack", qos=1)
         broker.pki.issue(LISTENER, utc_now(), 365, broker.tls.names)
         serial = read_certificate(broker.pki.pair(LISTENER)[0]).serial_number
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             while await _served_serial(broker) != serial:
                 await asyncio.sleep(0.05)
         async with broker.client("server") as server:
             await server.publish(f"{SITE}/edge/gw-1/ack", b"still there", qos=1)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             assert (await anext(connected.messages)).payload == b"still there"
 
 
@@ -256,15 +256,15 @@ async def test_a_broker_that_is_not_ours_is_told_nothing(broker: TestBroker, tmp
     assert broker.tls is not None
     port, ca, listener = broker.tls.port, broker.pki.ca.read_bytes(), broker.tls.names
     tls = ClientTls(broker.files(VICTIM))
-    assert await asyncio.to_thread(tls.why, "127.0.0.1", port, 1) is None
+    assert await asyncio.to_thread(tls.why, "127.0.0.1", port, WAIT_S) is None
     broker.pki.issue(LISTENER, utc_now(), 365, ("another.example",))
-    async with asyncio.timeout(WITHIN_S):
-        while "names" not in str(await asyncio.to_thread(tls.why, "localhost", port, 1)):
+    async with asyncio.timeout(WAIT_S):
+        while "names" not in str(await asyncio.to_thread(tls.why, "localhost", port, WAIT_S)):
             await asyncio.sleep(0.05)
     await refused(broker, VICTIM)
     broker.pki.issue(LISTENER, utc_now() - timedelta(days=3), 1, listener)
-    async with asyncio.timeout(WITHIN_S):
-        while "expired" not in str(await asyncio.to_thread(tls.why, "127.0.0.1", port, 1)):
+    async with asyncio.timeout(WAIT_S):
+        while "expired" not in str(await asyncio.to_thread(tls.why, "127.0.0.1", port, WAIT_S)):
             await asyncio.sleep(0.05)
     await refused(broker, VICTIM)
     assert broker.pki.ca.read_bytes() == ca

@@ -15,6 +15,7 @@ from broker_config.pki.expiry import utc_now
 from broker_config.pki.store import LISTENER, PkiStore
 from broker_config.provision import shut_out
 from tests.support.brokers import DEMO_SITE, network_door, running_broker
+from tests.support.patience import WAIT_S
 
 
 class Broker:
@@ -45,7 +46,7 @@ async def test_after_a_full_disk_the_next_client_is_still_let_in(
     access, broker = Access(DEMO_SITE, tmp_path / "identity"), Broker()
     watch = asyncio.create_task(engine._watch(access, broker, NOWHERE))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             for name in ("first", "second"):
                 write_credential(tmp_path / "identity", make_credential("client", name))
                 await broker.called.wait()
@@ -72,7 +73,7 @@ async def test_who_is_shut_out_loses_his_rights_although_another_ones_certificat
     write_credential(identity, make_credential("client", "new"))
     watch = asyncio.create_task(engine._watch(access, broker, Network(door)))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             await broker.called.wait()
             assert "client-new" in broker.users
             broker.called.clear()
@@ -91,7 +92,7 @@ async def test_who_is_shut_out_loses_his_rights_although_the_brokers_own_pair_is
         broker.pki.pair(LISTENER)[1].write_bytes(b"no key")
         shut_out(broker.identity, "agent-gw-1")
         rules = next(tmp_path.rglob("mosquitto/acl"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             while "user agent-gw-1" in rules.read_text():
                 await asyncio.sleep(0.02)
 

@@ -35,6 +35,7 @@ from edge.presence_model import PresentTag
 from readers.errors import ReaderDisconnected
 from readers.model import Proximity, ReaderId, Weight
 from tests.support.edge import FakeRelay, KnownTime, Script, ScriptedEngine, a_read, a_transition, eventually
+from tests.support.patience import WAIT_S
 
 ITEM = bytes.fromhex("3034257bf400cb0000000001")
 CARD, HANDLE = bytes.fromhex("2d14257bf52cb6916d000000"), b"handle-of-ann-16"
@@ -195,7 +196,7 @@ async def test_a_bug_in_a_driver_ends_the_agent(edge_folder: Path) -> None:
 
         world.scripts["r-door"].reads = broken  # type: ignore[method-assign, assignment]
         with pytest.raises(ExceptionGroup) as caught:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(WAIT_S):
                 await world.agent.run()
         assert caught.group_contains(KeyError)
         assert world.relay.on is not True

@@ -19,6 +19,7 @@ from simulators.rdm6300 import Rdm6300Device
 from tests.hotpath.floor import make_tracker
 from tests.hotpath.store import FOREVER_NS, KEY, START_NS, table_of
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 CARD, UID = 0x6F007B3972, bytes.fromhex("04a1b2c3d4e5f6")
 HANDLE = b"handle-of-zoe-16"
@@ -68,7 +69,7 @@ async def seen_after(reads: int, name: str, port: Path) -> list[Transition]:
 
     kind = name if name in ("rdm6300", "pn532-hsu") else "line-cards"
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(WAIT_S),
         simulated(device, port),
         open_reader(kind, "r-desk", str(port), settings, clock_ns) as reader,
     ):

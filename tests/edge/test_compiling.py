@@ -14,14 +14,13 @@ import pytest
 
 from edge.kernel_cache import KeptKernels
 from hotpath._jit import COMPILES
+from tests.support.patience import STOP_S, WAIT_S
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(not COMPILES, reason="nothing is compiled"),
     pytest.mark.skipif(sys.platform != "linux", reason="children die with their parents on Linux"),
 ]
-COMPILING_WITHIN_S = 60.0
-ENDS_WITHIN_S = 5.0
 COMMAND = [sys.executable, "-m", "tacet"]
 
 
@@ -42,7 +41,7 @@ async def compiling(*arguments: str, home: Path) -> AsyncIterator[tuple[asyncio.
 async def child_of(pid: int) -> psutil.Process:
     """The child that compiles, once it has come so far."""
     parent = psutil.Process(pid)
-    async with asyncio.timeout(COMPILING_WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             for child in parent.children():
                 if any("kernel_build" in word for word in child.cmdline()) and "-S" not in child.cmdline():
@@ -52,7 +51,7 @@ async def child_of(pid: int) -> psutil.Process:
 
 async def ends(process: asyncio.subprocess.Process, child: psutil.Process) -> tuple[int | None, str]:
     """How it ended, and what it said on stderr; the child is gone too."""
-    async with asyncio.timeout(ENDS_WITHIN_S):
+    async with asyncio.timeout(STOP_S):
         _, errors = await process.communicate()
         while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
             await asyncio.sleep(0.02)

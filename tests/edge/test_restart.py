@@ -42,6 +42,7 @@ from tests.support.edge import FakeRelay, KnownTime, Script, a_read, eventually
 ITEM = bytes.fromhex("3034257bf400cb0000000001")
 CARD, HANDLE = bytes.fromhex("2d14257bf52cb6916d000000"), b"handle-of-ann-16"
 DAY_NS = 86_400_000_000_000
+LONG = "person_departs_s = 120"  # nobody departs while a test looks
 SNAP = Path("edge") / "presence.snap"
 
 
@@ -52,14 +53,20 @@ def _kernels() -> None:
 
 @pytest.fixture
 def folder(edge_folder: Path) -> Path:
-    """An agent's folder with a member table of one card, snapshots only on demand, and a short limit at the door."""
+    """An agent's folder with a member table of one card, snapshots only on demand, and long limits."""
     path = edge_folder / "edge.toml"
-    given = "[snapshot]\nevery_s = 3600\n[presence.door]\nperson_departs_s = 0.4\n[broker]"
+    given = f"[snapshot]\nevery_s = 3600\n[presence.door]\n{LONG}\n[presence.shelf]\n{LONG}\n[broker]"
     path.write_text(path.read_text().replace("[broker]", given, 1))
     config = load_config(path)
     config.data.mkdir(mode=0o700)
     write_members(config, 3, [CARD])
     return edge_folder
+
+
+def shorten_the_limit(folder: Path) -> None:
+    """From the next start on, who is not read at the door departs soon."""
+    path = folder / "edge.toml"
+    path.write_text(path.read_text().replace(LONG, "person_departs_s = 0.4", 1))
 
 
 def write_members(config: EdgeConfig, version: int, cards: list[bytes]) -> None:
@@ -154,6 +161,7 @@ async def test_who_is_there_over_a_stop_is_said_once_and_departs_under_the_same_
         said = await life.said(2)
         entered = next(each for each in said if isinstance(each, VisitEntered))
         started = life.agent.uplink.states.started_at
+    shorten_the_limit(folder)
     async with living(folder) as again:
         assert again.agent.uplink.states.started_at == started
         counters = again.agent.stats().counters
@@ -172,6 +180,7 @@ async def test_who_went_while_nobody_looked_departs_once_the_reader_is_back_and_
     async with living(folder) as life:
         life.read(CARD)
         (entered,) = await life.said(1)
+    shorten_the_limit(folder)
     async with living(folder) as again:
         assert again.engine.next_deadline_ns() is None or again.covered("door") == [False]
         await asyncio.sleep(0.6)  # longer than the limit; the reader has shown no sign of life yet

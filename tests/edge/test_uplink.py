@@ -44,6 +44,7 @@ from edge.uplink import QUARANTINED_S, Uplink
 from edge.uplink_handlers import Handlers
 from tests.support.brokers import ENGINES, TestBroker, running_broker
 from tests.support.edge import ManualClock, a_transition, eventually
+from tests.support.patience import WAIT_S
 from tests.support.signing import signed
 
 MB = 1 << 20
@@ -480,7 +481,7 @@ async def test_a_stop_in_the_turn_of_an_answer_still_stops(edge_folder: Path, cl
             task = asyncio.create_task(sends(client))  # type: ignore[arg-type]
             await eventually(lambda client=client: client.busy)  # type: ignore[misc]
             task.cancel()
-            await eventually(task.done, deadline_s=2)
+            await eventually(task.done)
             assert task.cancelled()
 
 
@@ -496,7 +497,7 @@ async def test_a_stop_in_the_turn_of_the_subscription_still_stops(edge_folder: P
         task = asyncio.create_task(agent.uplink._serve(client))  # type: ignore[arg-type]
         await eventually(lambda: client.busy)
         task.cancel()
-        await asyncio.wait([task], timeout=2)
+        await asyncio.wait([task], timeout=WAIT_S)
         stopped = task.done()
         task.cancel()
         await asyncio.wait([task])
@@ -519,7 +520,7 @@ async def test_events_still_go_out_after_a_connection_broke_while_many_were_to_b
         await eventually(lambda: agent.uplink.delivery.connected and not agent.uplink.delivery.backlog_due)
         agent.happen()
         try:
-            await eventually(lambda: any("item/arrived" in topic for topic in second.topics), deadline_s=2)
+            await eventually(lambda: any("item/arrived" in topic for topic in second.topics))
         finally:
             serving.cancel()
             await asyncio.wait([serving])

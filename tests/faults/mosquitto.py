@@ -11,9 +11,9 @@ from broker_config.access import Access
 from broker_config.child import child_command
 from broker_config.mosquitto.files import write_files
 from simulators.children import die_with_parent
+from tests.support.patience import WAIT_S
 from tests.support.programs import program
 
-READY_S = 20.0
 OURS = ("persistence", "autosave", "max_queued", "max_inflight", "persistent_client")
 """Lines of the store's own configuration that the rig leaves out: as Mosquitto is by default."""
 
@@ -39,7 +39,7 @@ class Mosquitto:
         )
         self.starts += 1
         assert self._process.stderr is not None
-        async with asyncio.timeout(READY_S):
+        async with asyncio.timeout(WAIT_S):
             while b" running" not in (line := await self._process.stderr.readline()):
                 assert line, "mosquitto ended by itself"
         self._swallowing = asyncio.create_task(_swallow(self._process.stderr))

@@ -9,6 +9,7 @@ from readers.driver import StreamDriver
 from readers.errors import ReaderTimeout
 from readers.model import Chunk, Read, Scanned
 from readers.uhfreader18.codec import Frame, FrameDecoder
+from tests.support.patience import WAIT_S
 
 FRAME = Frame(0, 0xEE, bytes(12), 0).to_bytes()
 NOTHING = Scanned(0, 0, 0, ())
@@ -47,7 +48,7 @@ async def test_what_setting_up_left_behind_a_false_length_is_not_lost_in_silence
     left = b"\xf0" + FRAME
     assert driver._decoder.feed(left) == []
     taken = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for chunk in driver.chunks():
             taken.append(chunk)
             if not chunk.data:

@@ -20,6 +20,7 @@ from readers.registry import StreamingReader
 from simulators import alone
 from simulators.alone import CARD, EPCS, TYPES, UID, make_alone
 from simulators.pty_host import PtyLine
+from tests.support.patience import WAIT_S
 
 SETTINGS: Mapping[str, Mapping[str, object]] = {
     "magicrf-m100": {"region": "europe", "power_dbm": 26},
@@ -36,7 +37,6 @@ SETTINGS: Mapping[str, Mapping[str, object]] = {
 """What a stanza must hold at least, besides id, type and port."""
 UHF = ("magicrf-m100", "mercury", "r2000-a0", "uhfreader18", "uhfreader288")
 TWO_ANTENNAS = ("mercury", "r2000-a0", "uhfreader288")
-WITHIN_S = 60.0
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -65,7 +65,7 @@ async def plugged(type_name: str, folder: Path, tell: Callable[[str], None] = pr
 
     living = asyncio.create_task(live())
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             yield line
     finally:
         living.cancel()

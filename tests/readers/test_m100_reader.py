@@ -18,6 +18,7 @@ from readers.model import Chunk, Read, Scanned
 from readers.ports import SerialPort
 from tests.readers.fake_m100 import EPC, NO_TAG, TAG, FakeM100, frame
 from tests.readers.peers import Peer
+from tests.support.patience import WAIT_S
 
 SETTINGS = M100Settings(region="us", power_dbm=26.0)
 SOON = Patience(answer_s=0.1, order_ended_s=0.02, rearm_s=0.05, dead_s=0.25)
@@ -37,7 +38,7 @@ async def opened(module: FakeM100, settings: M100Settings = SETTINGS, patience: 
 
 async def take_reads(reader: M100Reader, count: int) -> list[Read]:
     reads: list[Read] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for read in reader.reads():
             reads.append(read)
             if len(reads) == count:
@@ -49,7 +50,7 @@ async def take_chunks(reader: M100Reader, count: int) -> list[Read]:
     """The same by the wire scan."""
     ring = ReadRing(100)
     stream = WireScan(reader.wire, {1: 0}, ring, Tally())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for chunk in reader.chunks():
             reader.scanned(stream.take(chunk))
             if len(ring) >= count:
@@ -177,7 +178,7 @@ async def test_a_dead_module_is_a_timeout_although_the_port_is_open(take):
 async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_dead(take):
     patience = Patience(rearm_s=0.02, dead_s=0.03)
     async with opened(FakeM100(), patience=patience) as (reader, _):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while not reader._port._buffer:
                 await asyncio.sleep(0.001)
         time.sleep(0.05)  # longer than dead_s, with a read waiting
@@ -211,7 +212,7 @@ async def test_empty_polls_are_a_sign_of_life(take):
     module = FakeM100(lambda _: [NO_TAG])
     async with opened(module) as (reader, _):
         waiting = asyncio.create_task(take(reader, 1))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while reader.health.empty_polls < 8:  # longer than dead_s
                 await asyncio.sleep(0.01)
         assert reader.health.signs_of_life == reader.health.empty_polls
@@ -360,7 +361,7 @@ async def test_cancelling_while_waiting_stops_the_module_and_ends_soon(take):
                 await take(reader, 1)
 
         running = asyncio.create_task(run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while not module.orders:
                 await asyncio.sleep(0.005)
         peer.heard.clear()

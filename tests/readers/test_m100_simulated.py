@@ -17,6 +17,7 @@ from simulators.magicrf_m100 import M100Device
 from simulators.magicrf_m100.settings import Firmware, Select
 from simulators.scene_radio import Answer, Epc, Round
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 MS = 1_000_000
 OURS = Epc(bytes.fromhex("3034257bf400cb0000000001"))
@@ -45,7 +46,7 @@ async def opened(device: M100Device, folder: Path, **settings: object) -> AsyncI
 
 async def epcs(reader: M100Reader, count: int) -> list[bytes]:
     found: list[bytes] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         async for read in reader.reads():
             found.append(read.epc)
             if len(found) == count:

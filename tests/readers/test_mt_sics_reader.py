@@ -13,6 +13,7 @@ from readers.mt_sics.commands import parse, to_grams
 from readers.mt_sics.reader import MtSicsScale, MtSicsSettings, Patience
 from readers.ports import SerialPort
 from tests.readers.peers import Peer
+from tests.support.patience import WAIT_S
 
 SOON = Patience(answer_s=0.1, rearm_s=0.05, dead_s=0.25)
 NOW_NS = 1_700_000_000_000_000_000
@@ -47,7 +48,7 @@ async def opened(scale: FakeScale, patience: Patience = SOON):
 
 async def take(driver: MtSicsScale, count: int) -> list[Weight]:
     weights: list[Weight] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for weight in driver.weights():
             weights.append(weight)
             if len(weights) == count:

@@ -9,11 +9,12 @@ from readers import registry
 from readers.errors import ReaderDisconnected, ReaderTimeout, SettingsError
 from readers.ports import SerialPort, drain, explain
 from tests.readers.peers import Peer
+from tests.support.patience import WAIT_S
 
 
 async def receive_all(port: SerialPort, size: int) -> bytes:
     data = b""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         while len(data) < size:
             data += await port.receive()
     return data
@@ -126,7 +127,7 @@ async def test_a_baud_rate_no_port_has_is_a_wrong_setting():
 async def test_a_port_goes_on_at_another_speed_without_what_had_come_before():
     async with Peer() as peer, SerialPort(peer.path, 9600) as port:
         peer.say(b"old")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while not port._buffer:
                 await asyncio.sleep(0.001)
         port.set_baud(921600)
@@ -156,7 +157,7 @@ async def test_unplugging_ends_a_waiting_receive_after_what_had_come():
         await asyncio.sleep(0)
         peer.unplug()
         with pytest.raises(ReaderDisconnected, match=f"{peer.path}: disconnected"):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(WAIT_S):
                 await waiting
         with pytest.raises(ReaderDisconnected):
             await port.send(b"anyone?")
@@ -167,7 +168,7 @@ async def test_closing_ends_a_waiting_receive():
         waiting = asyncio.create_task(port.receive())
         await asyncio.sleep(0)
         port.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             assert await waiting == b""
 
 
@@ -175,7 +176,7 @@ async def test_bytes_nobody_takes_are_dropped_oldest_first_and_counted():
     async with Peer() as peer, SerialPort(peer.path, 9600, buffer_bytes=100) as port:
         peer.say(b"a" * 150)
         peer.say(b"b" * 50)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while port.overrun_bytes < 100:
                 await asyncio.sleep(0.001)
         assert await port.receive() == b"a" * 50 + b"b" * 50

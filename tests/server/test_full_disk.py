@@ -12,6 +12,7 @@ from server.app import create_app
 from server.summary import status
 from tests.server.harness import RIVER, token
 from tests.support.edge import eventually
+from tests.support.patience import WAIT_S
 
 BROKEN = {"full": "max_page_count=1", "read-only": "query_only=ON"}
 """SQLite's own ways to refuse; the first stops at the file's present size."""
@@ -67,7 +68,7 @@ async def test_what_cannot_be_written_is_not_acknowledged_until_it_can(edge, sta
     assert (answer.status_code, "cannot be written" in answer.text) == (503, True)
     assert "free some space" in status(state).alarm
     await broken()
-    await asyncio.wait_for(taking, 10)
+    await asyncio.wait_for(taking, WAIT_S)
     assert [ack.upto for ack in await acks(edge)] == [EVENTS]
     assert (await http.get("/readyz")).status_code == 200
     assert status(state).alarm is None

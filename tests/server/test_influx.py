@@ -19,9 +19,8 @@ from server.link import Incoming
 from server.runtime import opened
 from tests.server.harness import DEMO, RIVER, Clock, Edge, token, write_store
 from tests.support.brokers import free_port
+from tests.support.patience import WAIT_S
 from tests.support.programs import program
-
-WAIT_S = 20
 
 
 def with_influx(folder: Path, url: str) -> Path:

@@ -29,8 +29,7 @@ from server.runtime import end, running
 from server.state import ServerState
 from tests.server.harness import RIVER, Clock, Edge, token, write_store
 from tests.support.brokers import running_broker
-
-WAIT_S = 30
+from tests.support.patience import WAIT_S
 
 
 @asynccontextmanager

@@ -16,10 +16,10 @@ import pytest
 
 from tests.server.harness import write_store
 from tests.support.brokers import free_port
+from tests.support.patience import WAIT_S
 
 pytestmark = pytest.mark.system
 TACET = Path(sys.executable).with_name("tacet")
-WAIT_S = 60
 
 
 @asynccontextmanager

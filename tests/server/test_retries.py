@@ -11,6 +11,7 @@ from server.decisions.rules import ActuatorAction
 from server.tables import CommandRow
 from tests.server.harness import Edge
 from tests.server.web.conftest import until
+from tests.support.patience import WAIT_S
 
 
 async def retried(edge: Edge) -> list[ActuatorCommand]:
@@ -105,4 +106,4 @@ async def test_an_order_forgotten_in_the_instant_it_began_does_not_end_the_serve
     await asyncio.sleep(0)
     retries.begin(order)
     clock.pass_s(1)
-    await asyncio.wait_for(waiter, 10)
+    await asyncio.wait_for(waiter, WAIT_S)

@@ -11,10 +11,10 @@ import pytest
 from server.config import load_config
 from server.floor import router as floor
 from server.slow_clients import PatientProtocol
+from tests.support.patience import WAIT_S
 from tests.support.serving import serving
 
 SLOW = 200
-WAIT_S = 60.0
 
 
 @pytest.fixture

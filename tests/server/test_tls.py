@@ -17,6 +17,7 @@ from broker_config.errors import ConfigError
 from server.client import only
 from server.config import ServerConfig, TlsFiles, load_config
 from server.tls import follow_renewals, load_files, open_tls
+from tests.support.patience import WAIT_S
 from tests.support.serving import serving
 
 SHOP = "https://tacet.shop.example"
@@ -93,7 +94,7 @@ async def test_a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_
         await asyncio.sleep(0.1)
         assert await serial_of(port) == 1
         write_certificate(store, 2)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             while await serial_of(port) != 2:
                 await asyncio.sleep(0.01)
         following.cancel()

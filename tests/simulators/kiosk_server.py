@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl
 
 import uvicorn
 
+from tests.support.patience import WAIT_S
+
 CONNECT, PUBLISH, PUBACK, SUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 4, 8, 12, 14
 
 
@@ -50,7 +52,7 @@ class KioskServer:
 
     async def until(self, done) -> None:
         """Wait until something that was said makes `done` true."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             while not done():
                 self.happened.clear()
                 await self.happened.wait()
@@ -195,7 +197,7 @@ async def serving(app: KioskServer, ping_interval_s: float = 20.0):
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None
     task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while not server.started:
             await asyncio.sleep(0.01)
     app.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

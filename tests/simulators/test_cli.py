@@ -13,9 +13,9 @@ import pytest
 import serial
 
 from tests.simulators.kiosk_server import KioskServer, serving
+from tests.support.patience import WAIT_S
 
 SCENE = "simulators/demo_store/scene.toml"
-ENDS_WITHIN_S = 20
 pytestmark = pytest.mark.system
 
 
@@ -42,7 +42,7 @@ def test_a_store_says_its_ports_answers_there_and_leaves_none_behind(tmp_path, n
             port.write(bytes.fromhex("bb0003000100047e"))
             assert port.read(5) == bytes.fromhex("bb01030010")
         process.send_signal(number)
-        out, err = process.communicate(timeout=ENDS_WITHIN_S)
+        out, err = process.communicate(timeout=WAIT_S)
     assert (process.returncode, err) == (0, "")
     assert json.loads(out)["kind"] == "summary"
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "truth.jsonl"]
@@ -53,7 +53,7 @@ def test_a_store_ends_by_itself_with_words_for_people(tmp_path):
         command("store", SCENE, "--out", str(tmp_path), "--seconds", "0.3", "--seed", "7"),
         capture_output=True,
         text=True,
-        timeout=ENDS_WITHIN_S,
+        timeout=WAIT_S,
     )
     assert done.returncode == 0
     assert str(tmp_path / "w-s1") in done.stdout
@@ -72,7 +72,7 @@ def test_a_store_ends_by_itself_with_words_for_people(tmp_path):
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, arguments, says):
     (tmp_path / "file").write_text("")
     words = [word.format(out=tmp_path) for word in arguments]
-    done = subprocess.run(command(*words), capture_output=True, text=True, timeout=ENDS_WITHIN_S)
+    done = subprocess.run(command(*words), capture_output=True, text=True, timeout=WAIT_S)
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
@@ -89,7 +89,7 @@ async def test_displays_pair_show_and_end_with_good_bye(tmp_path):
             await server.until(lambda: "ready" in server.states())
             process.send_signal(signal.SIGTERM)
             await server.until(lambda: server.states()[-1] == "disconnected")
-            out, err = await asyncio.to_thread(process.communicate, timeout=ENDS_WITHIN_S)
+            out, err = await asyncio.to_thread(process.communicate, timeout=WAIT_S)
     assert (process.returncode, err) == (0, "")
     assert [json.loads(line)["what"] for line in out.splitlines()][:1] == ["code"]
     assert Path(tmp_path / "c.json").stat().st_mode & 0o777 == 0o600

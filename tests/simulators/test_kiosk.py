@@ -11,6 +11,7 @@ from simulators.kiosk import Kiosk, client
 from simulators.kiosk.cookies import Cookies
 from simulators.kiosk.service import Service
 from tests.simulators.kiosk_server import KioskServer, serving
+from tests.support.patience import WAIT_S
 
 
 @pytest.fixture(autouse=True)
@@ -205,7 +206,7 @@ async def test_an_absent_server_is_waited_for(server):
             "http://127.0.0.1:9", "d-door", service, lambda news: said.set() if news.what == "trouble" else None
         )
         task = asyncio.create_task(kiosk.run())
-        await asyncio.wait_for(said.wait(), 10)
+        await asyncio.wait_for(said.wait(), WAIT_S)
         assert not task.done()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

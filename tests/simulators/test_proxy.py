@@ -10,6 +10,7 @@ import pytest
 
 from simulators.faults import FaultyProxy, Toxics
 from tests.support.edge import eventually
+from tests.support.patience import WAIT_S
 
 BLOCK = bytes(range(256)) * 400
 
@@ -54,7 +55,7 @@ async def connected(proxy: FaultyProxy) -> AsyncIterator[tuple[asyncio.StreamRea
 
 
 async def there_and_back(proxy: FaultyProxy, data: bytes) -> bytes:
-    async with asyncio.timeout(20), connected(proxy) as (reader, writer):
+    async with asyncio.timeout(WAIT_S), connected(proxy) as (reader, writer):
         writer.write(data)
         writer.write_eof()
         return await reader.read(-1)
@@ -95,7 +96,7 @@ async def test_a_hole_swallows_without_a_word_and_hands_on_what_waits_when_it_is
         assert not done
         assert bytes(echo.came) == b"before"
         proxy.clear()
-        assert await asyncio.wait_for(answer, 10) == b"within"
+        assert await asyncio.wait_for(answer, WAIT_S) == b"within"
 
 
 async def test_a_reset_reaches_both_ends_and_the_next_connection_passes() -> None:
@@ -104,7 +105,7 @@ async def test_a_reset_reaches_both_ends_and_the_next_connection_passes() -> Non
         await reader.readexactly(1)
         proxy.reset()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(1), 10)
+            await asyncio.wait_for(reader.read(1), WAIT_S)
         await eventually(lambda: echo.ends == ["reset"])
         assert await there_and_back(proxy, b"again") == b"again"
 
@@ -114,7 +115,7 @@ async def test_a_connection_is_reset_after_exactly_so_many_bytes() -> None:
         proxy.trouble(up=Toxics(reset_after=1000, slice_bytes=300))
         writer.write(BLOCK)
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(-1), 10)
+            await asyncio.wait_for(reader.read(-1), WAIT_S)
         await eventually(lambda: echo.ends == ["reset"])
         assert bytes(echo.came) == BLOCK[:1000]
 
@@ -123,7 +124,7 @@ async def test_one_direction_ends_and_the_other_goes_on() -> None:
     async with proxied() as (_, proxy), connected(proxy) as (reader, writer):
         proxy.trouble(up=Toxics(close_after=500))
         writer.write(BLOCK)
-        assert await asyncio.wait_for(reader.read(-1), 10) == BLOCK[:500]
+        assert await asyncio.wait_for(reader.read(-1), WAIT_S) == BLOCK[:500]
         assert proxy.passed_bytes == (500, 500)
 
 

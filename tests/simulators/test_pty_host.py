@@ -12,9 +12,9 @@ import serial
 
 from simulators.errors import SimulatorError
 from simulators.pty_host import FIFO_BYTES, Pacer, PtyLine
+from tests.support.patience import WAIT_S
 
 MS = 1_000_000
-DEADLINE_S = 5.0
 
 
 class Echo:
@@ -45,7 +45,7 @@ class Bench:
             self.line.step(self.now_ns)
 
     def until(self, done: Callable[[], bool]) -> None:
-        deadline_s = time.monotonic() + DEADLINE_S
+        deadline_s = time.monotonic() + WAIT_S
         while not done():
             assert time.monotonic() < deadline_s
             self.step()
@@ -67,7 +67,7 @@ def opened(link: Path) -> Iterator[serial.Serial]:
 
 def read(port: serial.Serial, count: int) -> bytes:
     """At least `count` bytes; the kernel hands them over in its own time."""
-    data, deadline_s = bytearray(), time.monotonic() + DEADLINE_S
+    data, deadline_s = bytearray(), time.monotonic() + WAIT_S
     while len(data) < count:
         assert time.monotonic() < deadline_s
         data += port.read(65_536)
@@ -198,7 +198,7 @@ def test_a_line_that_minds_its_speed_carries_only_framing_errors_at_another(tmp_
 
     def talk(port: serial.Serial) -> bytes:
         nonlocal now_ns
-        device.heard, deadline_s, said = b"", time.monotonic() + DEADLINE_S, b""
+        device.heard, deadline_s, said = b"", time.monotonic() + WAIT_S, b""
         port.write(b"abc")
         while len(said) < 3:
             assert time.monotonic() < deadline_s

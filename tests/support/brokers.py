@@ -26,6 +26,7 @@ from broker_config.pki.expiry import utc_now
 from broker_config.pki.store import PkiStore
 from broker_config.site import Site, load_site
 from broker_config.tls import BrokerTls, load_context
+from tests.support.patience import WAIT_S
 from tests.support.programs import program
 
 PROBE = "client-probe"
@@ -67,7 +68,7 @@ class TestBroker:
             "identifier": user,
             "protocol": aiomqtt.ProtocolVersion.V311,
             "socket_options": NODELAY,
-            "timeout": 5,
+            "timeout": WAIT_S,
         }
         if self.tls is not None:  # who comes by certificate needs no password
             context = options.pop("tls_context", None) or load_context(self.files(user))

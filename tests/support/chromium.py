@@ -22,9 +22,9 @@ from pathlib import Path
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.patience import WAIT_S
 from tests.support.programs import program
 
-WAIT_S = 60.0  # for what must come: a machine may stand still in between
 POLL_S = 0.02
 FLAGS = (
     "--headless=new",

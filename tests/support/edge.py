@@ -15,9 +15,9 @@ from edge.server_clock import ServerTime
 from readers.errors import ReaderDisconnected
 from readers.health import ReaderHealth
 from readers.model import Epc, Proximity, Read, ReaderId, Weight
+from tests.support.patience import WAIT_S
 
 DEMO = Path(__file__).parents[2] / "simulators" / "demo_store"
-DEADLINE_S = 10.0
 
 
 @dataclass
@@ -62,7 +62,7 @@ class KnownTime:
         await asyncio.Event().wait()
 
 
-async def eventually(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
+async def eventually(condition: Callable[[], object], deadline_s: float = WAIT_S) -> None:
     """Wait until `condition()` is true."""
     async with asyncio.timeout(deadline_s):
         while not condition():

@@ -215,7 +215,7 @@ async def shoot_floor(browser: Browser, store: Store, agent: FakeAgent, folder: 
 
 
 async def shoot_kiosk(kiosk: Page, agent: FakeAgent, folder: Path) -> None:
-    await kiosk.wait_for("!document.querySelector('.moment')", 15)
+    await kiosk.wait_for("!document.querySelector('.moment')")
     for name, card, visit in (("shoe-zh-Hant", RAIN, "d4" * 16), ("jacket-en", WREN, "c3" * 16)):
         await agent.enter(visit, card, "shoes")
         await kiosk.wait_for("document.querySelector('.moment')")
@@ -224,7 +224,7 @@ async def shoot_kiosk(kiosk: Page, agent: FakeAgent, folder: Path) -> None:
         await kiosk.prefer(prefers_color_scheme="dark")
         await kiosk.screenshot(folder / f"kiosk-moment-{name}-dark.png")
         await kiosk.prefer(prefers_color_scheme="light")
-        await kiosk.wait_for("!document.querySelector('.moment')", 15)
+        await kiosk.wait_for("!document.querySelector('.moment')")
     assert kiosk.console_errors == []
 
 

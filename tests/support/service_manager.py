@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.patience import WAIT_S
+
 
 class ServiceManager:
     """Hears what is sent to its socket.
@@ -28,7 +30,7 @@ class ServiceManager:
         """The lines of the next datagram."""
         return (await asyncio.get_running_loop().sock_recv(self._link, 4096)).decode().splitlines()
 
-    async def until(self, line: str, within_s: float = 30.0) -> list[list[str]]:
+    async def until(self, line: str, within_s: float = WAIT_S) -> list[list[str]]:
         """Every datagram up to the one that has `line`."""
         heard: list[list[str]] = []
         async with asyncio.timeout(within_s):

@@ -9,8 +9,7 @@ from server.app import create_app
 from server.config import ServerConfig
 from server.serving import QuietServer, _settings, take_port
 from server.tls import open_tls
-
-START_S = 20.0
+from tests.support.patience import WAIT_S
 
 
 @asynccontextmanager
@@ -24,7 +23,7 @@ async def serving(config: ServerConfig) -> AsyncIterator[tuple[int, ssl.SSLConte
             server = QuietServer(_settings(app, config, context), ready.set)
             running = asyncio.create_task(server.serve(sockets=[listener]))
             try:
-                async with asyncio.timeout(START_S):
+                async with asyncio.timeout(WAIT_S):
                     await ready.wait()
                 yield listener.getsockname()[1], context
             finally:

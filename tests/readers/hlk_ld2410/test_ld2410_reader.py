@@ -15,6 +15,7 @@ from simulators.faults import FaultyDevice
 from simulators.hlk_ld2410 import Firmware, Ld2410Device, Scene
 from simulators.scene_file import FaultPlan
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 SOON = Patience(answer_s=0.15, rearm_s=0.2, dead_s=0.6)
 DEFAULTS = Ld2410Settings()
@@ -58,7 +59,7 @@ def radar(room: Room | None = None, **make) -> Ld2410Device:
 
 async def until(sensor: Ld2410Sensor, wanted) -> Proximity:
     """The first report of the kind."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for sensed in sensor.proximities():
             if wanted(sensed):
                 return sensed
@@ -140,7 +141,7 @@ async def test_a_setting_that_is_refused_or_not_taken_is_said(tmp_path):
 
 async def test_a_radar_that_could_not_be_set_up_is_let_out_of_its_configuration(tmp_path):
     device = radar(refuses=(0xA0,))
-    async with simulated(device, tmp_path / "port"), asyncio.timeout(5):
+    async with simulated(device, tmp_path / "port"), asyncio.timeout(WAIT_S):
         async with SerialPort(tmp_path / "port", 256_000) as port:
             with pytest.raises(ReaderRefused, match="0xa0"):
                 async with Ld2410Sensor("p-1", port, Ld2410Settings(), Steps(), SOON):

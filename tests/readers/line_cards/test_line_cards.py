@@ -21,6 +21,7 @@ from simulators.line_cards import LineCardDevice
 from simulators.line_cards.device import decimal, facility, hex_and_enter, id_12
 from tests.readers.rdm6300.test_rdm6300 import Coil, take
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 CARD, NUMBER = 0x6F007B3972, 8075634
 NOW_NS = 1_700_000_000_000_000_000
@@ -174,12 +175,12 @@ async def test_a_touch_is_one_read(tmp_path, name):
     async with opened(tmp_path, coil, *MAKES[name]) as (reader, line):
         coil.card = CARD
         reads = reader.reads()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             assert await anext(reads) == READ
         assert (reader.health.frames, reader.health.signs_of_life) == (1, None)
         line._fifo += b"\xff"  # something else, and still no second read
         waiting = asyncio.create_task(anext(reads))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while not reader.health.discarded_bytes or line.waiting_bytes:
                 await asyncio.sleep(0.005)
         assert not waiting.done()

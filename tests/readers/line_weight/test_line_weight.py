@@ -24,6 +24,7 @@ from simulators.line_weight import Board, LineWeightDevice
 from simulators.scene_shelf import LoadReading
 from tests.readers.peers import Peer
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 FAST, NOW_NS = 115200, 1_700_000_000_000_000_000
 STANZA = {"baud": FAST, "capacity_g": 5000, "silence_s": 0.3}
@@ -71,7 +72,7 @@ def board(pan: Pan | None = None, **make) -> LineWeightDevice:
 
 async def take(scale: LineScale, count: int) -> list[Weight]:
     weights: list[Weight] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for weight in scale.weights():
             weights.append(weight)
             if len(weights) == count:

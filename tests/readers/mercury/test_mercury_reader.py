@@ -30,6 +30,7 @@ from simulators.scene_file import FaultPlan
 from simulators.scene_radio import Answer as TagAnswer
 from simulators.scene_radio import Round
 from tests.readers.peers import Peer
+from tests.support.patience import WAIT_S
 
 MS = 1_000_000
 HASTE = 20
@@ -86,7 +87,7 @@ async def opened(line: PtyLine, settings: MercurySettings = SETTINGS, patience: 
 
 async def take_reads(reader: MercuryReader, count: int) -> list[Read]:
     reads: list[Read] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         async for read in reader.reads():
             reads.append(read)
             if len(reads) == count:
@@ -98,7 +99,7 @@ async def take_chunks(reader: MercuryReader, count: int) -> list[Read]:
     """The same by the wire scan."""
     ring = ReadRing(1000)
     stream = WireScan(reader.wire, {number: number for number in range(1, 17)}, ring, Tally())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         async for chunk in reader.chunks():
             reader.scanned(stream.take(chunk))
             if len(ring) >= count:
@@ -122,7 +123,7 @@ def take(request: pytest.FixtureRequest):
 async def read_until(take, reader: MercuryReader, done) -> None:
     """Take reads in the background until `done()`."""
     reading = asyncio.create_task(take(reader, 1_000_000))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         while not done() and not reading.done():
             await asyncio.sleep(0.002)
     reading.cancel()
@@ -164,7 +165,7 @@ async def test_leaving_stops_the_stream(take, tmp_path):
     async with plugged(device, tmp_path) as line:
         async with opened(line) as reader:
             await take(reader, 1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while device._stream is not None:
                 await asyncio.sleep(0.002)
 
@@ -188,7 +189,7 @@ async def test_an_opening_cut_short_once_the_stream_was_ordered_stops_it(tmp_pat
         async with opened(line, patience=replace(SOON, answer_s=30, quiet_ms=60, hush_ms=300)):
             pass
 
-    async with plugged(device, tmp_path) as line, asyncio.timeout(10):
+    async with plugged(device, tmp_path) as line, asyncio.timeout(WAIT_S):
         opening = asyncio.create_task(open_it())
         while device._stream is None:
             await asyncio.sleep(0.001)
@@ -476,7 +477,7 @@ async def test_a_full_tag_buffer_and_an_ended_search_are_no_errors(take):
 async def test_a_consumer_that_was_busy_for_long_does_not_call_a_living_module_dead(take):
     patience = Patience(answer_s=0.4, quiet_ms=20, rearm_s=0.02, dead_s=0.03)
     async with scripted(TAG, patience=patience) as (reader, _):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while not reader._port._buffer:
                 await asyncio.sleep(0.001)
         time.sleep(0.05)  # longer than dead_s, with a read waiting

@@ -11,6 +11,7 @@ from readers.modbus_rtu.codec import Frame
 from readers.modbus_rtu.master import Master, ModbusSettings
 from readers.ports import SerialPort
 from tests.readers.peers import Peer
+from tests.support.patience import WAIT_S
 
 SETTINGS = ModbusSettings(baud=115200)
 TWO_WORDS = ReadHoldingRegistersRequest(address=0, count=2)
@@ -56,7 +57,7 @@ async def test_the_right_answer_behind_a_wrong_one_is_found():
 async def test_what_was_left_half_said_does_not_hold_up_the_answer():
     async with asking(lambda _: [ANSWER], answer_s=60) as (master, peer):
         peer.say(b"\x01\x03\xfa")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             assert (await master.ask(TWO_WORDS)).registers == [1, 2]
         assert master.health.discarded_bytes == 3
 

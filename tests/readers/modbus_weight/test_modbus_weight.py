@@ -21,6 +21,7 @@ from simulators.modbus_rtu import Manners
 from simulators.modbus_weight import ModbusWeightDevice, Transmitter
 from simulators.scene_shelf import LoadReading
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 FAST, NOW_NS = 115200, 1_700_000_000_000_000_000
 SOON = Patience(answer_s=0.1, dead_s=0.4)
@@ -64,7 +65,7 @@ def settings_of(stanza) -> ModbusWeightSettings:
 
 async def take(scale: ModbusScale, count: int) -> list[Weight]:
     weights: list[Weight] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for weight in scale.weights():
             weights.append(weight)
             if len(weights) == count:

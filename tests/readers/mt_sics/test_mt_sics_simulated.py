@@ -15,6 +15,7 @@ from simulators.mt_sics import MtSicsDevice
 from simulators.mt_sics.device import Terminal
 from simulators.scene_shelf import LoadReading
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 SOON = Patience(answer_s=0.5, rearm_s=0.3, dead_s=2.0)
 NOW_NS = 1_700_000_000_000_000_000
@@ -41,7 +42,7 @@ async def opened(port: SerialPort):
 
 async def take(scale: MtSicsScale, count: int) -> list[Weight]:
     weights: list[Weight] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for weight in scale.weights():
             weights.append(weight)
             if len(weights) == count:

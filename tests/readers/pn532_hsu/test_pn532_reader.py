@@ -16,6 +16,7 @@ from simulators.pn532_hsu.device import Firmware, answer
 from tests.readers.simulated import simulated
 from tests.readers.vectors import load
 from tests.support.edge import eventually
+from tests.support.patience import WAIT_S
 
 UID = bytes.fromhex("078cfc4f")
 CARD = Card(UID)
@@ -49,7 +50,7 @@ async def opened(path, desk, *, device: Pn532Device | None = None, settings=OFTE
 
 async def take(reader, count: int) -> list[Read]:
     reads: list[Read] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for read in reader.reads():
             reads.append(read)
             if len(reads) == count:

@@ -19,6 +19,7 @@ from simulators.pty_host import PtyLine
 from simulators.r2000_a0 import R2000Device
 from simulators.scene_radio import Answer, Epc, Round
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 MS = 1_000_000
 SOON = Patience(calm_s=0.6, answer_s=0.25, silent_s=0.1, round_s=0.05, dead_s=0.5, temperature_s=60)
@@ -31,7 +32,7 @@ EPCS = [Epc(bytes.fromhex(f"e20030166613012115507{n:03x}")) for n in range(4)]
 async def take_reads(reader: R2000Reader, count: int) -> list[Read]:
     """So many reads."""
     reads: list[Read] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         async for read in reader.reads():
             reads.append(read)
             if len(reads) == count:
@@ -42,7 +43,7 @@ async def take_reads(reader: R2000Reader, count: int) -> list[Read]:
 async def take_chunks(reader: R2000Reader, count: int) -> list[Read]:
     """The same by the wire scan."""
     ring, stream = open_scan(reader.wire)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         async for chunk in reader.chunks():
             reader.scanned(stream.take(chunk))
             if len(ring) >= count:

@@ -26,6 +26,7 @@ from tests.readers.r2000_a0.rig import (
     take_chunks,
     take_reads,
 )
+from tests.support.patience import WAIT_S
 
 SETTINGS = R2000Settings(region="us", power_dbm=27)
 BOTH = R2000Settings(region="us", power_dbm=27, active_antennas=(1, 2))
@@ -39,7 +40,7 @@ def take(request: pytest.FixtureRequest):
 
 
 async def until(done) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while not done():
             await asyncio.sleep(0.002)
 
@@ -113,7 +114,7 @@ async def test_a_missing_antenna_is_an_alarm_and_no_end_for_the_other(tmp_path, 
         assert {read.antenna for read in await take(reader, 5)} == {1}
         assert (reader.health.alarms, reader.health.alarm) == (1, "antenna 2 is missing; check plug and cable")
         device.fields[1] = FakeField(EPCS[1])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             async for read in reader.reads():
                 if read.antenna == 2:
                     break

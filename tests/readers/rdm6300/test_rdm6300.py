@@ -18,6 +18,7 @@ from readers.rdm6300.reader import Rdm6300Reader, Rdm6300Settings
 from simulators.rdm6300 import Rdm6300Device
 from simulators.rdm6300.device import Firmware, report
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 CARD = 0x6F007B3972
 REPORT = bytes.fromhex("0236463030374233393732354603")
@@ -48,7 +49,7 @@ async def opened(path, coil, **make):
 
 async def take(reader, count: int) -> list[Read]:
     reads: list[Read] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for read in reader.reads():
             reads.append(read)
             if len(reads) == count:
@@ -121,7 +122,7 @@ async def test_half_a_frame_does_not_hide_the_next_card(tmp_path):
     async with opened(tmp_path, coil) as (reader, line):
         waiting = asyncio.create_task(take(reader, 1))
         line._fifo += REPORT[:7]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while not reader.health.discarded_bytes:
                 await asyncio.sleep(0.005)
         coil.card = CARD

@@ -19,6 +19,7 @@ from simulators.scene_file import FaultPlan
 from simulators.tfmini import Echo, Firmware, TfMiniDevice
 from tests.readers.peers import Peer
 from tests.readers.simulated import simulated
+from tests.support.patience import WAIT_S
 
 SOON = Patience(answer_s=0.1, rearm_s=0.2, dead_s=0.6)
 MS = 1_000_000
@@ -58,7 +59,7 @@ async def opened(path, device, settings=WITHIN_100):
 
 
 async def until(sensor: TfMiniSensor, wanted) -> Proximity:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for sensed in sensor.proximities():
             if wanted(sensed):
                 return sensed
@@ -149,7 +150,7 @@ async def test_an_original_whose_setup_fails_halfway_is_let_out_of_it(tmp_path):
         with pytest.raises(ReaderTimeout, match="no answer to 4257020000000106"):
             async with TfMiniSensor("p-1", port, WITHIN_100, Steps(), SOON):
                 pass
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while device._in_setup:
                 await port.receive()
 

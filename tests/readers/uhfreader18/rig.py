@@ -20,6 +20,7 @@ from readers.uhfreader18.settings import Settings18, Settings288, UhfSettings
 from simulators.scene_radio import Answer, Epc, Round
 from simulators.uhfreader18 import UhfDevice
 from simulators.uhfreader18.firmware import UHFREADER18, UHFREADER288, Firmware, Memory
+from tests.support.patience import WAIT_S
 
 MS = 1_000_000
 SOON = Patience(answer_s=0.3, quiet_s=0.05, more_s=0.1, question_s=0.1, dead_s=0.6, heartbeat_dead_s=0.8)
@@ -85,7 +86,7 @@ def changed(settings: UhfSettings, **keys) -> UhfSettings:
 
 
 async def until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while not done():
             await asyncio.sleep(0.002)
 
@@ -97,7 +98,7 @@ def compile_scan() -> None:
 
 async def take_reads(reader: UhfReader, count: int) -> list[Read]:
     reads: list[Read] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         async for read in reader.reads():
             reads.append(read)
             if len(reads) == count:
@@ -109,7 +110,7 @@ async def take_chunks(reader: UhfReader18 | UhfReader288, count: int) -> list[Re
     """The same by the wire scan."""
     ring = ReadRing(100)
     stream = WireScan(reader.wire, {number: number for number in range(1, 9)}, ring, Tally())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         async for chunk in reader.chunks():
             reader.scanned(stream.take(chunk))
             if len(ring) >= count:

@@ -32,6 +32,7 @@ from tests.readers.uhfreader18.rig import (
     take_reads,
     until,
 )
+from tests.support.patience import WAIT_S
 
 CURIOUS = replace(SOON, question_s=0.03, dead_s=0.3, heartbeat_dead_s=0.3)
 MORTAL = replace(SOON, answer_s=0.1, dead_s=0.2, heartbeat_dead_s=0.3)
@@ -167,7 +168,7 @@ async def test_a_false_length_in_the_noise_holds_up_nothing(take, settings, firm
     never = replace(SOON, answer_s=60.0)
     async with (
         simulated(device, tmp_path / "r-1"),
-        asyncio.timeout(10),
+        asyncio.timeout(WAIT_S),
         opened(tmp_path / "r-1", settings, never) as reader,
     ):
         assert await take(reader, 3) == [READ] * 3

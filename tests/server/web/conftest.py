@@ -17,9 +17,9 @@ from server.config import load_config
 from server.state import ServerState
 from tests.support.brokers import TestBroker, running_broker
 from tests.support.chromium import Browser
+from tests.support.patience import WAIT_S
 
 DEMO = Path(__file__).parents[3] / "simulators" / "demo_store"
-WAIT_S = 60.0  # for what must come: a machine may stand still in between
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Store:
         return self.url.removeprefix("http://")
 
     def client(self, **options: object) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, **options)  # type: ignore[arg-type]
+        return httpx.AsyncClient(**({"base_url": self.url, "timeout": WAIT_S} | options))  # type: ignore[arg-type]
 
     def owner_client(self) -> httpx.AsyncClient:
         return self.client(headers=self.owner())

@@ -167,7 +167,7 @@ async def lose_and_find(page: Page) -> None:
     offline = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     await page.call("Network.emulateNetworkConditions", offline=True, **offline)
     await page.wait_for(state("stale"))
-    await page.wait_for(state("lost"), 15)
+    await page.wait_for(state("lost"))
     assert "tacet server" in str(await page.evaluate("document.querySelector('.trouble').textContent"))
     await page.call("Network.emulateNetworkConditions", offline=False, **offline)
-    await page.wait_for(state("live"), 15)
+    await page.wait_for(state("live"))

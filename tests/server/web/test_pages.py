@@ -18,6 +18,7 @@ from server.web.decision_page import describe
 from server.web.i18n import load_catalogues
 from server.web.pages import page_data
 from tests.server.web.conftest import Store, until
+from tests.support.patience import WAIT_S
 
 INLINE = re.compile(
     r"<script(?![^>]*\bsrc=)(?![^>]*application/json)|\sstyle=|<style|\son\w+=|javascript:", re.IGNORECASE
@@ -159,7 +160,7 @@ async def test_the_decision_page_names_the_stop_in_words_too(store: Store, monke
 
 async def test_happenings_stream_until_the_client_leaves(store: Store) -> None:
     feed = store.state.feed
-    async with store.owner_client() as client, client.stream("GET", "/api/happenings", timeout=10) as answer:
+    async with store.owner_client() as client, client.stream("GET", "/api/happenings", timeout=WAIT_S) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.aiter_lines()
         assert (await anext(lines)).startswith(":")
@@ -179,7 +180,7 @@ async def test_happenings_stream_until_the_client_leaves(store: Store) -> None:
 async def test_a_quiet_stream_has_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(floor, "HEARTBEAT_S", 0.01)
     stream = stream_happenings(Feed())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         assert [await anext(stream) for _ in range(3)] == [floor.HEARTBEAT] * 3
     await stream.aclose()
 

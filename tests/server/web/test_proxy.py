@@ -18,6 +18,7 @@ from server.displays.mqtt_packets import Connect, Will, encode_length
 from server.displays.proxy import MAX_PACKET_BYTES, POLICY, TAKEN_OVER, TOO_BIG, TRY_LATER
 from server.link import Incoming
 from tests.server.web.conftest import Store, until
+from tests.support.patience import WAIT_S
 
 pytestmark = pytest.mark.system
 
@@ -47,7 +48,7 @@ def hello(client_id: str = "d-door", keep_alive_s: int = 30, will: Will | None =
 
 async def close_code(connection: ClientConnection) -> int:
     """How the server closes it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await connection.wait_closed()
     assert connection.close_code is not None
     return connection.close_code
@@ -235,7 +236,7 @@ async def test_a_link_ends_though_its_browser_speaks_in_the_same_instant(store: 
         for _ in range(turns):
             await asyncio.sleep(0)
         up.cancel()
-        done, _ = await asyncio.wait([up], timeout=2)
+        done, _ = await asyncio.wait([up], timeout=WAIT_S)
         up.cancel()
         await asyncio.wait([up])
         writer.close()
@@ -261,6 +262,6 @@ async def test_a_browser_that_reads_nothing_is_not_waited_for_at_its_close(
     monkeypatch.setattr(displays, "CLOSE_WITHIN_S", 0.05)
     websocket = Stalled(scope, gone, sent)
     websocket.client_state = WebSocketState.CONNECTED
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         await displays.mqtt(websocket, store.state)
     assert store.state.proxy.counters.opened == 1

@@ -1,0 +1,50 @@
+"""An event loop whose clock leaves out the moments in which the whole machine stood still.
+
+A test plays both ends of a line.  Where the machine stands still for two seconds, the driver under test gives a device up
+that was given no turn to answer: no time-out short enough for a test is long enough for that.  A real device answers
+meanwhile; that a driver then finds the answer before it gives up is tested where it is promised, by blocking the loop.
+"""
+
+import asyncio
+import selectors
+import time
+
+OVERSLEPT_S = 0.1
+"""Woken so much later than asked for: the machine stood still."""
+BUSY_S = 0.3
+"""Nothing that a test does in one turn takes so long, and whoever blocks the loop on purpose does it for less."""
+
+
+class PatientSelector(selectors.DefaultSelector):
+    """Waits, and sums up in `lost_s` what was no waiting and no work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost_s = 0.0
+        self._woken_s = time.monotonic()
+        self._forgave = False
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready; after a standstill the whole wait is forgotten, but never twice in a row: time must go on."""
+        began_s = time.monotonic()
+        if began_s - self._woken_s > BUSY_S:
+            self.lost_s += began_s - self._woken_s
+        ready = super().select(timeout)
+        self._woken_s = time.monotonic()
+        took_s = self._woken_s - began_s
+        self._forgave = not self._forgave and timeout is not None and took_s > timeout + OVERSLEPT_S
+        if self._forgave:
+            self.lost_s += took_s
+        return ready
+
+
+class PatientLoop(asyncio.SelectorEventLoop):
+    """asyncio's own loop on such a clock."""
+
+    def __init__(self) -> None:
+        self._patient = PatientSelector()
+        super().__init__(self._patient)
+
+    def time(self) -> float:
+        """Seconds in which the machine was at work."""
+        return super().time() - self._patient.lost_s
