@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
 
-from tests.faults.report import MISSED, FaultRow, NotRun
+from tests.faults.report import MISSED, FaultRow, NotRun, SearchLine
 from tests.faults.row import Profile
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EXAMPLES = """Examples:
 
@@ -25,8 +28,10 @@ COLUMNS = {
     "fault": "fault", "status": "status", "injected": "injected", "events_generated": "generated",
     "stored_once": "stored once", "counted_drops": "drops", "in_outbox": "in outbox", "lost": "lost",
     "duplicates_visible": "twice", "unsound": "unsound", "recovery_ms_p50": "ms to recover", "recovery_ms_max": "at most",
-    "load": "load",
+    "seconds": "s", "load": "load",
 }  # fmt: skip
+
+Line = FaultRow | NotRun | SearchLine
 
 faults_app = typer.Typer(subcommand_metavar="")
 
@@ -43,12 +48,13 @@ def faults(
 
     The law, by truth kept outside the system: generated = stored once + counted drops + still in the outbox.  A control
     runs with the safeguard taken away and has to fail, or the rig proves nothing; raw MQTT QoS 1 under the same script is
-    one.  Faults that cannot be injected here are listed with the reason.  Runs from a checkout only.
+    one.  Faults that cannot be injected here are listed with the reason.  The files and the traffic of every row are searched
+    for the members of its stores: cards, names, ids.  Runs from a checkout only.
     """
     if row is None and (count is not None or seed is not None):
         raise typer.BadParameter("--count and --seed are for one fault: give --row, too")
     asked = Profile(Path(), fast=profile == "fast", seed=seed or 0, alone=seed is not None, count=count)
-    lines: list[FaultRow | NotRun] = []
+    lines: list[Line] = []
     for line in run_table(asked, row):
         lines.append(line)
         if as_json:
@@ -59,7 +65,7 @@ def faults(
         raise typer.Exit(1)
 
 
-def run_table(asked: Profile, row: int | None) -> Iterator[FaultRow | NotRun]:
+def run_table(asked: Profile, row: int | None) -> Iterator[Line]:
     """The lines as they are made; imports nothing of the rows before."""
     from tests.faults.registry import all_rows
     from tests.faults.run import run_all
@@ -67,13 +73,13 @@ def run_table(asked: Profile, row: int | None) -> Iterator[FaultRow | NotRun]:
     return run_all(all_rows(), asked, row)
 
 
-def _show(lines: list[FaultRow | NotRun]) -> None:
+def _show(lines: list[Line]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("F", *COLUMNS.values())
     console = Console(width=max(Console().width, WIDTH))
-    ran = [line for line in lines if isinstance(line, FaultRow)]
+    ran = sorted((line for line in lines if isinstance(line, FaultRow)), key=lambda line: line.numbers or (99,))
     for line in ran:
         table.add_row(_name(line), *(str(getattr(line, name)) for name in COLUMNS))
     console.print(table)
@@ -86,6 +92,15 @@ def _show(lines: list[FaultRow | NotRun]) -> None:
     for line in lines:
         if isinstance(line, NotRun):
             console.print(f"F{_name(line)} {line.fault}: {line.status}: {line.why}", highlight=False)
+        if isinstance(line, SearchLine):
+            _show_search(console, line)
+
+
+def _show_search(console: "Console", line: SearchLine) -> None:
+    console.print(f"{line.status}: {line}", highlight=False)
+    for each in (*line.identities, *(f"planted, and missed: {missed}" for missed in line.missed)):
+        console.print(each, highlight=False)
+    console.print(f"{line.seconds:g} s in all", highlight=False)
 
 
 def _name(line: FaultRow | NotRun) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.children import die_with_parent
+from tests.faults.tap import FOLDER, tap_for_good
 
 LIVES = ["tests.faults.edge_life", "tests.faults.server_life", "tests.faults.raw_life"]
 CALLERS = [
@@ -97,7 +98,7 @@ async def life(target: Callable[..., None], *arguments: Any, log: Path) -> Async
     """
     open_nursery()
     context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=_live, args=(target, arguments, log), daemon=True)
+    process = context.Process(target=_live, args=(target, arguments, log, os.environ.get(FOLDER)), daemon=True)
     process.start()
     started = Life(process, log)
     try:
@@ -110,14 +111,15 @@ async def life(target: Callable[..., None], *arguments: Any, log: Path) -> Async
         process.close()
 
 
-def _live(target: Callable[..., None], arguments: tuple[Any, ...], log: Path) -> None:
-    """In the new process: its words go to its log, and it ends when nobody is left to kill it."""
+def _live(target: Callable[..., None], arguments: tuple[Any, ...], log: Path, traffic: str | None) -> None:
+    """In the new process: its words go to its log, its traffic is noted, and it ends when nobody is left to kill it."""
     die_with_parent()
     os.close(forkserver._forkserver._forkserver_alive_fd)  # while anybody has it open, the parent outlives the rig
     words = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(words, 1)
     os.dup2(words, 2)
     logging.disable(logging.WARNING)
+    tap_for_good(traffic)
     target(*arguments)
 
 

@@ -62,6 +62,9 @@ class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
         seeds, broken: of the first unsound ones.
         figures: what else was measured.
         load: how many programs wanted a processor meanwhile, this one among them; of a busy machine times say little.
+        searched_bytes, traffic_bytes: files and traffic that were searched for the members of its stores.
+        stores: how many stores with members there were.
+        identities: the first finds where none may be.
     """
 
     numbers: tuple[int, ...]
@@ -82,11 +85,49 @@ class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, float]
     seconds: float
     load: float = 0.0
+    searched_bytes: int = 0
+    traffic_bytes: int = 0
+    stores: int = 0
+    identities_found: int = 0
+    identities: list[str] = msgspec.field(default_factory=list)
 
     @property
     def passed(self) -> bool:
         """Whether the run is a proof."""
         return self.status in ("held", CAUGHT)
+
+
+class SearchLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The line about all rows: whether their files and their traffic tell of the members.
+
+    Args:
+        planted, missed: of the control: what was put there, and what of it was not found.
+        seconds: the whole run, this search and all that ran beside something else included.
+    """
+
+    fault: str = "members' identities in files and traffic"
+    numbers: tuple[int, ...] = ()
+    status: str
+    identities_found: int
+    identities: list[str]
+    searched_bytes: int
+    traffic_bytes: int
+    stores: int
+    planted: int
+    missed: list[str]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the run is a proof."""
+        return self.status == "held"
+
+    def __str__(self) -> str:
+        return (
+            f"identities found: {self.identities_found} in {self.searched_bytes:,} bytes of files and"
+            f" {self.traffic_bytes:,} bytes of traffic of {self.stores} stores with members;"
+            f" control: {self.planted - len(self.missed)} of {self.planted} planted ones found"
+        )
 
 
 class NotRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from tests.faults.report import Outcome
 
@@ -67,6 +68,8 @@ class Row:
         control: the same with the safeguard taken away; it must be seen to fail, or `run` proves nothing.
         control_name: what was taken away, or what does without it.
         limit_s: a run that takes longer has failed.
+        lane: `beside` for one that mostly waits: it runs in another process beside those that keep a processor busy;
+            `alone` for one whose figures hang on a processor that nobody else wants.
     """
 
     numbers: tuple[int, ...]
@@ -75,3 +78,4 @@ class Row:
     control: Inject | None = None
     control_name: str = "control"
     limit_s: float = 900.0
+    lane: Literal["main", "beside", "alone"] = "main"

@@ -23,8 +23,9 @@ from server.runtime import opened
 from server.state import ServerState
 from server.tables import EventRow
 from tests.faults.report import Outcome
-from tests.server.harness import EVIDENCE, Clock, Edge, write_store
+from tests.server.harness import EVIDENCE, Clock, Edge
 from tests.support.edge import eventually
+from tests.support.identities import write_seeded_store
 
 BATCH = 20
 RECOVER_S = 10.0
@@ -37,7 +38,7 @@ async def fill_server_disk(folder: Path, seed: int, fill: Callable[[Path], Path]
     outcome, clock = Outcome(seed), Clock()
     server.inbox.RETRY_S = 0.2
     with tempfile.TemporaryDirectory() as elsewhere:
-        config = load_config(write_store(Path(elsewhere)))
+        config = load_config(write_seeded_store(Path(elsewhere)))
         config = msgspec.structs.replace(config, data=str(folder / "server"))
         site = load_site(Path(config.site))
         async with opened(config, site, clock) as state:

@@ -31,7 +31,8 @@ from server.state import ServerState
 from server.tables import DecisionRow, EpochRow, EventRow, GenerationRow
 from simulators.faults import Cut, Tape, disk_after, recording
 from tests.faults.report import Outcome
-from tests.server.harness import EVIDENCE, RIVER, XIAOYU, Clock, Edge, token, write_store
+from tests.server.harness import EVIDENCE, RIVER, XIAOYU, Clock, Edge, token
+from tests.support.identities import write_seeded_store
 
 CUTS_PER_RUN = 20
 FRESH_EVERY = 4
@@ -155,7 +156,7 @@ async def cut_server(seeds: Sequence[int], synchronous: str = "FULL") -> list[Ou
 
 async def _begin_store(store: Path) -> None:
     """A store whose server has been started once and knows its members."""
-    write_store(store)
+    write_seeded_store(store)
     await _import_members(Life(store, Tape(), Truth(), random.Random(0)))
 
 

@@ -17,8 +17,8 @@ from tests.faults.nursery import Life, life, until
 from tests.faults.report import Outcome
 from tests.faults.server_life import live_as_server
 from tests.faults.truth import TruthReader, sum_of
-from tests.server.harness import write_store
 from tests.support.brokers import free_port
+from tests.support.identities import write_seeded_store
 
 AGENT = "gw-1"
 STARTED_S = 60.0
@@ -158,7 +158,7 @@ async def store(
     """
     folder.mkdir(parents=True, exist_ok=True)
     broker_port, server_port = free_port(), free_port()
-    write_store(folder, broker_port=broker_port, server_port=server_port)
+    write_seeded_store(folder, broker_port=broker_port, server_port=server_port)
     shutil.rmtree(folder / "identity")  # all of them anew, those of the displays too
     prepare(folder)
     access = Access(folder / "site.toml", folder / "identity")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tests.faults import cli
 from tests.faults.matrix import NOT_RUN
 from tests.faults.registry import all_rows
-from tests.faults.report import CAUGHT, MISSED, FaultRow, NotRun, Outcome, as_row
+from tests.faults.report import CAUGHT, MISSED, FaultRow, NotRun, Outcome, SearchLine, as_row
 from tests.faults.row import CannotRunError, Profile, Row
 from tests.faults.run import run_all
 from tests.support.programs import program
@@ -55,8 +55,17 @@ def test_a_profile_says_how_often_and_with_which_seeds() -> None:
     assert full.rng("a").random() == full.rng("a").random() != full.rng("b").random()
 
 
+@pytest.fixture(autouse=True)
+def _no_planting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes and all, for `test_search.py`."""
+    monkeypatch.setattr("tests.faults.run.plant", lambda: (1, []))
+
+
 def lines_of(*rows: Row, only: int | None = 1) -> list[FaultRow | NotRun]:
-    return [*run_all(rows, ASKED, only)]
+    *lines, search = run_all(rows, ASKED, only)
+    assert isinstance(search, SearchLine)
+    assert search.passed
+    return [line for line in lines if not isinstance(line, SearchLine)]
 
 
 def test_a_row_that_lacks_something_is_listed_with_it_and_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +129,7 @@ def test_the_command_fails_where_a_safeguard_does_or_a_control_does_not(
     done = CliRunner().invoke(cli.faults_app, ["--json"])
     lines = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
     assert [(line["fault"], line["injected"]) for line in lines[:2]] == [("real", 30), ("real: NORMAL", 20)]
-    assert len(lines) == 2 + len({number for number, _, _ in NOT_RUN} - {1})
+    assert len(lines) == 2 + len({number for number, _, _ in NOT_RUN} - {1}) + 1
     assert done.exit_code == exit_code
 
 
@@ -128,6 +137,6 @@ def test_one_fault_of_one_seed_is_run_alone_and_its_control_need_not_fail(monkey
     monkeypatch.setattr("tests.faults.registry.all_rows", lambda: (row_that([]),))
     done = CliRunner().invoke(cli.faults_app, ["--json", "--row", "1", "--seed", "8"])
     lines = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
-    assert [line["injected"] for line in lines] == [1, 1]
+    assert [line["injected"] for line in lines[:-1]] == [1, 1]
     assert done.exit_code == 0
     assert "give --row" in CliRunner().invoke(cli.faults_app, ["--seed", "8"]).output

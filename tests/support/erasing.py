@@ -1,7 +1,6 @@
 """The life of an erasure, with real processes: a withdrawal that darkens a screen, an erasure while the gateway is off."""
 
 import asyncio
-import csv
 import json
 import re
 import signal
@@ -15,10 +14,9 @@ import httpx
 from broker_config.identity import load_credential, siphash_2_4_128
 from simulators.children import running
 from tests.support.chain import Chain, running_chain
+from tests.support.identities import NAMES, RIVER, XIAOYU, rename_members
 from tests.support.seeds import Hit, find_in, find_seeds
 
-RIVER, XIAOYU = "2d14257bf52cb6916d000000", "2d14257bf49bf13331000000"
-ALIASES = {RIVER: "Riverbend-Kaleidoscope", XIAOYU: "Xiaoyu-Quetzalcoatl"}
 SCREENS = ("d-door", "d-shoes")
 SHORT_WALK = """
 [[walks]]
@@ -63,22 +61,18 @@ def store_of_two(folder: Path) -> None:
     text = re.sub(r"(?m)^rest_s = \S+", "rest_s = 14.0", text)  # unseen for 8 s a person has left; the gap is 2 s
     scene.write_text(text.partition("[[walks]]")[0] + SHORT_WALK)
     site.write_text(re.sub(r"(?m)^visit_gap_s = \d+", "visit_gap_s = 2", site.read_text()))
-    rows = list(csv.DictReader(members.read_text(encoding="utf-8").splitlines()))
-    with members.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows([row | {"alias": ALIASES.get(row["card"], row["alias"])} for row in rows])
+    rename_members(members)
 
 
 def member_of(chain: Chain, card: str) -> str:
     """The member's id."""
-    return str(chain.rows(f"SELECT id FROM member WHERE alias = '{ALIASES[card]}'")[0][0])
+    return str(chain.rows(f"SELECT id FROM member WHERE alias = '{NAMES[card]}'")[0][0])
 
 
 def seeds_of(chain: Chain, card: str) -> dict[str, bytes]:
     """All that stands for a member: to be taken down while it is there."""
     member, key = member_of(chain, card), load_credential(chain.state.folder / "identity" / "agent-gw-1.toml").match_key
-    seeds = {"alias": ALIASES[card].encode(), "id": member.encode(), "card": bytes.fromhex(card)}
+    seeds = {"alias": NAMES[card].encode(), "id": member.encode(), "card": bytes.fromhex(card)}
     seeds["card hash"] = siphash_2_4_128(bytes.fromhex(key or ""), bytes.fromhex(card))
     for number, (handle,) in enumerate(chain.rows(f"SELECT handle FROM member_handle WHERE member = '{member}'")):
         seeds[f"handle {number}"] = bytes(handle)

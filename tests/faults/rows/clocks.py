@@ -22,9 +22,10 @@ from server.tables import BadMessageRow, EventRow
 from tests.faults.floor import gateway
 from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
-from tests.server.harness import EVIDENCE, Clock, Edge, write_store
+from tests.server.harness import EVIDENCE, Clock, Edge
 from tests.server.web.conftest import running_store
 from tests.support.edge import a_transition
+from tests.support.identities import write_seeded_store
 
 S, HOUR, DAY = 10**9, 3600 * 10**9, 86_400 * 10**9
 STEPS_NS = (-HOUR, -DAY, HOUR, 365 * DAY, -40 * 365 * DAY)
@@ -141,7 +142,7 @@ async def long_and_short_days(profile: Profile) -> list[Outcome]:
 async def _through(folder: Path, name: str, change: datetime) -> Outcome:
     """A server in this zone, from the midnight before the change to the one after."""
     folder.mkdir(parents=True)
-    config = write_store(folder)
+    config = write_seeded_store(folder)
     site_file = folder / "site.toml"
     site_file.write_text(site_file.read_text().replace("Asia/Taipei", name))
     zone = ZoneInfo(name)

@@ -20,7 +20,8 @@ from server.runtime import opened
 from server.state import ServerState
 from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
-from tests.server.harness import EVIDENCE, RIVER, XIAOYU, Clock, Edge, token, write_store
+from tests.server.harness import EVIDENCE, RIVER, XIAOYU, Clock, Edge, token
+from tests.support.identities import write_seeded_store
 
 EVENTS = 120
 GOODS = "3034257bf400cb00000000{:02x}"
@@ -152,7 +153,7 @@ async def _store(folder: Path) -> Path:
     """A store whose server knows its members."""
     shop = folder / "shop"
     shop.mkdir()
-    write_store(shop)
+    write_seeded_store(shop)
     async with _opened(shop) as state:
         await state.members.import_csv((shop / "members.csv").read_text())
     return shop

@@ -19,7 +19,8 @@ from server.state import ServerState
 from server.tables import BadMessageRow, DecisionRow, EventRow
 from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
-from tests.server.harness import EVIDENCE, RIVER, XIAOYU, Clock, Edge, token, write_store
+from tests.server.harness import EVIDENCE, RIVER, XIAOYU, Clock, Edge, token
+from tests.support.identities import write_seeded_store
 
 GOODS = "3034257bf400cb00000000{:02x}"
 PLACES = ("door", "shoes", "fitting")
@@ -42,7 +43,7 @@ class Seen:
 @asynccontextmanager
 async def _server(folder: Path) -> AsyncIterator[Edge]:
     clock = Clock()
-    write_store(folder)
+    write_seeded_store(folder)
     async with opened(load_config(folder / "server.toml"), load_site(folder / "site.toml"), clock) as state:
         await state.members.import_csv((folder / "members.csv").read_text())
         yield Edge(state, clock)

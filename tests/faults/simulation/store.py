@@ -27,7 +27,7 @@ from tests.faults.simulation.network import Network
 from tests.faults.simulation.plan import Plan
 from tests.faults.simulation.screen import Screen
 from tests.faults.simulation.truth import Truth
-from tests.server.harness import write_store
+from tests.support.identities import write_seeded_store
 
 TEMPLATE_SEED = 0
 SWEEP_EVERY = 12
@@ -70,7 +70,7 @@ def template() -> Iterator[Template]:
     with tempfile.TemporaryDirectory(dir=FAST if FAST.is_dir() else None) as name, simulated(World(TEMPLATE_SEED)):
         folder = Path(name) / "store"
         folder.mkdir()
-        write_store(folder)
+        write_seeded_store(folder)
         site = load_site(folder / "site.toml")
         server = load_server_config(folder / "server.toml")
         members = asyncio.run(_enrol(folder, server, site))
