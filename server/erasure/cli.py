@@ -25,12 +25,16 @@ def status(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
 
       tacet privacy status --config server.toml
     """
-    from server.erasure.schemas import PrivacyStatus
+    from server.erasure.schemas import PAGE, PrivacyStatus
 
-    answer = owner_client(config).get("/api/privacy")
-    said = PrivacyStatus.model_validate_json(answer.text)
+    client = owner_client(config)
+    said = page = PrivacyStatus.model_validate_json(client.get("/api/privacy").text)
+    while len(page.erasures) == PAGE:
+        path = f"/api/privacy?after={page.erasures[-1].request}"
+        page = PrivacyStatus.model_validate_json(client.get(path).text)
+        said = PrivacyStatus(erasures=[*said.erasures, *page.erasures], alarm=page.alarm)
     if as_json:
-        typer.echo(answer.text)
+        typer.echo(said.model_dump_json())
     elif not said.erasures:
         typer.echo("nobody has been erased")
     else:

@@ -1,10 +1,12 @@
 """HTTP: erasing by the owner, and how an erasure stands for whoever holds its number."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from server.access.notes import actor_of
 from server.access.principal import Who
-from server.erasure.schemas import ErasureAsked, ErasureStatus, PrivacyStatus
+from server.erasure.schemas import PAGE, ErasureAsked, ErasureStatus, PrivacyStatus
 from server.state import Owner, State
 
 router = APIRouter(prefix="/api")
@@ -17,9 +19,12 @@ async def erase_member(member: str, state: State, who: Who) -> ErasureAsked:
 
 
 @router.get("/privacy", dependencies=[Owner])
-async def list_erasures(state: State) -> PrivacyStatus:
-    """All erasures, newest first."""
-    return PrivacyStatus(erasures=await state.erasure.statuses(), alarm=state.erasure.alarm)
+async def list_erasures(
+    state: State, limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE, after: str = ""
+) -> PrivacyStatus:
+    """The erasures, newest first; where there are `limit`, ask for those `after` the last one's request."""
+    erasures = await state.erasure.statuses(limit=limit, after=after)
+    return PrivacyStatus(erasures=erasures, alarm=state.erasure.alarm)
 
 
 @router.get("/privacy/{request}")

@@ -5,6 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+PAGE = 200
+"""Erasures in one answer."""
+
 
 class AgentErasure(BaseModel):
     """One gateway: `done`, `waiting`, or `lapsed`: it was not heard for as long as its member table was good for."""
@@ -37,7 +40,7 @@ class ErasureAsked(BaseModel):
 
 
 class PrivacyStatus(BaseModel):
-    """All erasures, newest first, and what is wrong."""
+    """A page of the erasures, newest first, and what is wrong."""
 
     erasures: list[ErasureStatus]
     alarm: str | None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from broker_config.messages import ErasureReceipt
 from broker_config.site import AgentId, Site
@@ -20,7 +21,7 @@ from server.clock import NS_PER_S, ClockNs, to_datetime
 from server.db import Database
 from server.erasure import store
 from server.erasure.journal import Journal, Tombstone
-from server.erasure.schemas import AgentErasure, ErasureStatus
+from server.erasure.schemas import PAGE, AgentErasure, ErasureStatus
 from server.erasure.traces import remove_traces
 from server.errors import NotFound, Unavailable
 from server.members.tables import LEASE_NS, MemberTables
@@ -146,15 +147,23 @@ class ErasureService:
             NotFound: there is none of that id.
         """
         async with self._db.session() as session:
-            row = await session.scalar(select(ErasureRow).where(ErasureRow.request == request))
-        if row is None:
-            raise NotFound("there is no erasure of that number")
+            row = await _row_of(session, request)
         return (await self._as_status([row]))[0]
 
-    async def statuses(self) -> list[ErasureStatus]:
-        """All of them, newest first."""
+    async def statuses(self, *, limit: int = PAGE, after: str = "") -> list[ErasureStatus]:
+        """A page of them, newest first.
+
+        Args:
+            after: the last request of the page before; empty: from the newest.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        page = select(ErasureRow).order_by(ErasureRow.version.desc()).limit(limit)
         async with self._db.session() as session:
-            rows = list(await session.scalars(select(ErasureRow).order_by(ErasureRow.version.desc())))
+            if after:
+                page = page.where(ErasureRow.version < (await _row_of(session, after)).version)
+            rows = list(await session.scalars(page))
         return await self._as_status(rows)
 
     async def _erase(self, work: Work, member: str, tombstone: Tombstone, actor: Actor) -> list[bytes]:
@@ -252,3 +261,10 @@ class ErasureService:
         if lapses_ns <= self._clock_ns():
             return AgentErasure(agent=receipt.agent, state="lapsed", since=to_datetime(lapses_ns))
         return AgentErasure(agent=receipt.agent, state="waiting", since=to_datetime(row.at_ns))
+
+
+async def _row_of(session: AsyncSession, request: str) -> ErasureRow:
+    row = await session.scalar(select(ErasureRow).where(ErasureRow.request == request))
+    if row is None:
+        raise NotFound("there is no erasure of that number")
+    return row

@@ -11,13 +11,14 @@ from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
 from broker_config.errors import ConfigError
-from broker_config.member_table import unpack_members
+from broker_config.member_table import ERASED_HEADER, unpack_members
 from broker_config.messages import BaseSet, decode
 from server.access.table import ROUTES
 from server.app import create_app
 from server.cli import members_app
 from server.config import load_config
 from server.db import Database
+from server.erasure.cli import privacy_app
 from server.secrets import load_secrets
 from server.state import ServerState
 from tests.server.harness import RIVER, Clock, Edge, add_agent, token
@@ -154,6 +155,42 @@ async def test_an_agent_gets_its_own_table_and_nobody_elses(api, store):
         )
     ]
     assert statuses == [401, 401, 401, 401, 401, 403, 403]
+
+
+async def test_an_agent_that_has_the_table_is_told_so_and_reads_nothing(api, store):
+    client, state = api
+    await client.post("/api/members/import", headers=owner(state), content=(store / "members.csv").read_bytes())
+    own, path = state.identities.agent("gw-1"), "/api/edge/gw-1/members"
+    first = await client.get(path, headers=basic(own.user, own.password))
+    read = await state.audit.head()
+    for tag in (first.headers["etag"], f'"0", W/{first.headers["etag"]}'):
+        again = await client.get(path, headers=basic(own.user, own.password) | {"If-None-Match": tag})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+        assert again.headers[ERASED_HEADER] == "0"
+    assert await state.audit.head() == read
+    assert (await client.get(path, headers={"If-None-Match": first.headers["etag"]})).status_code == 401
+    river = next(m for m in (await client.get("/api/members", headers=owner(state))).json() if m["alias"] == "River")
+    await client.post(f"/api/members/{river['member']}/erase", headers=owner(state))
+    new = await client.get(path, headers=basic(own.user, own.password) | {"If-None-Match": first.headers["etag"]})
+    assert (new.status_code, len(unpack_members(new.content))) == (200, 5)
+
+
+async def test_erasures_come_in_pages_that_miss_none_and_repeat_none(api, store, monkeypatch):
+    client, state = api
+    await client.post("/api/members/import", headers=owner(state), content=(store / "members.csv").read_bytes())
+    for member in (await client.get("/api/members", headers=owner(state))).json()[:5]:
+        await client.post(f"/api/members/{member['member']}/erase", headers=owner(state))
+    whole = (await client.get("/api/privacy", headers=owner(state))).json()["erasures"]
+    assert len(whole) == 5
+    paged, after = [], ""
+    while page := (await client.get(f"/api/privacy?limit=2&after={after}", headers=owner(state))).json()["erasures"]:
+        assert len(page) <= 2
+        paged += page
+        after = page[-1]["request"]
+    assert paged == whole
+    assert (await client.get("/api/privacy?after=none", headers=owner(state))).status_code == 404
+    for limit in ("0", "201", "x"):
+        assert (await client.get(f"/api/privacy?limit={limit}", headers=owner(state))).status_code == 422
 
 
 async def test_two_agents_know_a_card_under_different_hashes_and_handles(api, store):
@@ -331,3 +368,20 @@ def test_the_command_line_asks_for_page_after_page(store, monkeypatch):
     monkeypatch.setattr("server.members.schemas.PAGE", 2)
     told = CliRunner().invoke(members_app, ["list", "--json", "--config", str(store / "server.toml")])
     assert json.loads(told.output) == everybody
+
+
+def test_the_command_line_asks_for_page_after_page_of_erasures(store, monkeypatch):
+    rest = {"asked_at": "2026-11-22T00:00:00Z", "here": None, "agents": [], "complete": False}
+    everything = [{"request": f"r{n}", "version": 9 - n} | rest for n in range(5)]
+
+    class Pages:
+        def __init__(self, config) -> None: ...
+
+        def get(self, path: str) -> httpx.Response:
+            at = next((n + 1 for n, each in enumerate(everything) if path.endswith(f"after={each['request']}")), 0)
+            return httpx.Response(200, json={"erasures": everything[at : at + 2], "alarm": None})
+
+    monkeypatch.setattr("server.client.OwnerClient", Pages)
+    monkeypatch.setattr("server.erasure.schemas.PAGE", 2)
+    told = CliRunner().invoke(privacy_app, ["status", "--json", "--config", str(store / "server.toml")])
+    assert json.loads(told.output) == {"erasures": everything, "alarm": None}
