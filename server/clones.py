@@ -88,7 +88,7 @@ class Clones:
             return False  # told again: by the broker after a lost connection, or in a retried call
         newest = speakers[-1]
         known.session = speech.session
-        work.rows.append(_row(agent, known))
+        _write(work, agent, known)
         if known is newest or speech.spoken_ns <= newest.first_ns or agent in self._why:
             return False
         self._quarantine(work, agent, known, newest)
@@ -129,7 +129,7 @@ class Clones:
     async def _add(self, work: Work, speech: Speech) -> None:
         agent, speakers = speech.agent, self._speakers[speech.agent]
         speakers.append(Speaker(speech.generation, speech.session, speech.received_ns))
-        work.rows.append(_row(agent, speakers[-1]))
+        _write(work, agent, speakers[-1])
         for old in speakers[:-KEPT_SPEAKERS]:
             gone = SpeakerRow.agent == agent, SpeakerRow.generation == old.generation
             await work.session.execute(delete(SpeakerRow).where(*gone))
@@ -138,10 +138,12 @@ class Clones:
     def _quarantine(self, work: Work, agent: AgentId, one: Speaker, other: Speaker) -> None:
         why = f"generations {one.generation} and {other.generation} speak by turns"
         self._why[agent] = why
-        work.rows.append(QuarantineRow(agent=agent, since_ns=max(one.first_ns, other.first_ns), why=why))
+        work.write(QuarantineRow, agent=agent, since_ns=max(one.first_ns, other.first_ns), why=why)
         work.happenings.append(Happening("agent", "quarantined", work.now, agent))
         log.error("agent %s is there twice (%s): %s", agent, why, self.alarm)
 
 
-def _row(agent: AgentId, speaker: Speaker) -> SpeakerRow:
-    return SpeakerRow(agent=agent, generation=speaker.generation, session=speaker.session, first_ns=speaker.first_ns)
+def _write(work: Work, agent: AgentId, speaker: Speaker) -> None:
+    work.write(
+        SpeakerRow, agent=agent, generation=speaker.generation, session=speaker.session, first_ns=speaker.first_ns
+    )

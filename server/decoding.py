@@ -83,6 +83,7 @@ class MessageReader:
             "actuator": {actuator.id: actuator.agent for actuator in site.actuators},
         }
         self._displays = frozenset(display.id for display in site.displays)
+        self._places: dict[str, tuple[Topic, str, AgentId | None]] = {}  # by topic; as many as the site has
 
     def read(self, incoming: Incoming) -> Heard:
         """The message, checked.
@@ -119,6 +120,12 @@ class MessageReader:
         return ref if row.durable and ref.gateway == owner else None
 
     def _place(self, topic: str) -> tuple[Topic, str, AgentId | None]:
+        place = self._places.get(topic)
+        if place is None:
+            place = self._places[topic] = self._find_place(topic)
+        return place
+
+    def _find_place(self, topic: str) -> tuple[Topic, str, AgentId | None]:
         parsed = parse_topic(topic)
         if parsed is None or parsed[1] != self._site.id:
             raise MessageError("not a topic of this site")

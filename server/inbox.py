@@ -99,6 +99,7 @@ class Inbox:
             async with self._ledger.transaction() as work:
                 why = f"refused by the database: {type(error.orig).__name__}"
                 touched = await self._set_aside(work, batch[0], why)
+                self._on.marks.save(work, touched)
             self._on.marks.committed(touched)
             return touched
 
@@ -117,6 +118,7 @@ class Inbox:
                 except MessageError as error:
                     self.counters.foreign += isinstance(error, ForeignTopicError)
                     touched.update(await self._set_aside(work, incoming, str(error)))
+            self._on.marks.save(work, touched)
         self._on.marks.committed(touched)
         self.counters.batches += 1
         await self._tell(heard_all)
@@ -147,7 +149,7 @@ class Inbox:
         if isinstance(data, ErasureReceipt):
             await self._on.erasure.take_receipt(work, AgentId(heard.level), data)
         elif isinstance(data, EdgeDropped):
-            self._close(work, heard, data)
+            self._close(heard, data)
             touched.add((AgentId(heard.level), data.generation))
         elif isinstance(data, EdgeState):
             await self._see_agent(work, AgentId(heard.level), data, heard.incoming.received_ns)
@@ -176,22 +178,22 @@ class Inbox:
         self._on.items.agent_started(work, agent, since_ns)
 
     async def _take_event(self, work: Work, heard: Heard, ref: EventRef) -> bool:
-        if not self._on.marks.take(work, ref):
+        if not self._on.marks.take(ref):
             self.counters.duplicates += 1
             return False
         withheld = self._on.clones.quarantined(ref.gateway)
         stale = withheld or is_stale(heard)
         self.counters.stale += stale
         self.counters.withheld += withheld
-        work.rows.append(_row(heard, ref, stale=stale))
+        _write(work, heard, ref, stale=stale)
         if not withheld:
             await self._on.apply(work, heard, ref, stale=stale)
         return not withheld
 
-    def _close(self, work: Work, heard: Heard, data: EdgeDropped) -> None:
+    def _close(self, heard: Heard, data: EdgeDropped) -> None:
         if not 1 <= data.first <= data.last <= MAX_SEQ or not GENERATION.fullmatch(data.generation):
             raise MessageError(f"a dropped range from {data.first} to {data.last} of {data.generation[:40]!r}")
-        self._on.marks.close(work, AgentId(heard.level), data.generation, data.first, data.last)
+        self._on.marks.close(AgentId(heard.level), data.generation, data.first, data.last)
 
     async def _set_aside(self, work: Work, incoming: Incoming, why: str) -> set[Key]:
         """Keep a bad message, and count its event as taken, so that its agent does not send it for ever."""
@@ -199,7 +201,7 @@ class Inbox:
         ref = self._reader.read_ref(incoming)
         if ref is None:
             return set()
-        self._on.marks.take(work, ref)
+        self._on.marks.take(ref)
         return {(ref.gateway, ref.generation)}
 
     async def replay(self, work: Work, incoming: Incoming) -> None:
@@ -213,7 +215,7 @@ class Inbox:
             return
         if not self._on.clones.quarantined(heard.ref.gateway):
             await self._on.apply(work, heard, heard.ref, stale=True)
-        work.rows.append(_row(heard, heard.ref, stale=True))
+        _write(work, heard, heard.ref, stale=True)
 
 
 def is_stale(heard: Heard) -> bool:
@@ -225,8 +227,9 @@ def is_stale(heard: Heard) -> bool:
     return expires < to_datetime(heard.incoming.received_ns)
 
 
-def _row(heard: Heard, ref: EventRef, *, stale: bool) -> EventRow:
-    return EventRow(
+def _write(work: Work, heard: Heard, ref: EventRef, *, stale: bool) -> None:
+    work.write(
+        EventRow,
         id=ref.id,
         gateway=ref.gateway,
         generation=ref.generation,
@@ -236,5 +239,9 @@ def _row(heard: Heard, ref: EventRef, *, stale: bool) -> EventRow:
         at_ns=to_ns(heard.envelope.time),
         received_ns=heard.incoming.received_ns,
         stale=stale,
-        payload=WHO.sub(rb'\1""', heard.incoming.payload),
+        payload=_without_who(heard.incoming.payload),
     )
+
+
+def _without_who(payload: bytes) -> bytes:
+    return WHO.sub(rb'\1""', payload) if b'"who"' in payload else payload

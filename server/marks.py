@@ -54,20 +54,31 @@ class Marks:
         }
         self._acks = {key: _ack(key, mark) for key, mark in self._marks.items()}
 
-    def take(self, work: Work, ref: EventRef) -> bool:
+    def take(self, ref: EventRef) -> bool:
         """Put an event's number in; false when it was in before."""
         mark = self._marks.setdefault((ref.gateway, ref.generation), Mark())
         new = mark.seqs.add(ref.seq, ref.seq)
         mark.stored += new
-        if new:
-            self._save(work, ref.gateway, ref.generation, mark)
         return new == 1
 
-    def close(self, work: Work, gateway: AgentId, generation: str, first: int, last: int) -> None:
+    def close(self, gateway: AgentId, generation: str, first: int, last: int) -> None:
         """Put in a range that the outbox will never send."""
         mark = self._marks.setdefault((gateway, generation), Mark())
         mark.dropped += mark.seqs.add(first, last)
-        self._save(work, gateway, generation, mark)
+
+    def save(self, work: Work, keys: Iterable[Key]) -> None:
+        """Write how far these generations have come; once in a transaction, after all that it takes in."""
+        for key in keys:
+            mark = self._marks[key]
+            work.write(
+                GenerationRow,
+                gateway=key[0],
+                generation=key[1],
+                upto=mark.seqs.upto,
+                above=mark.seqs.to_text(),
+                stored=mark.stored,
+                dropped=mark.dropped,
+            )
 
     def ack(self, key: Key) -> EdgeAck:
         """What is acknowledged of a generation."""
@@ -111,19 +122,6 @@ class Marks:
     def _owe(self, key: Key) -> None:
         self._due.add(key)
         self._wake.set()
-
-    @staticmethod
-    def _save(work: Work, gateway: AgentId, generation: str, mark: Mark) -> None:
-        work.rows.append(
-            GenerationRow(
-                gateway=gateway,
-                generation=generation,
-                upto=mark.seqs.upto,
-                above=mark.seqs.to_text(),
-                stored=mark.stored,
-                dropped=mark.dropped,
-            )
-        )
 
 
 def _ack(key: Key, mark: Mark) -> EdgeAck:

@@ -115,7 +115,7 @@ class CommandService:
             ttl_ms=ttl_ms,
         )
         work.send(moment, display=display.id)
-        work.rows.append(self._row(f"display/{display.id}", version, cause.decision, now_ns, on=True))
+        self._write(work, f"display/{display.id}", version, cause.decision, now_ns, on=True)
         self._standing[display.id] = Standing(cause.decision, cause.visit, now_ns + ttl_ms * NS_PER_MS)
 
     def clear_elsewhere(self, work: Work, visit: str, zones: set[str], reason: str = "left") -> None:
@@ -142,7 +142,7 @@ class CommandService:
         )
         work.send(order, actuator=action.id)
         self.retries.begin(order)
-        work.rows.append(self._row(f"actuator/{action.id}", version, decision, now_ns, on=action.on))
+        self._write(work, f"actuator/{action.id}", version, decision, now_ns, on=action.on)
 
     def base_sets(self, rules: Rules) -> list[BaseSet]:
         """The impersonal content of every display, to be retained by the broker."""
@@ -227,15 +227,16 @@ class CommandService:
             issued_at=to_datetime(now_ns),
         )
         work.send(order, display=display)
-        work.rows.append(self._row(f"display/{display}", version, standing.decision, now_ns, on=False))
+        self._write(work, f"display/{display}", version, standing.decision, now_ns, on=False)
 
     def _next(self) -> Version:
         self._counter += 1
         return self._epoch, self._counter
 
     @staticmethod
-    def _row(target: str, version: Version, decision: str | None, issued_ns: int, *, on: bool) -> CommandRow:
-        return CommandRow(
+    def _write(work: Work, target: str, version: Version, decision: str | None, issued_ns: int, *, on: bool) -> None:
+        work.write(
+            CommandRow,
             target=target,
             epoch=version[0],
             counter=version[1],

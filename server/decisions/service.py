@@ -144,7 +144,7 @@ class DecisionService:
         context = self._context(rule, place, now_ns)
         verdict = decide(data, rule, context)
         record = self._record(event, rule, place, data, context, verdict, now_ns)
-        work.rows.append(store.to_row(record))
+        work.write_all([store.to_row(record)])
         self._tell(work, record)
         if verdict.outcome == "acted" and rule.actuator is not None:
             self._commands.actuate(work, rule.actuator, record.decision)

@@ -163,7 +163,7 @@ class MemberService:
 
     def _add(self, work: Work, record: MemberRecord) -> None:
         member, now_ns = store.new_member_id(), self._clock_ns()
-        work.rows += [
+        rows = [
             MemberRow(id=member, alias=record.alias, language=record.language, created_ns=now_ns),
             self._vault.row(member, record.card),
             *store.wishes(member, record),
@@ -172,6 +172,7 @@ class MemberService:
                 for purpose in sorted(record.purposes)
             ),
         ]
+        work.write_all(rows)
 
     async def _update(self, work: Work, member: str, record: MemberRecord, bad: list[RowError]) -> bool:
         """Bring a known member up to date; true when consent changed, which is all that an agent's table shows."""

@@ -37,7 +37,7 @@ class ItemService:
         for epc, place in self._places.items():
             if place.zone is not None and self._restarts.forgotten(place.zone, place.as_of_ns):
                 self._places[epc] = Place(None, place.as_of_ns)
-                work.rows.append(ItemRow(epc=epc, zone=None, as_of_ns=place.as_of_ns))
+                work.write(ItemRow, epc=epc, zone=None, as_of_ns=place.as_of_ns)
 
     def apply(self, work: Work, data: ItemArrived | ItemMoved | ItemDeparted) -> None:
         """Take note of an event; one that is older than what we know changes nothing."""
@@ -48,7 +48,7 @@ class ItemService:
         gone = isinstance(data, ItemDeparted) or self._restarts.forgotten(data.zone, at_ns)
         place = Place(None if gone else data.zone, at_ns)
         self._places[data.epc] = place
-        work.rows.append(ItemRow(epc=data.epc, zone=place.zone, as_of_ns=at_ns))
+        work.write(ItemRow, epc=data.epc, zone=place.zone, as_of_ns=at_ns)
         facts: dict[str, object] = {"epc": data.epc}
         if isinstance(data, ItemMoved):
             facts["from_zone"] = data.from_zone

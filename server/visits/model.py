@@ -21,7 +21,7 @@ class Visit:
         id: the first token of it; also names the visit on the bus, and means nothing outside it.
         member: the link that only the server has.
         shown: moments shown so far.
-        tokens: each agent's token, and where it is.
+        tokens: each agent's token, and where it is; changed by `put`.
     """
 
     id: str
@@ -30,11 +30,19 @@ class Visit:
     seen_ns: int
     shown: int = 0
     tokens: dict[str, Place] = field(default_factory=dict)
+    _inside: dict[str, str] = field(default_factory=dict)
 
     @property
     def zones(self) -> set[str]:
         """Where the member is now."""
-        return {place.zone for place in self.tokens.values() if place.zone is not None}
+        return set(self._inside.values())
+
+    def put(self, token: str, place: Place) -> None:
+        """Take note of where a token is."""
+        self.tokens[token] = place
+        self._inside.pop(token, None)
+        if place.zone is not None:
+            self._inside[token] = place.zone
 
 
 class Restarts:

@@ -55,7 +55,7 @@ class VisitService:
             row.id: Visit(row.id, row.member, row.opened_ns, row.seen_ns, row.shown) for row in rows if row.member
         }
         for token in await session.scalars(select(VisitTokenRow).where(VisitTokenRow.visit.in_(visits))):
-            visits[token.visit].tokens[token.token] = Place(token.zone, token.as_of_ns)
+            visits[token.visit].put(token.token, Place(token.zone, token.as_of_ns))
         for visit in visits.values():
             self._put(visit)
         await self._leavings.load(session, self._clock_ns() - LATEST_NS)
@@ -90,9 +90,9 @@ class VisitService:
         left = self._leavings.ended(data.visit, data.zone, at_ns)
         if at_ns >= visit.tokens[data.visit].as_of_ns:
             gone = left or self._restarts.forgotten(data.zone, at_ns)
-            visit.tokens[data.visit] = Place(None if gone else data.zone, at_ns)
+            visit.put(data.visit, Place(None if gone else data.zone, at_ns))
         visit.seen_ns = max(visit.seen_ns, at_ns)
-        self.save(work, visit)
+        self.save(work, visit, data.visit)
         if left:
             return None
         self._commands.clear_elsewhere(work, visit.id, visit.zones)
@@ -109,9 +109,9 @@ class VisitService:
                 if place.zone and self._restarts.forgotten(place.zone, place.as_of_ns)
             ]
             for token in dead:
-                visit.tokens[token] = Place(None, visit.tokens[token].as_of_ns)
+                visit.put(token, Place(None, visit.tokens[token].as_of_ns))
             if dead:
-                self.save(work, visit)
+                self.save(work, visit, *dead)
 
     def leave(self, work: Work, data: VisitLeft) -> None:
         """Take note that a visit is no longer in a zone."""
@@ -121,9 +121,9 @@ class VisitService:
             return
         place = visit.tokens[data.visit]
         if place.zone == data.zone and to_ns(data.detected_at) >= place.as_of_ns:
-            visit.tokens[data.visit] = Place(None, place.as_of_ns)  # a later entry elsewhere may still be on its way
+            visit.put(data.visit, Place(None, place.as_of_ns))  # a later entry elsewhere may still be on its way
         visit.seen_ns = max(visit.seen_ns, to_ns(data.last_read_at))
-        self.save(work, visit)
+        self.save(work, visit, data.visit)
         if data.reason not in UNSURE:  # a body in the way is no reason to blank a screen; its own time is short
             self._commands.clear_elsewhere(work, visit.id, visit.zones)
         facts: dict[str, object] = {"visit": visit.id, "reason": data.reason, "dwell_s": data.dwell_s}
@@ -140,13 +140,12 @@ class VisitService:
         work.happenings.append(Happening("visit", "dwelled", data.detected_at, data.zone, facts))
         return visit
 
-    def save(self, work: Work, visit: Visit) -> None:
-        """Write a visit as it is now."""
-        work.rows.append(_row(visit, closed_ns=None, cause=None))
-        work.rows.extend(
-            VisitTokenRow(token=token, visit=visit.id, zone=place.zone, as_of_ns=place.as_of_ns)
-            for token, place in visit.tokens.items()
-        )
+    def save(self, work: Work, visit: Visit, *tokens: str) -> None:
+        """Write a visit as it is now, and of its tokens those whose place has changed: a long one has many."""
+        _write(work, visit, closed_ns=None, cause=None)
+        for token in tokens:
+            place = visit.tokens[token]
+            work.write(VisitTokenRow, token=token, visit=visit.id, zone=place.zone, as_of_ns=place.as_of_ns)
 
     def close_overdue(self, work: Work) -> None:
         """End the visits of those who have not been seen for the site's gap."""
@@ -190,7 +189,8 @@ class VisitService:
         visit = self._current(work, member, at_ns) or await self._reopen(work, member, data.visit)
         if visit is None:
             visit = Visit(data.visit, member, at_ns, at_ns)
-        visit.tokens.setdefault(data.visit, Place(None, at_ns))
+        if data.visit not in visit.tokens:
+            visit.put(data.visit, Place(None, at_ns))
         self._put(visit)
         return visit
 
@@ -224,7 +224,7 @@ class VisitService:
 
     def _time_out(self, work: Work, visit: Visit) -> None:
         self._end(work, visit, "timeout")
-        work.rows.append(_row(visit, closed_ns=self._clock_ns(), cause="timeout"))
+        _write(work, visit, closed_ns=self._clock_ns(), cause="timeout")
 
     def _end(self, work: Work, visit: Visit, cause: str) -> None:
         del self._by_member[visit.member]
@@ -238,8 +238,9 @@ class VisitService:
         log.info("a visit ended: %s", cause)
 
 
-def _row(visit: Visit, *, closed_ns: int | None, cause: str | None) -> VisitRow:
-    return VisitRow(
+def _write(work: Work, visit: Visit, *, closed_ns: int | None, cause: str | None) -> None:
+    work.write(
+        VisitRow,
         id=visit.id,
         member=visit.member,
         opened_ns=visit.opened_ns,

@@ -430,3 +430,38 @@ async def test_history_moves_presence_and_is_no_news_on_any_page(edge, state, cl
 def late_visit(edge: Edge, handle: bytes) -> list[Incoming]:
     edge.seqs = iter(range(2, 99))
     return [edge.entered("door", handle, token(1), age_s=60)]
+
+
+@pytest.fixture
+def written(monkeypatch) -> list[tuple[str, list]]:
+    """Every statement's table and rows."""
+    import server.work
+
+    upsert, seen = server.work._upsert, []
+
+    async def noted(session, table, rows):
+        rows = list(rows)
+        seen.append((table.name, rows))
+        await upsert(session, table, rows)
+
+    monkeypatch.setattr(server.work, "_upsert", noted)
+    return seen
+
+
+async def test_a_batch_writes_its_events_once_each_and_of_everything_else_the_last_word_only(edge, state, written):
+    await edge.deliver(*[arrived(edge, seq) for seq in (1, 2, 3, 5)])
+    counts = {table: len(rows) for table, rows in written}
+    assert counts == {"event": 4, "generation": 1, "item": 1}
+    async with state.db.session() as session:
+        row = await session.get(GenerationRow, ("gw-1", edge.generation))
+    assert (row.upto, row.above, row.stored) == (3, "5-5", 4)
+
+
+async def test_an_event_of_a_long_visit_writes_its_own_token_and_not_all_of_them(edge, state, written):
+    for number in (1, 2, 3):
+        await edge.visit(RIVER, "door", token(number))
+    written.clear()
+    await edge.deliver(edge.left("door", token(2)))
+    (tokens,) = [rows for table, rows in written if table == "visit_token"]
+    assert [(row["token"], row["zone"]) for row in tokens] == [(token(2), None)]
+    assert state.visits.counts() == {"door": 1}
