@@ -23,8 +23,8 @@ def ack_before_commit() -> Iterator[None]:
     async def eager(self: Inbox, batch: list[Incoming], *rest: Any) -> None:
         marks, touched = self._on.marks, set[Key]()
 
-        def take(work: Any, ref: Any) -> bool:
-            new = reader_of(marks, work, ref)
+        def take(ref: Any) -> bool:
+            new = reader_of(marks, ref)
             touched.add((ref.gateway, ref.generation))
             marks.committed(touched)
             return new
@@ -41,8 +41,8 @@ def no_dedupe() -> Iterator[None]:
     """Every message is new, and an event's row is written again without a word."""
     take = Marks.take
 
-    def always(self: Marks, work: Any, ref: Any) -> bool:
-        take(self, work, ref)
+    def always(self: Marks, ref: Any) -> bool:
+        take(self, ref)
         return True
 
     with patch.object(Marks, "take", always):
