@@ -13,6 +13,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -122,19 +123,31 @@ class ClientTls:
         return self._validity.warning(self._clock())
 
     def why(self, host: str, port: int, within_s: float) -> str | None:
-        """Ask the broker why it, or we, refuse; None where TLS is not the reason.  Blocks for up to `within_s`, twice."""
+        """As `ask`, and None also where nothing answers."""
+        try:
+            return self.ask(host, port, within_s)
+        except OSError:
+            return None
+
+    def ask(self, host: str, port: int, within_s: float) -> str | None:
+        """Ask the broker why it, or we, refuse; None where nobody does.  Blocks for up to `within_s` at each of three steps.
+
+        Raises:
+            OSError: nothing answers there.
+        """
         try:
             with (
                 socket.create_connection((host, port), within_s) as plain,
                 self.context().wrap_socket(plain, server_hostname=host) as link,
             ):
-                link.recv(1)  # of TLS 1.3's refusals one hears after the handshake; who is let in hears nothing
+                with suppress(TimeoutError):
+                    link.recv(1)  # of TLS 1.3's refusals one hears after the handshake; who is let in hears nothing
+                with suppress(OSError):  # whatever the broker says to a good-bye; without one its log has an error
+                    link.unwrap()
         except ssl.SSLError as error:
             return explain(error)
         except ConfigError as error:
             return str(error)
-        except OSError:
-            return None
         return None
 
     def _signature(self) -> Signature:

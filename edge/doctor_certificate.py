@@ -19,12 +19,13 @@ async def examine_certificate(broker: BrokerAddress, files: BrokerTls) -> list[F
         why, _, step = str(error).partition("; ")
         return [Finding(WRONG, why, step)]
     findings = [_own(tls)]
-    if not await _is_there(broker):
+    try:
+        refusal = await asyncio.to_thread(tls.ask, broker.host, broker.port, PROBE_S)
+    except OSError:
         return [
             *findings,
             Finding(WRONG, f"{place}: nothing answers", "start it: tacet broker; is [tls] in broker.toml?"),
         ]
-    refusal = await asyncio.to_thread(tls.why, broker.host, broker.port, PROBE_S)
     if refusal is None:
         return [*findings, Finding(GOOD, f"{place}: takes our certificate, and its own is right")]
     why, _, step = refusal.partition("; ")
@@ -37,13 +38,3 @@ def _own(tls: ClientTls) -> Finding:
         return Finding(GOOD, f"certificate {tls.files.certificate}: good for more than 30 days")
     why, _, step = warning.partition("; ")
     return Finding(LOOK if "expires in" in why else WRONG, why, step)
-
-
-async def _is_there(broker: BrokerAddress) -> bool:
-    try:
-        async with asyncio.timeout(PROBE_S):
-            _, writer = await asyncio.open_connection(broker.host, broker.port)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True

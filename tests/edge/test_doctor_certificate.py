@@ -1,16 +1,22 @@
 """What the doctor says of a broker on another machine."""
 
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from broker_config.pki.expiry import utc_now
-from broker_config.pki.store import PkiStore
+from broker_config.pki.store import LISTENER, PkiStore
 from broker_config.tls import BrokerTls
 from edge.config import BrokerAddress
 from edge.doctor_certificate import examine_certificate
 from tests.support.brokers import free_port, network_door, running_broker
 from tests.support.certificates import DAY, FAULTS
+from tests.support.patience import WAIT_S
 
 USER = "agent-gw-1"
 
@@ -43,3 +49,47 @@ async def test_files_and_places_that_are_not_there_are_wrong(tmp_path: Path, wha
     finding = (await examine_certificate(BrokerAddress("127.0.0.1", free_port(), files), files))[-1]
     assert finding.level == 2
     assert ("chmod 600" if what == "key" else "tacet broker") in finding.next_step + finding.what
+
+
+@contextmanager
+def listening(pki: PkiStore) -> Iterator[tuple[int, list[str]]]:
+    """A TLS server's port, and how each connection to it ended."""
+    pki.issue(LISTENER, utc_now(), 365, ("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pki.pair(LISTENER))
+    ends: list[str] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                plain, _ = listener.accept()
+                plain.settimeout(WAIT_S)
+                try:
+                    with context.wrap_socket(plain, server_side=True, suppress_ragged_eofs=False) as link:
+                        link.sendall(b"x")  # so that nobody has to wait for a word
+                        ends.append("said good-bye" if link.recv(1) == b"" else "spoke")
+                except OSError as error:
+                    ends.append(str(error))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], ends
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(WAIT_S)
+
+
+async def test_it_leaves_with_a_good_bye_so_that_the_brokers_log_has_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.doctor_certificate.PROBE_S", WAIT_S)
+    pki = PkiStore(tmp_path)
+    pki.create("demo", utc_now())
+    pki.issue(USER, utc_now(), 365)
+    certificate, key = pki.pair(USER)
+    files = BrokerTls(ca=pki.ca, certificate=certificate, key=key)
+    with listening(pki) as (port, ends):
+        await examine_certificate(BrokerAddress("127.0.0.1", port, files), files)
+    assert ends == ["said good-bye"]
