@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import pty
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from simulators.alone import EPCS, make_alone
 from simulators.device import Device
 from simulators.pty_host import PtyLine
 from tests.support.edge import ScriptedEngine, eventually
+from tests.support.patient_loop import working_ns
 
 MB = 1 << 20
 SENSOR = '\n[[sensors]]\nid = "p-desk"\ntype = "hlk-ld2410"\nport = "sim/p-desk"\nzone = "desk"\n'
@@ -69,7 +69,7 @@ async def living(edge_folder: Path) -> AsyncIterator[Agent]:
 async def stepped(line: PtyLine) -> AsyncIterator[None]:
     async def live() -> None:
         while True:
-            line.step(time.time_ns())
+            line.step(working_ns())
             await asyncio.sleep(0.002)
 
     living = asyncio.create_task(live())

@@ -1,13 +1,13 @@
 """A simulated device on a pty, stepped in real time while a test talks to it."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from simulators.device import Device
 from simulators.pty_host import PtyLine
+from tests.support.patient_loop import working_ns
 
 STEP_S = 0.001
 
@@ -29,5 +29,5 @@ async def simulated(device: Device, link: Path, *, minds_baud: bool = False) -> 
 
 async def step_for_ever(line: PtyLine) -> None:
     while True:
-        line.step(time.monotonic_ns())
+        line.step(working_ns())
         await asyncio.sleep(STEP_S)

@@ -21,6 +21,7 @@ from simulators import alone
 from simulators.alone import CARD, EPCS, TYPES, UID, make_alone
 from simulators.pty_host import PtyLine
 from tests.support.patience import WAIT_S
+from tests.support.patient_loop import working_ns
 
 SETTINGS: Mapping[str, Mapping[str, object]] = {
     "magicrf-m100": {"region": "europe", "power_dbm": 26},
@@ -60,7 +61,7 @@ async def plugged(type_name: str, folder: Path, tell: Callable[[str], None] = pr
 
     async def live() -> None:
         while True:
-            line.step(time.time_ns())
+            line.step(working_ns())
             await asyncio.sleep(0.002)
 
     living = asyncio.create_task(live())

@@ -50,9 +50,9 @@ class KioskServer:
         """Close the WebSocket."""
         await self._outbox.put(code)
 
-    async def until(self, done) -> None:
+    async def until(self, done, within_s: float = WAIT_S) -> None:
         """Wait until something that was said makes `done` true."""
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(within_s):
             while not done():
                 self.happened.clear()
                 await self.happened.wait()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -32,33 +33,37 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_a_standstill_in_sleep_is_forgotten_whole_and_the_next_one_is_not(clock: Clock) -> None:
+@pytest.fixture
+def selector(clock: Clock) -> Iterator[PatientSelector]:
     with PatientSelector() as selector:
-        clock.sleeps_s = 1.0
-        selector.select(1.0)
-        assert selector.lost_s == 0
-        clock.sleeps_s = 1.0 + 2 * OVERSLEPT_S
-        selector.select(1.0)
-        assert selector.lost_s == pytest.approx(clock.sleeps_s)
-        selector.select(1.0)
-        assert selector.lost_s == pytest.approx(clock.sleeps_s), (
-            "else time would not go on where a machine is always late"
-        )
-        selector.select(1.0)
-        assert selector.lost_s == pytest.approx(2 * clock.sleeps_s)
-        selector.select(None)
-        assert selector.lost_s == pytest.approx(2 * clock.sleeps_s), "no time-out was running"
+        yield selector
 
 
-def test_a_standstill_at_work_is_forgotten_and_work_is_not(clock: Clock) -> None:
-    with PatientSelector() as selector:
-        selector.select(0)
-        clock.now_s += BUSY_S / 2
-        selector.select(0)
-        assert selector.lost_s == 0
-        clock.now_s += 2 * BUSY_S
-        selector.select(0)
-        assert selector.lost_s == pytest.approx(2 * BUSY_S)
+def test_a_standstill_in_sleep_is_forgotten_whole_and_the_next_one_is_not(
+    clock: Clock, selector: PatientSelector
+) -> None:
+    def passed_s(sleeps_s: float, timeout_s: float | None) -> float:
+        before_s, clock.sleeps_s = selector.now_s(), sleeps_s
+        selector.select(timeout_s)
+        return selector.now_s() - before_s
+
+    late_s = 1.0 + 2 * OVERSLEPT_S
+    assert passed_s(1.0, 1.0) == 1.0
+    assert passed_s(late_s, 1.0) == 0
+    assert passed_s(late_s, 1.0) == pytest.approx(late_s), "else time would not go on where a machine is always late"
+    assert passed_s(late_s, 1.0) == 0
+    assert passed_s(late_s, None) == pytest.approx(late_s), "no time-out was running"
+
+
+def test_a_standstill_at_work_is_forgotten_and_work_is_not(clock: Clock, selector: PatientSelector) -> None:
+    before_s = selector.now_s()
+    clock.now_s += BUSY_S / 2
+    assert selector.now_s() - before_s == pytest.approx(BUSY_S / 2)
+    clock.now_s += 2 * BUSY_S
+    assert selector.now_s() - before_s == pytest.approx(BUSY_S / 2), "a time that is told is never taken back"
+    clock.now_s += 2 * BUSY_S
+    selector.select(0)
+    assert selector.now_s() - before_s == pytest.approx(BUSY_S / 2)
 
 
 async def test_a_time_out_of_a_test_outlasts_a_standstill() -> None:

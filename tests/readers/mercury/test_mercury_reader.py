@@ -31,6 +31,7 @@ from simulators.scene_radio import Answer as TagAnswer
 from simulators.scene_radio import Round
 from tests.readers.peers import Peer
 from tests.support.patience import WAIT_S
+from tests.support.patient_loop import working_ns
 
 MS = 1_000_000
 HASTE = 20
@@ -63,7 +64,7 @@ async def plugged(device: MercuryDevice, folder: Path):
 
     async def run() -> None:
         while True:
-            line.step(time.monotonic_ns() * HASTE)
+            line.step(working_ns() * HASTE)
             await asyncio.sleep(0.001)
 
     running = asyncio.create_task(run())

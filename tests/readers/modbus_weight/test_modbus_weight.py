@@ -171,7 +171,7 @@ async def test_a_broken_cell_without_a_status_is_no_number(tmp_path):
 
 @pytest.mark.parametrize("trouble", [{"deaf_for": 2}, {"wrong_crc_for": 2}, {"noise": b"\x01\x03\x00\xff"}])
 async def test_a_bad_line_costs_answers_and_no_weight(tmp_path, trouble):
-    async with opened(Shelf(**trouble), tmp_path, patience=Patience(answer_s=0.05, dead_s=9)) as (scale, _):
+    async with opened(Shelf(**trouble), tmp_path, patience=Patience(answer_s=0.3, dead_s=9)) as (scale, _):
         assert {weight.grams for weight in await take(scale, 3)} == {Decimal(1000)}
         assert scale.health.bad_frames == 0
 

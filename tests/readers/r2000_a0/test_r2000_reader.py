@@ -1,7 +1,6 @@
 """The R2000 driver against its simulator over a real pty."""
 
 import asyncio
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -27,6 +26,7 @@ from tests.readers.r2000_a0.rig import (
     take_reads,
 )
 from tests.support.patience import WAIT_S
+from tests.support.patient_loop import working_ns
 
 SETTINGS = R2000Settings(region="us", power_dbm=27)
 BOTH = R2000Settings(region="us", power_dbm=27, active_antennas=(1, 2))
@@ -309,7 +309,7 @@ async def test_a_reader_that_lost_power_is_set_up_again(tmp_path, take):
     async with powered(device, tmp_path) as line, opened(line, settings, replace(SOON, round_s=0.001)) as reader:
         await take(reader, 2)
         assert device._order, "in the middle of it"
-        device.power_cycle(time.monotonic_ns())
+        device.power_cycle(working_ns())
         assert device.settings.region[0] == FCC
         field = device.fields[1]
         rounds = field.rounds
