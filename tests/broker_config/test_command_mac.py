@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +85,14 @@ def test_every_order_of_the_table_is_signed_for_whoever_hears_it() -> None:
     assert receivers_of(BY_NAME["txn_settled"], site, {}) == ["agent-gw-1"]
     ended = receivers_of(BY_NAME["visit_ended"], site, {})
     assert ended == ["agent-gw-1", *(f"display-{each.id}" for each in site.displays)]
+
+
+def test_an_order_to_one_device_is_not_signed_for_the_agents_of_others() -> None:
+    site = load_site(DEMO / "site.toml")
+    moved = msgspec.structs.replace(site.actuators[0], id="lamp-x", agent="gw-2")
+    site = msgspec.structs.replace(site, actuators=(*site.actuators, moved))
+    assert receivers_of(BY_NAME["actuator_cmd"], site, {"actuator": site.actuators[0].id}) == ["agent-gw-1"]
+    assert receivers_of(BY_NAME["actuator_cmd"], site, {"actuator": "lamp-x"}) == ["agent-gw-2"]
 
 
 def test_a_time_counts_for_one_question_of_one_asker() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from broker_config.command_mac import NotAuthentic, append_mac, open_command
 from broker_config.messages import ActuatorCommand, Envelope, decode, encode
 from broker_config.site import ActuatorId
-from edge.actuators.fence import MAX_AHEAD_NS, MAX_OUTCOMES, Fence, Outcome, judge
+from edge.actuators.fence import MAX_AHEAD_NS, MAX_OUTCOMES, MAX_TTL_MS, Fence, Outcome, judge
 from edge.clock import NS_PER_S, to_ns
 from edge.server_clock import ServerTime
 
@@ -47,8 +47,11 @@ def command(
         (command(age_s=2.001), "expired"),
         (command(ttl_ms=0), "expired"),
         (command(ttl_ms=-5), "expired"),
-        (command(ttl_ms=10**9), "expired"),
+        (command(ttl_ms=1), "act"),
+        (command(ttl_ms=MAX_TTL_MS), "act"),
+        (command(ttl_ms=MAX_TTL_MS + 1), "expired"),
         (command(age_s=-0.5), "act"),
+        (command(age_s=-MAX_AHEAD_NS / NS_PER_S), "act"),
         (command(age_s=-(MAX_AHEAD_NS / NS_PER_S + 0.001)), "ahead"),
         (command(version=(2, 4), age_s=100), "repeat"),
     ],
@@ -68,6 +71,13 @@ def test_without_the_servers_time_nothing_new_acts_and_retries_are_still_answere
     fence = Fence((2, 4), None, "done")
     assert judge(command(version=(2, 5)), "lamp", fence, None) == "unsynced"
     assert judge(command(version=(2, 4)), "lamp", fence, None) == "repeat"
+
+
+def test_a_command_whose_outcome_a_crash_took_is_not_done_again() -> None:
+    fence = Fence().begin((2, 5), "d")
+    assert judge(command(version=(2, 5)), "lamp", fence, KNOWN) == "repeat"
+    assert fence.answer((2, 5)) is None, "nobody knows"
+    assert fence.end("done").answer((2, 5)) == "done"
 
 
 def test_outcomes_are_remembered_up_to_a_limit() -> None:
