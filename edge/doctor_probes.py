@@ -71,8 +71,8 @@ async def examine_server(
         return [Finding(2, f"server {url}: does not answer ({error or type(error).__name__})", step)], None
     if not isinstance(status, dict) or "agents" not in status:
         return [Finding(2, f"server {url}: what answers there is no Tacet server", "check server in edge.toml")], None
-    alarm = warned(f"server {url}", status.get("alarm"), WRONG)
-    findings = [] if alarm is None else [alarm]
+    told = (warned(f"server {url}", status.get("alarm"), WRONG), warned(f"server {url}", status.get("warning")))
+    findings = [each for each in told if each is not None]
     if not ready:
         step = "see its log; check [broker] in server.toml, and the disk of its data folder"
         return [*findings, Finding(2, f"server {url}: up, but without its broker or database", step)], status

@@ -17,6 +17,7 @@ from server.room import has_reserve, has_room
 from server.salvage import alarm
 from server.state import ServerState, State
 from server.tables import CommandRow, EventRow, ProofRow
+from server.tls import ending
 
 router = APIRouter(prefix="/api")
 
@@ -65,7 +66,8 @@ class Status(msgspec.Struct, frozen=True):
     """The store now; `broker` is `ok` or `lost`, and what follows it is then as old as the loss.
 
     Args:
-        alarm: what the server warns of itself, with what to do.
+        alarm: what is wrong with the server itself, with what to do.
+        warning: what soon will be.
     """
 
     site: str
@@ -77,6 +79,7 @@ class Status(msgspec.Struct, frozen=True):
     shelves: tuple[ShelfState, ...]
     uptime_s: float
     alarm: str | None = None
+    warning: str | None = None
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -126,6 +129,7 @@ def status(state: ServerState) -> Status:
         shelves=tuple(state.fleet.shelves.values()),
         uptime_s=round((state.clock_ns() - state.started_ns) / NS_PER_S, 1),
         alarm=_alarm(state),
+        warning="; ".join(ending(state.config)) or None,
     )
 
 

@@ -3,14 +3,17 @@
 import asyncio
 import logging
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 from broker_config.errors import ConfigError
-from server.config import TlsFiles
+from broker_config.pki.expiry import Warner, read_certificate, utc_now, validity_of
+from server.config import ServerConfig, TlsFiles
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 60.0
+REMEDY = "renew it, and put it in its place: it is taken up within a minute"
 
 
 def open_tls(files: TlsFiles) -> ssl.SSLContext:
@@ -47,9 +50,14 @@ def load_files(context: ssl.SSLContext, files: TlsFiles) -> None:
 
 
 async def follow_renewals(context: ssl.SSLContext, files: TlsFiles, every_s: float = LOOK_EVERY_S) -> None:
-    """Give new connections the renewed certificate; the old one stays in use while the new files are wrong."""
-    known = _stamp(files)
+    """Give new connections the renewed certificate, and log 30, 7 and 1 days before the one in use ends.
+
+    The old one stays in use while the new files are wrong.
+    """
+    known, warner = _stamp(files), Warner()
     while True:
+        with suppress(ConfigError):  # said below, when it was replaced by this
+            warner.say(validity_of(read_certificate(Path(files.certificate))), utc_now(), REMEDY)
         await asyncio.sleep(every_s)
         if (now := _stamp(files)) == known:
             continue
@@ -59,6 +67,20 @@ async def follow_renewals(context: ssl.SSLContext, files: TlsFiles, every_s: flo
             log.info("the renewed certificate is in use")
         except ConfigError as error:
             log.warning("the certificate was not renewed: %s", error)
+
+
+def ending(config: ServerConfig) -> list[str]:
+    """What is, or will be within 30 days, wrong with the certificates that the server shows to browsers and to the broker."""
+    shown: list[tuple[Path, str | None]] = [] if config.tls is None else [(Path(config.tls.certificate), REMEDY)]
+    if config.broker.tls is not None:
+        shown.append((config.broker.tls.certificate, None))
+    warnings = []
+    for path, remedy in shown:
+        try:
+            warnings.append(validity_of(read_certificate(path)).warning(utc_now(), remedy))
+        except ConfigError as error:
+            warnings.append(str(error))
+    return [each for each in warnings if each]
 
 
 def _stamp(files: TlsFiles) -> tuple[int, ...]:

@@ -74,10 +74,12 @@ def http(body: bytes) -> bytes:
 
 
 async def test_what_the_server_warns_of_itself_is_wrong_with_the_servers_own_advice() -> None:
-    body = b'{"agents": [], "alarm": "a damaged database was set aside; import the members again"}'
+    alarm = b'"alarm": "a damaged database was set aside; import the members again"'
+    body = b'{"agents": [], %s, "warning": "the certificate of server expires in 20 days; renew it"}' % alarm
     async with answering(http(body)) as port:
         findings, _ = await examine_server(f"http://127.0.0.1:{port}")
-    assert [(finding.level, finding.next_step) for finding in findings] == [(2, "import the members again"), (0, "")]
+    said = [(finding.level, finding.next_step) for finding in findings]
+    assert said == [(2, "import the members again"), (1, "renew it"), (0, "")], "what will be wrong is not yet"
     assert "a damaged database was set aside" in findings[0].what
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from broker_config.errors import ConfigError
+from broker_config.tls import BrokerTls
 from server.client import only
 from server.config import ServerConfig, TlsFiles, load_config
+from server.summary import status
 from server.tls import follow_renewals, load_files, open_tls
+from tests.support.edge import eventually
 from tests.support.patience import WAIT_S
 from tests.support.serving import serving
 
@@ -98,6 +102,23 @@ async def test_a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_
             while await serial_of(port) != 2:
                 await asyncio.sleep(0.01)
         following.cancel()
+
+
+async def test_a_certificate_that_ends_within_thirty_days_is_told_in_the_log_and_the_status(state, tmp_path, caplog):
+    files = write_certificate(tmp_path)
+    broker = BrokerTls(ca=tmp_path / "ca.pem", certificate=Path(files.certificate), key=Path(files.key))
+    assert status(state).warning is None
+    for change in ({"tls": files}, {"broker": msgspec.structs.replace(state.config.broker, tls=broker)}):
+        told = status(replace(state, config=msgspec.structs.replace(state.config, **change))).warning
+        assert f"certificate of {NAME} expires in" in told
+        assert "renew" in told
+    following = asyncio.create_task(follow_renewals(open_tls(files), files))
+    await eventually(lambda: "expires in" in caplog.text)
+    following.cancel()
+    Path(files.certificate).write_text("no certificate")
+    assert (
+        "no PEM certificate" in status(replace(state, config=msgspec.structs.replace(state.config, tls=files))).warning
+    )
 
 
 async def test_a_renewal_that_is_half_done_leaves_the_old_pair_in_use(store):
