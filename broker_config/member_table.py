@@ -62,16 +62,6 @@ def pack_members(version: int, leased_until_ns: int, members: list[tuple[bytes, 
     return MemberTable(version, leased_until_ns, b"".join(card + handle for card, handle in sorted(members)))
 
 
-def unpack_members(data: bytes) -> MemberTable:
-    """The table in a file or answer.
-
-    Raises:
-        MessageError: foreign, cut short, or altered.
-    """
-    head = check_table(memoryview(data))
-    return MemberTable(head.version, head.leased_until_ns, data[HEAD_BYTES:-_DIGEST_BYTES])
-
-
 def check_table(data: memoryview) -> TableHead:
     """The head of a table whose every byte is as it was written.  Copies nothing; the checksum leaves the interpreter free.
 

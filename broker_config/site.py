@@ -11,7 +11,6 @@ from broker_config.errors import ConfigError
 
 T = TypeVar("T")
 
-SiteId = NewType("SiteId", str)
 ZoneId = NewType("ZoneId", str)
 AgentId = NewType("AgentId", str)
 DisplayId = NewType("DisplayId", str)

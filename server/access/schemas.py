@@ -9,7 +9,6 @@ from server.access.passwords import MOST_LENGTH
 from server.access.principal import StaffRole
 from server.members.schemas import Body
 
-MOST_SECRET = 64
 StaffName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 """Small letters, so that nobody has to remember which were large."""
 Typed = Annotated[str, StringConstraints(max_length=MOST_LENGTH)]

@@ -88,10 +88,6 @@ class EscposDevice:
             self._print()
         return b""
 
-    def new_roll(self) -> None:
-        """Somebody has seen to the paper."""
-        self._lines_left = self.firmware.lines_to_paper_end
-
     def _answer(self, question: int) -> bytes:
         if not self.firmware.answers or not 1 <= question <= 4:
             return b""

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-ACK, NACK = bytes.fromhex("0000ff00ff00"), bytes.fromhex("0000ffff0000")
+ACK = bytes.fromhex("0000ff00ff00")
 NOT_UNDERSTOOD = bytes.fromhex("0000ff01ff7f8100")
 FOR_EVER = 0xFF
 TRY_NS = 2_000_000  # one look for a card

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_config.errors import MessageError
-from broker_config.member_table import MAGIC, pack_members, unpack_members
+from broker_config.member_table import MAGIC, pack_members
+from tests.support.member_tables import unpack_members
 
 member = st.tuples(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16))
 TABLE = pack_members(

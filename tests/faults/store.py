@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from broker_config.access import Access
-from broker_config.member_table import RECORD_BYTES, unpack_members
+from broker_config.member_table import RECORD_BYTES
 from tests.faults.edge_life import EdgePlan, live_at_the_edge
 from tests.faults.mosquitto import Mosquitto, mosquitto, store_config
 from tests.faults.nursery import Life, life, until
@@ -19,6 +19,7 @@ from tests.faults.server_life import live_as_server
 from tests.faults.truth import TruthReader, sum_of
 from tests.support.brokers import free_port
 from tests.support.identities import write_seeded_store
+from tests.support.member_tables import unpack_members
 
 AGENT = "gw-1"
 STARTED_S = 60.0

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from broker_config.identity import Credential, make_credential, seal_handle, siphash_2_4_128, write_credential
-from broker_config.member_table import unpack_members
 from broker_config.messages import (
     ActuatorCommand,
     Data,
@@ -28,6 +27,7 @@ from server.clock import NS_PER_MS, NS_PER_S, to_datetime
 from server.config import load_config
 from server.link import Incoming, Outgoing
 from server.state import ServerState
+from tests.support.member_tables import unpack_members
 
 DEMO = Path(__file__).parents[2] / "simulators" / "demo_store"
 NOON_NS = 1_795_000_000 * NS_PER_S  # 2026-11-18 19:06:40 in Taipei

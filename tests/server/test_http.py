@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
 from broker_config.errors import ConfigError
-from broker_config.member_table import ERASED_HEADER, unpack_members
+from broker_config.member_table import ERASED_HEADER
 from broker_config.messages import BaseSet, decode
 from server.access.table import ROUTES
 from server.app import create_app
@@ -22,6 +22,7 @@ from server.erasure.cli import privacy_app
 from server.secrets import load_secrets
 from server.state import ServerState
 from tests.server.harness import RIVER, Clock, Edge, add_agent, token
+from tests.support.member_tables import unpack_members
 
 ORIGIN = "http://127.0.0.1:18080"
 MOST_BYTES = ROUTES["POST /api/members/import"].body_bytes

@@ -6,7 +6,6 @@ import sqlite3
 import pytest
 from sqlalchemy import delete, func, select
 
-from broker_config.member_table import unpack_members
 from broker_config.messages import MembersOffered, MomentClear, MomentSet, VisitEnded, decode
 from readers.card_number import em4100_card, nfc_card
 from server.errors import NotFound, Unprocessable
@@ -16,6 +15,7 @@ from server.members.schemas import ConsentChange
 from server.members.tables import MemberTables
 from server.tables import MemberRow, MemberTableRow
 from tests.server.harness import ASH, ASONG, MOSS, RIVER, SKY, WREN, XIAOYU, token
+from tests.support.member_tables import unpack_members
 
 HEADER = "card,alias,language,interests,disinterests,purposes,quiet,cap\n"
 CARDS = (RIVER, XIAOYU, ASH, WREN, ASONG, SKY, MOSS)

@@ -9,7 +9,7 @@ import aiomqtt
 import httpx
 
 from broker_config.identity import Credential, seal_handle, siphash_2_4_128
-from broker_config.member_table import RECORD_BYTES, unpack_members
+from broker_config.member_table import RECORD_BYTES
 from broker_config.messages import (
     Data,
     Device,
@@ -25,6 +25,7 @@ from broker_config.messages import (
 from broker_config.site import Site
 from broker_config.topics import BY_NAME, topic_for
 from tests.support.brokers import TestBroker
+from tests.support.member_tables import unpack_members
 
 EVIDENCE = Evidence(reads=9, rssi_dbm=-51.5, margin_db=8.0)
 
