@@ -2,7 +2,7 @@
 
     magic "TACETMB1" | version u64 | leased until, UTC ns i64 | count u64 | count x (hash 16, handle 16) | SHA-256 of all before
 
-Little-endian, records sorted by hash, the first on a multiple of its own size: a mapped file can be searched as it is.  The
+Little-endian, records sorted by hash, the first on a multiple of its own size: what was read can be searched as it is.  The
 hash is SipHash-2-4-128 of the card's EPC under the gateway's key.
 """
 

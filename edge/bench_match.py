@@ -1,4 +1,4 @@
-"""`tacet bench match`: batched member look-ups in a mapped table, beside look-ups one by one and a dict of EPCs in clear.
+"""`tacet bench match`: batched member look-ups in an opened table, beside look-ups one by one and a dict of EPCs in clear.
 
 Also how soon the table is ready, and how long reads wait when a new one takes its place.
 """
@@ -22,7 +22,7 @@ from edge.bench_engine import make_table
 from edge.bench_report import Baseline, Sizes
 from edge.bench_swap import SwapResult, measure_swap
 from edge.bench_workload import load_workload, make_cards, pad_epcs
-from edge.member_file import IncomingTable, MappedMembers, index_members, open_members
+from edge.member_file import IncomingTable, OpenedMembers, index_members, open_members
 
 LOOK_UPS = 1_000_000
 BASELINE_LOOK_UPS = 200_000
@@ -32,9 +32,9 @@ class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
     """`tacet bench match`: batched look-ups, half of them members.
 
     Args:
-        table_ready_s: a table on disk checked, mapped and searchable, as at the agent's start.
+        table_ready_s: a sealed table on disk opened, checked and searchable, as at the agent's start.
         table_indexed_s: a table in memory copied and searchable.
-        table_kept_s: a table received, written, synchronised to the disk, checked and mapped, as in the agent's thread.
+        table_kept_s: a table received, sealed, written, opened, checked and synchronised to the disk, as in the agent's thread.
         hits: members found.
     """
 
@@ -64,21 +64,21 @@ def bench_match(sizes: Sizes) -> Iterator[MatchResult]:
         path = Path(folder) / "members"
         at_rest = AtRest(make_credential("agent", "bench"), "members")
         kept_s, _ = _keep(table, path, at_rest)
-        ready_s, mapped = _timed(lambda: open_members(path, at_rest))
+        ready_s, opened = _timed(lambda: open_members(path, at_rest))
         swap = measure_swap(cards, key, lambda: open_members(path, at_rest), sizes.batches[-1])
-    yield _measure(cards, key, mapped, sizes.passes, swap, (ready_s, indexed_s, kept_s))
+    yield _measure(cards, key, opened, sizes.passes, swap, (ready_s, indexed_s, kept_s))
 
 
-def _timed(work: Callable[[], MappedMembers]) -> tuple[float, MappedMembers]:
+def _timed(work: Callable[[], OpenedMembers]) -> tuple[float, OpenedMembers]:
     start_s = time.perf_counter()
     done = work()
     return time.perf_counter() - start_s, done
 
 
-def _keep(table: MemberTable, path: Path, at_rest: AtRest) -> tuple[float, MappedMembers]:
+def _keep(table: MemberTable, path: Path, at_rest: AtRest) -> tuple[float, OpenedMembers]:
     data = table.to_bytes()
 
-    def keep() -> MappedMembers:
+    def keep() -> OpenedMembers:
         with IncomingTable(path, at_rest) as incoming:
             incoming.write(data)
             return incoming.accept()
@@ -89,7 +89,7 @@ def _keep(table: MemberTable, path: Path, at_rest: AtRest) -> tuple[float, Mappe
 def _measure(
     cards: NDArray[np.uint8],
     key: bytes,
-    members: MappedMembers,
+    members: OpenedMembers,
     passes: int,
     swap: SwapResult,
     ready_s: tuple[float, float, float],

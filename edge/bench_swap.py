@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.bench_engine import make_tracker, split
 from edge.bench_workload import make_reads
 from edge.columns import Columns
-from edge.member_file import MappedMembers
+from edge.member_file import OpenedMembers
 from edge.presence import Tracker
 
 PRESENT = 500
@@ -39,7 +39,7 @@ class SwapResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure_swap(
-    cards: NDArray[np.uint8], key: bytes, open_table: Callable[[], MappedMembers], batch: int
+    cards: NDArray[np.uint8], key: bytes, open_table: Callable[[], OpenedMembers], batch: int
 ) -> SwapResult:
     """Replace the table by itself while the cards of `PRESENT` members are read without end."""
     own = cards[:PRESENT]
@@ -54,9 +54,9 @@ def measure_swap(
 async def _swap(
     tracker: Tracker,
     key: bytes,
-    open_table: Callable[[], MappedMembers],
+    open_table: Callable[[], OpenedMembers],
     parts: list[Columns],
-    retired: list[MappedMembers],
+    retired: list[OpenedMembers],
 ) -> SwapResult:
     step_s = 0.0
 

@@ -15,7 +15,7 @@ from edge.bench_frames import FRAME_BYTES, make_frames
 from edge.bench_report import Baseline, Sizes
 from edge.bench_workload import make_workload
 from edge.health import Tally
-from edge.member_file import MappedMembers, index_members
+from edge.member_file import OpenedMembers, index_members
 from edge.pipeline import MAX_BATCH, MAX_WAITING_READS
 from edge.presence import Tracker
 from edge.read_ring import ReadRing
@@ -67,7 +67,7 @@ class Members:
     """A table and its key."""
 
     key: bytes
-    table: MappedMembers
+    table: OpenedMembers
 
 
 def bench_wire(sizes: Sizes) -> Iterator[WireResult]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from broker_config.identity import Credential
 from broker_config.messages import ErasureReceipt
 from edge.keeper import Keeper
-from edge.member_file import MappedMembers, known_handles
+from edge.member_file import OpenedMembers, known_handles
 from edge.outbox import Outbox
 from edge.outbox_erasure import AT_ONCE, VisitRow
 from edge.visits import Visits
@@ -52,7 +52,7 @@ class Eraser:
             self.applied = int(kept)
             self._show(ErasureReceipt(version=self.applied))
 
-    async def apply(self, version: int, members: MappedMembers) -> None:
+    async def apply(self, version: int, members: OpenedMembers) -> None:
         """Leave nothing of anybody who is not in this table, which is in force.
 
         Args:
@@ -74,7 +74,7 @@ class Eraser:
         log.warning("erasure %s applied: %s stored events removed, %s of them never sent", version, len(gone), dropped)
         self._show(ErasureReceipt(version=version, dropped=dropped))
 
-    async def _gone(self, members: MappedMembers) -> list[VisitRow]:
+    async def _gone(self, members: OpenedMembers) -> list[VisitRow]:
         """The stored events of those who are in no table any more; in memory they are forgotten here."""
         rows = [*await self._rows(salvaged=False), *await self._rows(salvaged=True)]
         owners = self._visits.owners() | {row.token: row.handle for row in rows if row.handle is not None}

@@ -29,7 +29,7 @@ _KEY_NAME = b"tacet member table"
 
 
 @dataclass(frozen=True, slots=True)
-class MappedMembers:
+class OpenedMembers:
     """A table as the engine searches it, see `hotpath.members`.
 
     Args:
@@ -52,7 +52,7 @@ def member_path(folder: Path, match_key: bytes) -> Path:
     return folder / f"{PREFIX}-{hmac.digest(match_key, _KEY_NAME, 'sha256').hex()[:16]}.sealed"
 
 
-def open_members(path: Path, at_rest: AtRest) -> MappedMembers:
+def open_members(path: Path, at_rest: AtRest) -> OpenedMembers:
     """The table in a file, opened into memory, checked and ready.
 
     Raises:
@@ -69,7 +69,7 @@ def open_members(path: Path, at_rest: AtRest) -> MappedMembers:
     return _with_slots(rows, head.leased_until_ns, head.version)
 
 
-def index_members(table: MemberTable | None) -> MappedMembers:
+def index_members(table: MemberTable | None) -> OpenedMembers:
     """A table in memory, ready; of None, nobody's.
 
     Raises:
@@ -81,7 +81,7 @@ def index_members(table: MemberTable | None) -> MappedMembers:
     return _with_slots(rows, table.leased_until_ns, table.version)
 
 
-def known_handles(members: MappedMembers, wanted: Collection[bytes]) -> frozenset[bytes]:
+def known_handles(members: OpenedMembers, wanted: Collection[bytes]) -> frozenset[bytes]:
     """Which of these handles are in the table.  Looks at every row: to be done in a thread."""
     if not wanted or not len(members):
         return frozenset()
@@ -91,13 +91,13 @@ def known_handles(members: MappedMembers, wanted: Collection[bytes]) -> frozense
     return frozenset(found & set(wanted))
 
 
-def _with_slots(rows: NDArray[np.uint64], leased_until_ns: int, version: int) -> MappedMembers:
+def _with_slots(rows: NDArray[np.uint64], leased_until_ns: int, version: int) -> OpenedMembers:
     from hotpath import members  # numba comes with the kernels, so only where an engine is made
 
     slots = members.make_slots(len(rows))
     if not members.fill_slots(rows, slots):
         raise MessageError("member table is not in the order of its hashes")
-    return MappedMembers(rows, slots, leased_until_ns, version)
+    return OpenedMembers(rows, slots, leased_until_ns, version)
 
 
 class IncomingTable:
@@ -122,7 +122,7 @@ class IncomingTable:
         """Add the next bytes."""
         self._file.writelines(self._writer.add(data))
 
-    def accept(self) -> MappedMembers:
+    def accept(self) -> OpenedMembers:
         """Put the table in the place of the one before and open it, once it is safe on the disk and found sound.
 
         Raises:

@@ -16,7 +16,7 @@ from broker_config.identity import Credential
 from broker_config.member_table import ERASED_HEADER
 from edge.at_rest import AtRest
 from edge.clock import NS_PER_S
-from edge.member_file import IncomingTable, MappedMembers, member_path, open_members, remove_others
+from edge.member_file import IncomingTable, OpenedMembers, member_path, open_members, remove_others
 from readers.model import ClockNs
 
 log = logging.getLogger(__name__)
@@ -46,10 +46,10 @@ class Members:
         folder: Path,
         server: str,
         credential: Credential,
-        apply: Callable[[MappedMembers], None],
+        apply: Callable[[OpenedMembers], None],
         clock_ns: ClockNs,
         transport: httpx.AsyncBaseTransport | None = None,
-        on_erased: Callable[[int, MappedMembers], Awaitable[None]] | None = None,
+        on_erased: Callable[[int, OpenedMembers], Awaitable[None]] | None = None,
         *,
         trust: ssl.SSLContext | bool,
     ) -> None:
@@ -67,7 +67,7 @@ class Members:
         self._auth, self._trust = httpx.BasicAuth(credential.user, credential.password), trust
         self._wanted = asyncio.Event()
         self._etag: str | None = None
-        self._members: MappedMembers | None = None
+        self._members: OpenedMembers | None = None
 
     def offered(self, version: int) -> None:
         """The server announced a table."""
@@ -160,8 +160,8 @@ class Members:
         if self._on_erased is not None and self._members is not None and said.isdecimal() and int(said):
             await self._on_erased(int(said), self._members)
 
-    async def _receive(self, answer: httpx.Response) -> MappedMembers:
-        """The answer's table, on the disk and mapped.  What may wait for the disk does so in a thread."""
+    async def _receive(self, answer: httpx.Response) -> OpenedMembers:
+        """The answer's table, on the disk and opened.  What may wait for the disk does so in a thread."""
         with await asyncio.to_thread(IncomingTable, self._path, self._at_rest) as incoming:
             size = 0
             async for chunk in answer.aiter_bytes(CHUNK_BYTES):
@@ -171,7 +171,7 @@ class Members:
                 await asyncio.to_thread(incoming.write, chunk)
             return await asyncio.to_thread(incoming.accept)
 
-    def _use(self, members: MappedMembers) -> None:
+    def _use(self, members: OpenedMembers) -> None:
         self._members, self.version, self.leased_until_ns = members, members.version, self._own_end_ns(members)
         log.info("member table %s in force: %s cards", members.version, len(members))
         self._apply(replace(members, leased_until_ns=self.leased_until_ns))
@@ -184,5 +184,5 @@ class Members:
             self.leased_until_ns = self._own_end_ns(members)
             self._apply(replace(members, leased_until_ns=self.leased_until_ns))
 
-    def _own_end_ns(self, members: MappedMembers) -> int:
+    def _own_end_ns(self, members: OpenedMembers) -> int:
         return max(members.leased_until_ns - self._skew_ns, 0)

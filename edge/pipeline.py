@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edge.columns import Columns
 from edge.events import Announcer
 from edge.health import Tally
-from edge.member_file import MappedMembers
+from edge.member_file import OpenedMembers
 from edge.outbox_rows import PendingEvent
 from edge.presence_model import Counters, Layout, PresentTag, Transition
 from edge.presence_snapshot import Restored
@@ -33,7 +33,7 @@ class EngineCopy(Protocol):
 class Engine(Protocol):
     """`edge.presence.Tracker`."""
 
-    def set_members(self, match_key: bytes, table: MappedMembers | None) -> list[Transition]: ...
+    def set_members(self, match_key: bytes, table: OpenedMembers | None) -> list[Transition]: ...
     def feed(self, columns: Columns, received_ns: int | None = None) -> list[Transition]: ...
     def tick(self, now_ns: int) -> list[Transition]: ...
     def set_coverage(self, reader_id: str, covered: bool, now_ns: int) -> list[Transition]: ...
@@ -108,7 +108,7 @@ class Pipeline:
         self._report(self.engine.tick(now_ns))
         self.visits.expire(now_ns)
 
-    def set_members(self, table: MappedMembers | None) -> None:
+    def set_members(self, table: OpenedMembers | None) -> None:
         """From now on these are the members."""
         gone = self.engine.set_members(self._match_key, table)
         self._report(gone)

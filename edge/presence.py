@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from broker_config.member_table import MemberTable
 from edge.columns import MAX_EPC_WORDS, Columns, make_columns
-from edge.member_file import MappedMembers, index_members
+from edge.member_file import OpenedMembers, index_members
 from edge.presence_events import Events, coverage_event, to_transitions
 from edge.presence_model import (
     Antenna,
@@ -88,7 +88,7 @@ class Tracker:
             for reader in {antenna.reader_id for antenna in layout.antennas}
         }
 
-    def set_members(self, match_key: bytes, table: MemberTable | MappedMembers | None) -> list[Transition]:
+    def set_members(self, match_key: bytes, table: MemberTable | OpenedMembers | None) -> list[Transition]:
         """Match cards against this table from now on; None: nobody is a member.
 
         Present persons that it no longer holds, or holds under another handle, depart with the reason `withdrawn`.
@@ -96,14 +96,14 @@ class Tracker:
 
         Args:
             match_key: 16 bytes.
-            table: of the agent, mapped from its file, which takes no longer for ten million; else indexed here.
+            table: of the agent, opened from its file, which takes no longer for ten million; else indexed here.
 
         Raises:
             MessageError: its rows are not in order.
         """
         from hotpath import record, words
 
-        members = table if isinstance(table, MappedMembers) else index_members(table)
+        members = table if isinstance(table, OpenedMembers) else index_members(table)
         self._state.numbers[record.LEASED_UNTIL] = record.NEVER if table is None else members.leased_until_ns
         self._state.words[: words.MEMBER_KEYS] = np.frombuffer(match_key, "<u8")
         self._state = self._state._replace(member_rows=members.rows, member_slots=members.slots)

@@ -13,7 +13,7 @@ from broker_config.messages import EdgeAck, ErasureReceipt, decode
 from broker_config.site import ZoneId
 from edge.erasure import KEY, Eraser
 from edge.events import Announcer
-from edge.member_file import MappedMembers, index_members, known_handles
+from edge.member_file import OpenedMembers, index_members, known_handles
 from edge.outbox import Outbox
 from edge.outbox_rows import DropRange
 from edge.outbox_sums import SALVAGED, row_sum
@@ -76,7 +76,7 @@ async def gateway(tmp_path) -> AsyncIterator[Gateway]:
         yield Gateway(tmp_path, outbox)
 
 
-def table(*handles: bytes) -> MappedMembers:
+def table(*handles: bytes) -> OpenedMembers:
     return index_members(pack_members(7, 1 << 62, [(bytes([n]) * 16, handle) for n, handle in enumerate(handles)]))
 
 

@@ -11,7 +11,7 @@ from broker_config.errors import MessageError
 from broker_config.identity import make_credential, siphash_2_4_128
 from broker_config.member_table import MemberTable, pack_members
 from edge.at_rest import AtRest
-from edge.member_file import IncomingTable, MappedMembers, index_members, member_path, open_members, remove_others
+from edge.member_file import IncomingTable, OpenedMembers, index_members, member_path, open_members, remove_others
 
 KEY = bytes(range(16))
 S = 1_000_000_000
@@ -24,7 +24,7 @@ BYTES = AT_REST.seal(TABLE.to_bytes())
 hash_and_handle = st.tuples(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16))
 
 
-def content(members: MappedMembers) -> MemberTable:
+def content(members: OpenedMembers) -> MemberTable:
     return MemberTable(members.version, members.leased_until_ns, members.rows.tobytes())
 
 

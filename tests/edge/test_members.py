@@ -13,7 +13,7 @@ from broker_config.identity import make_credential
 from broker_config.member_table import MemberTable, pack_members
 from edge import members as members_module
 from edge.at_rest import AtRest
-from edge.member_file import MappedMembers, member_path
+from edge.member_file import OpenedMembers, member_path
 from edge.members import Members
 from tests.support.edge import ManualClock, eventually
 
@@ -54,7 +54,7 @@ def server() -> Server:
     return Server()
 
 
-def make(folder: Path, server: Server, applied: list[MappedMembers], clock: ManualClock | None = None) -> Members:
+def make(folder: Path, server: Server, applied: list[OpenedMembers], clock: ManualClock | None = None) -> Members:
     return Members(
         folder,
         "http://server",
@@ -70,7 +70,7 @@ def path_in(folder: Path) -> Path:
     return member_path(folder, bytes.fromhex(str(CREDENTIAL.match_key)))
 
 
-def contents(applied: list[MappedMembers]) -> list[MemberTable]:
+def contents(applied: list[OpenedMembers]) -> list[MemberTable]:
     return [MemberTable(each.version, each.leased_until_ns, each.rows.tobytes()) for each in applied]
 
 
@@ -92,7 +92,7 @@ async def running(members: Members) -> AsyncIterator[None]:
 async def test_the_table_is_fetched_at_start_with_the_agents_secret_and_kept_privately(
     tmp_path: Path, server: Server
 ) -> None:
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     members = make(tmp_path, server, applied)
     async with running(members):
         await eventually(lambda: applied)
@@ -107,7 +107,7 @@ async def test_the_table_is_fetched_at_start_with_the_agents_secret_and_kept_pri
 async def test_the_last_table_is_there_after_a_restart_without_a_server(tmp_path: Path, server: Server) -> None:
     async with running(make(tmp_path, server, first := [])):
         await eventually(lambda: first)
-    again: list[MappedMembers] = []
+    again: list[OpenedMembers] = []
     members = make(tmp_path, server, again)
     members.load()
     assert contents(again) == [TABLES[1]]
@@ -115,7 +115,7 @@ async def test_the_last_table_is_there_after_a_restart_without_a_server(tmp_path
 
 
 async def test_a_clock_in_1970_does_not_stretch_the_lease(tmp_path: Path, server: Server) -> None:
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     clock = ManualClock(60 * 10**9)
     members = make(tmp_path, server, applied, clock)
     async with running(members):
@@ -127,7 +127,7 @@ async def test_a_clock_in_1970_does_not_stretch_the_lease(tmp_path: Path, server
 
 
 def test_without_a_table_nobody_is_told_of_trouble(tmp_path: Path, server: Server) -> None:
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     members = make(tmp_path, server, applied)
     members.load()
     assert (applied, members.refused) == ([], 0)
@@ -142,7 +142,7 @@ def test_a_damaged_table_on_disk_counts_as_none_and_is_named(
     tmp_path: Path, server: Server, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     path_in(tmp_path).write_bytes(content)
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     members = make(tmp_path, server, applied)
     members.load()
     assert (applied, members.refused, members.version) == ([], 1, 0)
@@ -153,7 +153,7 @@ def test_a_damaged_table_on_disk_counts_as_none_and_is_named(
 @pytest.mark.parametrize("after_ns", [0, 1])
 def test_a_table_whose_lease_has_ended_is_not_kept(tmp_path: Path, server: Server, after_ns: int) -> None:
     path_in(tmp_path).write_bytes(AT_REST.seal(TABLES[1].to_bytes()))
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     members = make(tmp_path, server, applied, ManualClock(LEASED_UNTIL_NS + after_ns))
     members.load()
     assert (applied, members.refused, names(tmp_path)) == ([], 1, [])
@@ -164,14 +164,14 @@ def test_a_table_made_under_another_key_and_half_written_ones_are_removed(tmp_pa
     for other in (member_path(tmp_path, bytes(16)), tmp_path / "members.bin", tmp_path / "members.k2j.part"):
         other.write_bytes(TABLES[2].to_bytes())
     (tmp_path / "outbox.sqlite").touch()
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     make(tmp_path, server, applied).load()
     assert contents(applied) == [TABLES[1]]
     assert names(tmp_path) == [path_in(tmp_path).name, "outbox.sqlite"]
 
 
 async def test_an_offered_version_is_fetched_and_a_known_one_is_not(tmp_path: Path, server: Server) -> None:
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     members = make(tmp_path, server, applied)
     async with running(members):
         await eventually(lambda: len(applied) == 1)
@@ -185,7 +185,7 @@ async def test_an_offered_version_is_fetched_and_a_known_one_is_not(tmp_path: Pa
 
 
 async def test_an_unchanged_table_is_not_sent_again(tmp_path: Path, server: Server) -> None:
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     members = make(tmp_path, server, applied)
     async with running(members):
         await eventually(lambda: applied)
@@ -213,7 +213,7 @@ async def test_trouble_is_retried_and_the_old_table_stays(
     server.path, server.answers = path_in(tmp_path), [trouble]
     sealed = AT_REST.seal(TABLES[2].to_bytes())
     server.path.write_bytes(sealed)
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     members = make(tmp_path, server, applied)
     members.load()
     async with running(members):
@@ -230,7 +230,7 @@ async def test_a_table_beyond_all_measure_is_cut_off(
     monkeypatch.setattr(members_module, "MAX_TABLE_BYTES", len(TABLES[1].to_bytes()))
     two = pack_members(9, LEASED_UNTIL_NS, [(bytes([n]) * 16, b"h" * 16) for n in range(2)])
     server.answers = [httpx.Response(200, content=two.to_bytes())]
-    applied: list[MappedMembers] = []
+    applied: list[OpenedMembers] = []
     members = make(tmp_path, server, applied)
     async with running(members):
         await eventually(lambda: applied)
