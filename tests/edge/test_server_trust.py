@@ -21,6 +21,7 @@ from edge.members import Members
 from edge.posting import Poster
 from edge.server_clock import ServerClock
 from tests.support.edge import ManualClock, eventually
+from tests.support.patience import WAIT_S
 
 CREDENTIAL = "identity/agent-gw-1.toml"
 
@@ -90,7 +91,7 @@ async def test_a_ca_that_takes_over_is_trusted_from_the_next_connection_on(edge_
     shutil.copy(old.ca, ca)
     async with answering(new) as (address, _):
         trust = config_of(edge_folder, address, top=f'server_ca = "{ca}"').server_trust
-        async with httpx.AsyncClient(verify=trust, trust_env=False) as client:
+        async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=WAIT_S) as client:
             with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
                 await client.get(address)
             ca.write_text("half carried over")
@@ -104,7 +105,7 @@ async def test_with_a_ca_named_for_the_server_no_other_may_vouch_for_it(edge_fol
     store, other = authority(tmp_path / "identity"), authority(tmp_path / "other")
     async with answering(store) as (address, _):
         config = config_of(edge_folder, address, top=f'server_ca = "{other.ca}"', tables=with_broker(store))
-        async with httpx.AsyncClient(verify=config.server_trust, trust_env=False) as client:
+        async with httpx.AsyncClient(verify=config.server_trust, trust_env=False, timeout=WAIT_S) as client:
             with pytest.raises(httpx.ConnectError):
                 await client.get(address)
     assert isinstance(config.server_trust, ssl.SSLContext)

@@ -20,6 +20,7 @@ from tests.faults.truth import TruthReader, sum_of
 from tests.support.brokers import free_port
 from tests.support.identities import write_seeded_store
 from tests.support.member_tables import unpack_members
+from tests.support.patience import WAIT_S
 
 AGENT = "gw-1"
 STARTED_S = 60.0
@@ -75,11 +76,13 @@ class Store:
         token = (self.folder / "server" / "owner.token").read_text().strip()
         access = Access(self.folder / "site.toml", self.folder / "identity")
         address = f"http://127.0.0.1:{self.server_port}"
-        async with httpx.AsyncClient(base_url=address, headers={"authorization": f"Bearer {token}"}) as owner:
+        async with httpx.AsyncClient(
+            base_url=address, headers={"authorization": f"Bearer {token}"}, timeout=WAIT_S
+        ) as owner:
             content = (self.folder / "members.csv").read_bytes()
             (await owner.post("/api/members/import", content=content)).raise_for_status()
         auth = (f"agent-{AGENT}", access.passwords[f"agent-{AGENT}"])
-        async with httpx.AsyncClient(base_url=address, auth=auth) as agent:
+        async with httpx.AsyncClient(base_url=address, auth=auth, timeout=WAIT_S) as agent:
             data = (await agent.get(f"/api/edge/{AGENT}/members")).raise_for_status().content
         records = unpack_members(data).records
         self.handles = tuple(records[i + 16 : i + 32] for i in range(0, len(records), RECORD_BYTES))

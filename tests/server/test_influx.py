@@ -49,7 +49,7 @@ async def victoria_metrics(folder: Path) -> AsyncIterator[str]:
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        async with httpx.AsyncClient() as client, asyncio.timeout(WAIT_S):
+        async with httpx.AsyncClient(timeout=WAIT_S) as client, asyncio.timeout(WAIT_S):
             while True:
                 try:
                     if (await client.get(f"{url}/health")).is_success:
@@ -78,7 +78,7 @@ async def test_events_and_health_arrive_at_a_real_server_and_name_nobody(tmp_pat
             counters = edge.state.telemetry.counters
             await until(lambda: counters.written == 4)
             assert (counters.dropped, counters.errors) == (0, 0)
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=WAIT_S) as client:
             await client.get(f"{url}/internal/force_flush")
             told = (await client.get(f"{url}/api/v1/export", params={"match[]": '{site="demo"}'})).text
     assert '"__name__":"tacet_visit_entered_rssi_dbm"' in told

@@ -48,7 +48,7 @@ async def served(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process
     port = free_port()
     config = str(write_store(folder, server_port=port))
     async with process("server", "--config", config) as child:
-        async with httpx.AsyncClient() as client, asyncio.timeout(WAIT_S):
+        async with httpx.AsyncClient(timeout=WAIT_S) as client, asyncio.timeout(WAIT_S):
             while True:
                 try:
                     await client.get(f"http://127.0.0.1:{port}/healthz")
@@ -67,7 +67,7 @@ def owner_of(folder: Path) -> dict[str, str]:
 async def test_a_signal_ends_it_cleanly_even_with_a_page_open(tmp_path, number):
     async with (
         served(tmp_path) as (child, url, _),
-        httpx.AsyncClient(headers=owner_of(tmp_path)) as client,
+        httpx.AsyncClient(headers=owner_of(tmp_path), timeout=WAIT_S) as client,
         client.stream("GET", f"{url}/api/happenings") as page,
     ):
         assert page.status_code == 200
@@ -152,7 +152,7 @@ async def test_a_server_that_does_not_run_is_said_in_one_line(tmp_path):
 async def test_a_store_gets_its_owner_and_its_staff_by_links_that_work_once(tmp_path):
     async with (
         served(tmp_path) as (_, url, config),
-        httpx.AsyncClient(base_url=url, headers={"Origin": url}) as browser,
+        httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=WAIT_S) as browser,
     ):
         code, out, _ = await run("server", "setup-link", "--config", config)
         assert (code, "owner (owner) sets a password here, once, until" in out) == (0, True)

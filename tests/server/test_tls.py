@@ -55,7 +55,9 @@ def config_of(store: Path, **changes: object) -> ServerConfig:
 async def test_over_tls_the_cookie_is_the_hosts_own_and_older_tls_is_refused(store):
     files = write_certificate(store)
     async with serving(config_of(store, tls=files, address=SHOP)) as (port, _):
-        async with httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=only(files)) as client:
+        async with httpx.AsyncClient(
+            base_url=f"https://127.0.0.1:{port}", verify=only(files), timeout=WAIT_S
+        ) as client:
             asked = await client.post("/api/displays/d-door/pairing", headers={"Host": NAME})
             assert "Secure" in asked.headers["set-cookie"]
             assert asked.headers["strict-transport-security"].startswith("max-age=")
@@ -74,9 +76,9 @@ async def test_over_tls_the_cookie_is_the_hosts_own_and_older_tls_is_refused(sto
             }
         older = only(files)
         older.minimum_version, older.maximum_version = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2
-        async with httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=older) as client:
+        async with httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=older, timeout=WAIT_S) as client:
             assert (await client.get("/healthz")).status_code == 200
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as client:
             with pytest.raises(httpx.TransportError):
                 await client.get("/healthz")
 
@@ -188,7 +190,7 @@ def test_the_command_line_trusts_this_servers_certificate_alone(tmp_path):
 async def test_a_declared_proxy_is_believed_and_speaks_for_whom_it_says(store):
     async with (
         serving(config_of(store, trusted_proxy="127.0.0.1", address=SHOP)) as (port, _),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as client,
     ):
         through = await client.get("/sign-in", headers=FAR | {"Host": NAME})
         assert (through.status_code, "strict-transport-security" in through.headers) == (200, True)
@@ -204,7 +206,7 @@ async def test_a_declared_proxy_is_believed_and_speaks_for_whom_it_says(store):
 async def test_nobody_else_can_pretend_to_be_a_proxy(store):
     async with (
         serving(config_of(store, trusted_proxy="10.0.0.4", address=SHOP)) as (port, _),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as client,
     ):
         assert (await client.get("/sign-in", headers=FAR | {"Host": NAME})).status_code == 421
         assert (await client.get("/healthz", headers=FAR)).status_code == 200, "its word counts for nothing"

@@ -26,6 +26,7 @@ from broker_config.site import Site
 from broker_config.topics import BY_NAME, topic_for
 from tests.support.brokers import TestBroker
 from tests.support.member_tables import unpack_members
+from tests.support.patience import WAIT_S
 
 EVIDENCE = Evidence(reads=9, rssi_dbm=-51.5, margin_db=8.0)
 
@@ -40,7 +41,9 @@ class FakeAgent:
 
     async def fetch_members(self, url: str) -> None:
         """Take the member table, as an agent does."""
-        async with httpx.AsyncClient(base_url=url, auth=(self._credential.user, self._credential.password)) as client:
+        async with httpx.AsyncClient(
+            base_url=url, auth=(self._credential.user, self._credential.password), timeout=WAIT_S
+        ) as client:
             table = unpack_members(
                 (await client.get(f"/api/edge/{self._credential.id}/members")).raise_for_status().content
             )
