@@ -1,6 +1,7 @@
 """The one door: what is mistyped is one line and exit code 2, and help is whole."""
 
 import importlib
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,3 +82,25 @@ def test_without_the_source_a_command_of_the_rig_is_one_line(monkeypatch: pytest
     monkeypatch.setattr(tacet, "ROOT", tmp_path)
     with pytest.raises(ConfigError, match="get the source"):
         tacet.find_app("tests.faults.cli", "faults_app")
+
+
+def test_a_logged_traceback_names_lines_and_nobody_that_was_in_a_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging.root, "level", logging.WARNING)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    tacet.set_up_logs("warning")
+    try:
+        greet("River")
+    except ZeroDivisionError:
+        logging.getLogger("server.members").exception("a bug")
+    said = capsys.readouterr().err
+    assert "in greet" in said, "an engineer finds the place"
+    assert "ZeroDivisionError" in said
+    assert "River" not in said.replace('greet("River")', "")
+
+
+def greet(alias: str) -> float:
+    """Fail with a name in a local variable."""
+    return len(alias) / 0
