@@ -19,6 +19,7 @@ from server.db import migrate
 from server.seqset import SeqSet
 from server.set_aside import CORRUPT
 from server.tables import Base
+from server.tables.members import SALVAGE
 
 log = logging.getLogger(__name__)
 NOT_TAKEN_OVER = ("generation", "member_handle", "member_table", "epoch", "session", "staff_link")
@@ -160,8 +161,11 @@ def _remove_orphans(db: sqlite3.Connection) -> None:
 
 
 def _suspend_consent(db: sqlite3.Connection, now_ns: int) -> None:
-    for member, purpose in db.execute("SELECT DISTINCT member, purpose FROM consent").fetchall():
-        values = (member, purpose, 0, now_ns, "salvage")
+    """Nobody has agreed any more.  A member's own "no" stays the last word, since a list gives back only what we suspended."""
+    newest = "SELECT max(id) FROM consent GROUP BY member, purpose"
+    agreed = f"SELECT member, purpose FROM consent WHERE granted AND id IN ({newest})"  # noqa: S608 - words of ours
+    for member, purpose in db.execute(agreed).fetchall():
+        values = (member, purpose, 0, now_ns, SALVAGE)
         db.execute("INSERT INTO consent (member, purpose, granted, at_ns, source) VALUES (?, ?, ?, ?, ?)", values)
 
 

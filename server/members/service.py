@@ -16,6 +16,7 @@ from server.members.importer import PURPOSES, MemberRecord, RowError, parse_cap,
 from server.members.schemas import PAGE, BadRow, ConsentChange, ImportReport, MemberView
 from server.members.tables import MemberTables
 from server.tables import ConsentRow, InterestRow, MemberRow, PreferenceRow
+from server.tables.members import SALVAGE
 from server.visits.service import VisitService
 from server.work import Ledger, Work
 
@@ -190,7 +191,7 @@ class MemberService:
             wanted = purpose in record.purposes
             if (before is not None and before.granted) == wanted:
                 continue
-            if wanted and before is not None and before.source != "import":
+            if wanted and before is not None and before.source not in ("import", SALVAGE):
                 # The member's own "no" is younger than the file: a file must not undo it.
                 why = f"{purpose} was withdrawn and stays so; to grant it again: tacet members consent {member} grant {purpose}"
                 bad.append(RowError(record.row, why))

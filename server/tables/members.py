@@ -26,8 +26,12 @@ class CardRow(Base):
     epc: Mapped[bytes]
 
 
+SALVAGE = "salvage"
+"""The source of a consent that ended with a damaged database, and by nobody's word."""
+
+
 class ConsentRow(Base):
-    """Append-only: the newest row of a member and purpose counts.  `source`: `import` or `owner`."""
+    """Append-only: the newest row of a member and purpose counts.  `source`: `import`, SALVAGE, or the kind of who said it."""
 
     __tablename__ = "consent"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)  # SQLite counts up only in a plain INTEGER

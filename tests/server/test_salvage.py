@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from broker_config.site import load_site
+from server.config import load_config
 from server.db import migrate
+from server.members.schemas import ConsentChange
+from server.runtime import opened
 from server.salvage import alarm, is_sound, mend
 
 EVENTS = 600
@@ -133,3 +137,28 @@ def test_a_log_left_by_a_crash_between_the_moves_does_not_come_over_the_new_one(
     assert is_sound(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT DISTINCT at_ns FROM consent").fetchall() == [(3,)]
+
+
+async def test_the_current_list_gives_back_the_consent_that_damage_took_and_undoes_nobodys_own_no(store, clock):
+    config, people = load_config(store / "server.toml"), (store / "members.csv").read_text()
+    async with opened(config, load_site(store / "site.toml"), clock) as state:
+        await state.members.import_csv(people)
+        before = {each.alias: each.purposes for each in await state.members.list_members()}
+        (river,) = [each.member for each in await state.members.list_members() if each.alias == "River"]
+        await state.members.set_consent(river, ConsentChange(purpose="recognise", granted=False))
+    with closing(sqlite3.connect(config.database)) as db:
+        db.execute("CREATE TABLE noise (bytes BLOB)")
+        db.execute("INSERT INTO noise VALUES (?)", (bytes([238]) * 3000,))
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = bytearray(config.database.read_bytes())
+    page = data.index(bytes([238]) * 3000) // 4096 * 4096
+    data[page : page + 100] = random.Random(1).randbytes(100)
+    config.database.write_bytes(data)
+    mend(config.database)
+    async with opened(config, load_site(store / "site.toml"), clock) as state:
+        assert not any(each.purposes for each in await state.members.list_members()), "consent is not guessed"
+        report = await state.members.import_csv(people)
+        assert [bad.why.partition(" ")[0] for bad in report.bad_rows] == ["recognise"]
+        after = {each.alias: each.purposes for each in await state.members.list_members()}
+    assert after == before | {"River": ["recommend"]}
