@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.kernels import prepare_kernels
+from edge.kernel_cache import KeptKernels
+from edge.kernels import cache_folder, prepare_kernels
 
+UNFINISHED = shutil.ignore_patterns("*.tmp.*")  # by numba, in another process
 WarmFolder = Callable[[str], Path]
 
 
@@ -15,7 +17,9 @@ WarmFolder = Callable[[str], Path]
 def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compiled kernels, made before any chain starts: how long that takes is not what a chain's deadlines are about."""
     folder = tmp_path_factory.mktemp("kernels")
-    prepare_kernels(folder, lambda *_: None)
+    prepare_kernels(cache_folder(), lambda *_: None)
+    own = KeptKernels(cache_folder()).own
+    shutil.copytree(own, folder / own.name, ignore=UNFINISHED)
     return folder
 
 
