@@ -34,8 +34,8 @@ from edge.outbox import Outbox
 from edge.presence_model import PresentTag
 from readers.errors import ReaderDisconnected
 from readers.model import Proximity, ReaderId, Weight
-from tests.support.edge import FakeRelay, KnownTime, Script, ScriptedEngine, a_read, a_transition, eventually
-from tests.support.patience import WAIT_S
+from tests.support.edge import FakeRelay, KnownTime, Script, ScriptedEngine, a_read, a_transition
+from tests.support.patience import WAIT_S, eventually
 
 ITEM = bytes.fromhex("3034257bf400cb0000000001")
 CARD, HANDLE = bytes.fromhex("2d14257bf52cb6916d000000"), b"handle-of-ann-16"

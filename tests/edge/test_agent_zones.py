@@ -7,7 +7,8 @@ from pathlib import Path
 from broker_config.messages import VisitDwelled, VisitEntered, VisitLeft, ZoneCount, ZoneCoverage, encode
 from broker_config.site import ZoneId
 from tests.edge.test_agent import CARD, DOOR, HANDLE, ITEM, SHOES, World, living, world
-from tests.support.edge import a_read, a_transition, eventually
+from tests.support.edge import a_read, a_transition
+from tests.support.patience import eventually
 
 __all__ = ["world"]
 

@@ -7,7 +7,7 @@ import pytest
 from edge.coverage import LOOK_EVERY_S, SILENT_LOOKS, SILENT_S, CoverageWatch
 from edge.presence_model import PresenceSettings
 from readers.health import ReaderHealth
-from tests.support.edge import eventually
+from tests.support.patience import eventually
 
 
 def watch(*readers: str) -> tuple[CoverageWatch, list[tuple[str, bool]]]:

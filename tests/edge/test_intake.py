@@ -16,7 +16,8 @@ from readers.registry import StreamingReader
 from tests.edge.test_agent import DOOR, World, living
 from tests.readers.fake_m100 import EPC, NO_TAG, TAG, FakeM100, frame
 from tests.readers.peers import Peer
-from tests.support.edge import a_transition, eventually
+from tests.support.edge import a_transition
+from tests.support.patience import eventually
 
 SETTINGS = M100Settings(region="us", power_dbm=26.0)
 IMPOSSIBLE = frame(2, 0x22, b"\xc9\x28" + TAG[7:-2])

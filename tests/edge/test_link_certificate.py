@@ -15,7 +15,8 @@ from edge.config import BrokerAddress, EdgeConfig, load_config
 from tests.edge.test_uplink import Agent, FakeServer, serving
 from tests.support.brokers import TestBroker, network_door, running_broker
 from tests.support.certificates import DAY, FAULTS
-from tests.support.edge import ManualClock, eventually
+from tests.support.edge import ManualClock
+from tests.support.patience import eventually
 
 USER = "agent-gw-1"
 SAID = {

@@ -15,7 +15,8 @@ from edge import members as members_module
 from edge.at_rest import AtRest
 from edge.member_file import OpenedMembers, member_path
 from edge.members import Members
-from tests.support.edge import ManualClock, eventually
+from tests.support.edge import ManualClock
+from tests.support.patience import eventually
 
 CREDENTIAL = make_credential("agent", "gw-1")
 AT_REST = AtRest(CREDENTIAL, "members")

@@ -17,7 +17,8 @@ from edge.outbox import Outbox
 from edge.outbox_queue import BATCH_ROWS, Queue
 from edge.outbox_rows import DropRange, EventId, PendingEvent, Row, join_ranges
 from edge.runs import Place
-from tests.support.edge import ManualClock, eventually
+from tests.support.edge import ManualClock
+from tests.support.patience import eventually
 
 MB = 1 << 20
 

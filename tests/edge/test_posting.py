@@ -19,7 +19,8 @@ from edge.outbox_rows import DropRange
 from edge.posting import LIVE_ROWS, Poster
 from tests.edge.test_uplink import Agent
 from tests.support.brokers import free_port, running_broker
-from tests.support.edge import ManualClock, eventually
+from tests.support.edge import ManualClock
+from tests.support.patience import eventually
 
 ROWS = 20
 

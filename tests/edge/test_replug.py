@@ -25,7 +25,8 @@ from readers.model import Weight
 from simulators.alone import EPCS, make_alone
 from simulators.device import Device
 from simulators.pty_host import PtyLine
-from tests.support.edge import ScriptedEngine, eventually
+from tests.support.edge import ScriptedEngine
+from tests.support.patience import eventually
 from tests.support.patient_loop import working_ns
 
 MB = 1 << 20

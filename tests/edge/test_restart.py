@@ -37,7 +37,8 @@ from edge.presence_file import part_of, refused_of, unpack
 from edge.start import Teller, make_engine
 from readers.health import ReaderHealth
 from readers.model import ReaderId, Weight
-from tests.support.edge import FakeRelay, KnownTime, Script, a_read, eventually
+from tests.support.edge import FakeRelay, KnownTime, Script, a_read
+from tests.support.patience import eventually
 
 ITEM = bytes.fromhex("3034257bf400cb0000000001")
 CARD, HANDLE = bytes.fromhex("2d14257bf52cb6916d000000"), b"handle-of-ann-16"

@@ -13,7 +13,7 @@ from broker_config.messages import Data, Envelope, HostState, TransactionSettled
 from edge.clock import Clock, to_datetime
 from edge.host_watch import HostWatch
 from edge.server_clock import DRIFT_PPM, GOOD_FOR_NS, ServerClock
-from tests.support.edge import eventually
+from tests.support.patience import eventually
 
 S = 1_000_000_000
 CREDENTIAL = make_credential("agent", "gw-1")

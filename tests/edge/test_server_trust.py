@@ -20,8 +20,8 @@ from edge.doctor_probes import examine_server
 from edge.members import Members
 from edge.posting import Poster
 from edge.server_clock import ServerClock
-from tests.support.edge import ManualClock, eventually
-from tests.support.patience import WAIT_S
+from tests.support.edge import ManualClock
+from tests.support.patience import WAIT_S, eventually
 
 CREDENTIAL = "identity/agent-gw-1.toml"
 

@@ -43,8 +43,8 @@ from edge.outbox_rows import DropRange, Row
 from edge.uplink import QUARANTINED_S, Uplink
 from edge.uplink_handlers import Handlers
 from tests.support.brokers import ENGINES, TestBroker, running_broker
-from tests.support.edge import ManualClock, a_transition, eventually
-from tests.support.patience import WAIT_S
+from tests.support.edge import ManualClock, a_transition
+from tests.support.patience import WAIT_S, eventually
 from tests.support.signing import signed
 
 MB = 1 << 20

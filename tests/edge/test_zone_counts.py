@@ -8,7 +8,7 @@ import pytest
 from broker_config.messages import ZoneCount
 from broker_config.site import ZoneId
 from edge.zone_counts import CountWatch
-from tests.support.edge import eventually
+from tests.support.patience import eventually
 
 DOOR, SHOES = ZoneId("door"), ZoneId("shoes")
 

@@ -26,9 +26,9 @@ from simulators.kiosk import Kiosk
 from simulators.kiosk.client import News
 from simulators.kiosk.cookies import Cookies
 from simulators.kiosk.service import Service
-from tests.server.web.conftest import Store, until
+from tests.server.web.conftest import Store
 from tests.support.edge import DEMO, FakeRelay, Script, ScriptedEngine
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 
 LAMP, DOOR = ActuatorId("lamp-s1"), DisplayId("d-door")
 PULSE = ActuatorAction(id="lamp-s1", on=True, hold_s=0.05)
@@ -69,8 +69,8 @@ async def gateway(
         early(agent)
         running = asyncio.create_task(agent.run())
         try:
-            await until(lambda: running.done() or agent._server_clock.now() is not None, WAIT_S)
-            await until(lambda: running.done() or agent.uplink.delivery.connected, WAIT_S)
+            await eventually(lambda: running.done() or agent._server_clock.now() is not None, WAIT_S)
+            await eventually(lambda: running.done() or agent.uplink.delivery.connected, WAIT_S)
             yield agent, relay
             assert not running.done(), running
         finally:
@@ -148,7 +148,7 @@ async def display(store: Store, port: int, cookie: str) -> AsyncIterator[list[Ne
 
     running = asyncio.create_task(run())
     try:
-        await until(lambda: running.done() or any(each.what == "base" for each in news), WAIT_S)
+        await eventually(lambda: running.done() or any(each.what == "base" for each in news), WAIT_S)
         yield news
         assert not running.done(), running
     finally:

@@ -22,8 +22,8 @@ from edge.outbox import Outbox
 from edge.outbox_rows import CLASSES, EventClass, EventId, PendingEvent
 from tests.faults.report import Outcome
 from tests.faults.row import CannotRunError
-from tests.support.edge import ManualClock, eventually
-from tests.support.patience import STANDSTILL_S
+from tests.support.edge import ManualClock
+from tests.support.patience import STANDSTILL_S, eventually
 
 DISK_MB = 4
 RECOVER_S = 5.0 + STANDSTILL_S  # `rows.full_disk` asks for more, on a machine that is known to be quiet

@@ -24,9 +24,8 @@ from server.state import ServerState
 from server.tables import EventRow
 from tests.faults.report import Outcome
 from tests.server.harness import EVIDENCE, Clock, Edge
-from tests.support.edge import eventually
 from tests.support.identities import write_seeded_store
-from tests.support.patience import STANDSTILL_S, WAIT_S
+from tests.support.patience import STANDSTILL_S, WAIT_S, eventually
 
 BATCH = 20
 RECOVER_S = 10.0 + STANDSTILL_S  # `rows.full_disk` asks for more, on a machine that is known to be quiet

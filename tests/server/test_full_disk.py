@@ -11,8 +11,7 @@ from broker_config.messages import EdgeAck
 from server.app import create_app
 from server.summary import status
 from tests.server.harness import RIVER, token
-from tests.support.edge import eventually
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 
 BROKEN = {"full": "max_page_count=1", "read-only": "query_only=ON"}
 """SQLite's own ways to refuse; the first stops at the file's present size."""

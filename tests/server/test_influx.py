@@ -19,7 +19,7 @@ from server.link import Incoming
 from server.runtime import opened
 from tests.server.harness import DEMO, RIVER, Clock, Edge, token, write_store
 from tests.support.brokers import free_port
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 from tests.support.programs import program
 
 
@@ -62,12 +62,6 @@ async def victoria_metrics(folder: Path) -> AsyncIterator[str]:
         await process.wait()
 
 
-async def until(condition) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 @pytest.mark.system
 async def test_events_and_health_arrive_at_a_real_server_and_name_nobody(tmp_path):
     async with victoria_metrics(tmp_path / "vm") as url:
@@ -76,7 +70,7 @@ async def test_events_and_health_arrive_at_a_real_server_and_name_nobody(tmp_pat
             (moment,) = edge.moments()
             await edge.deliver(edge.shown(moment), edge.picked(), edge.said(stats(), agent="gw-1"))
             counters = edge.state.telemetry.counters
-            await until(lambda: counters.written == 4)
+            await eventually(lambda: counters.written == 4)
             assert (counters.dropped, counters.errors) == (0, 0)
         async with httpx.AsyncClient(timeout=WAIT_S) as client:
             await client.get(f"{url}/internal/force_flush")
@@ -101,7 +95,7 @@ async def test_a_dead_server_costs_no_decision_and_is_counted(tmp_path):
         await edge.visit(RIVER, "door", token(1))
         assert edge.moments()
         counters = edge.state.telemetry.counters
-        await until(lambda: counters.errors == 1)
+        await eventually(lambda: counters.errors == 1)
         assert (counters.dropped, counters.written) == (1, 0)
         await edge.visit(RIVER, "shoes", token(1))
         assert edge.moments()
@@ -146,9 +140,9 @@ async def test_a_number_or_time_that_no_series_holds_does_not_end_the_series(tmp
         ancient = msgspec.json.decode(edge.said(stats(), agent="gw-1").payload) | {"time": "1900-01-01T00:00:00Z"}
         said = edge.said(msgspec.structs.replace(stats(), reads=10**400), agent="gw-1")
         await edge.deliver(said, Incoming(said.topic, msgspec.json.encode(ancient), said.received_ns))
-        await until(lambda: sink.counters.dropped == 2)
+        await eventually(lambda: sink.counters.dropped == 2)
         await edge.deliver(edge.picked())
-        await until(lambda: not sink._waiting)
+        await eventually(lambda: not sink._waiting)
 
 
 def test_a_line_has_numbers_and_places_and_no_names(tmp_path, store, clock):

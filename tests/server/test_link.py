@@ -29,7 +29,7 @@ from server.runtime import end, running
 from server.state import ServerState
 from tests.server.harness import RIVER, Clock, Edge, token, write_store
 from tests.support.brokers import running_broker
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 
 
 @asynccontextmanager
@@ -38,15 +38,9 @@ async def connected(folder: Path) -> AsyncIterator[tuple[ServerState, object]]:
     async with running_broker(folder) as broker:
         write_store(folder, broker_port=broker.port)
         async with running(load_config(folder / "server.toml"), Clock()) as state:
-            await until(lambda: state.link.connected)
+            await eventually(lambda: state.link.connected)
             await state.members.import_csv((folder / "members.csv").read_text())
             yield state, broker
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def first(client: aiomqtt.Client, kind: type):
@@ -110,7 +104,7 @@ async def test_states_are_followed_and_an_old_will_is_not_believed(tmp_path):
                 message = edge.said(data, **levels)
                 await who.publish(message.topic, message.payload, 1)
             view = state.fleet.agents
-            await until(lambda: view["gw-1"].stats is not None and state.fleet.displays["d-door"].state == "ready")
+            await eventually(lambda: view["gw-1"].stats is not None and state.fleet.displays["d-door"].state == "ready")
             assert view["gw-1"].state == "ready"
 
 
@@ -130,14 +124,14 @@ async def test_a_broker_that_comes_late_goes_and_comes_again_is_found(tmp_path, 
     async with running(load_config(folder / "server.toml"), Clock()) as state:
         assert not state.link.connected
         async with running_broker(folder, port=port, engine=engine):
-            await until(lambda: state.link.connected)
-        await until(lambda: not state.link.connected)
+            await eventually(lambda: state.link.connected)
+        await eventually(lambda: not state.link.connected)
         state.link.send(MembersOffered(version=4711), agent="gw-1")
         assert state.link._outgoing  # it waits for the broker
         async with running_broker(folder, port=port, engine=engine) as broker, broker.client("agent-gw-1") as agent:
             await agent.subscribe("tacet/1/demo/edge/gw-1/cmd/members", 1)
             # The first one may have gone before we listened; that it went is all there is to see of it.
-            await until(lambda: state.link.connected and not state.link._outgoing and not state.link._in_flight)
+            await eventually(lambda: state.link.connected and not state.link._outgoing and not state.link._in_flight)
             state.link.send(MembersOffered(version=4712), agent="gw-1")
             offer, _ = await first(agent, MembersOffered)
             while offer.version != 4712:

@@ -10,8 +10,7 @@ from server.commands.retries import keep_retrying
 from server.decisions.rules import ActuatorAction
 from server.tables import CommandRow
 from tests.server.harness import Edge
-from tests.server.web.conftest import until
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 
 
 async def retried(edge: Edge) -> list[ActuatorCommand]:
@@ -90,7 +89,7 @@ async def test_it_goes_on_by_itself(edge, clock):
     order = await ordered(edge)
     clock.pass_s(1)
     sent = []
-    await until(lambda: sent.extend(edge.orders()) or sent)  # counted in the transaction, sent after it
+    await eventually(lambda: sent.extend(edge.orders()) or sent)  # counted in the transaction, sent after it
     assert sent == [order]
     task.cancel()
     await asyncio.wait([task])

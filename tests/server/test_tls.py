@@ -20,8 +20,7 @@ from server.client import only
 from server.config import ServerConfig, TlsFiles, load_config
 from server.summary import status
 from server.tls import follow_renewals, load_files, open_tls
-from tests.support.edge import eventually
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 from tests.support.serving import serving
 
 SHOP = "https://tacet.shop.example"

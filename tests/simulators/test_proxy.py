@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from simulators.faults import FaultyProxy, Toxics
-from tests.support.edge import eventually
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 
 BLOCK = bytes(range(256)) * 400
 

@@ -15,7 +15,6 @@ from edge.server_clock import ServerTime
 from readers.errors import ReaderDisconnected
 from readers.health import ReaderHealth
 from readers.model import Epc, Proximity, Read, ReaderId, Weight
-from tests.support.patience import WAIT_S
 
 DEMO = Path(__file__).parents[2] / "simulators" / "demo_store"
 
@@ -60,13 +59,6 @@ class KnownTime:
 
     async def run(self) -> None:
         await asyncio.Event().wait()
-
-
-async def eventually(condition: Callable[[], object], deadline_s: float = WAIT_S) -> None:
-    """Wait until `condition()` is true."""
-    async with asyncio.timeout(deadline_s):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @dataclass

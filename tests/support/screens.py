@@ -8,9 +8,10 @@ from pathlib import Path
 import httpx
 
 from broker_config.messages import ActuatorState, Device, ItemArrived, ShelfPick, ShelfState
-from tests.server.web.conftest import DEMO, Store, running_store, until
+from tests.server.web.conftest import DEMO, Store, running_store
 from tests.support.chromium import Browser, Page, chromium
 from tests.support.fake_agent import EVIDENCE, FakeAgent, fake_agent, now
+from tests.support.patience import eventually
 
 RIVER, RAIN, ASH, WREN, SKY = (
     "2d14257bf52cb6916d000000",
@@ -245,7 +246,7 @@ async def shoot_decisions(browser: Browser, store: Store, folder: Path) -> None:
 
 async def shoot_trouble(browser: Browser, store: Store, agent: FakeAgent, folder: Path) -> None:
     await agent.be("alert", devices(lost="r-fitting"))
-    await until(lambda: store.state.fleet.agents["gw-1"].state == "alert")  # type: ignore[index]
+    await eventually(lambda: store.state.fleet.agents["gw-1"].state == "alert")  # type: ignore[index]
     page = await browser.open(store.url + "/?lang=en")
     await page.wait_for("document.querySelector('.trouble li')")
     await page.screenshot(folder / "floor-trouble.png")

@@ -13,7 +13,7 @@ from readers.ports import SerialPort
 from simulators.escpos_label import EscposDevice
 from simulators.escpos_label.device import Firmware
 from tests.readers.simulated import simulated
-from tests.support.edge import eventually
+from tests.support.patience import eventually
 
 LABEL = Label(("Café Ash", "", "Trail shoes  42"), Code("qr", "https://id.example/01/00614141008124"))
 

@@ -17,7 +17,8 @@ from edge.actuators.fence import Fence
 from edge.actuators.manager import MAX_WAITING, ActuatorLine
 from edge.clock import to_datetime
 from edge.health import Health
-from tests.support.edge import FakeRelay, KnownTime, ManualClock, eventually
+from tests.support.edge import FakeRelay, KnownTime, ManualClock
+from tests.support.patience import eventually
 
 
 @dataclass

@@ -23,7 +23,8 @@ from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
 from tests.support.brokers import TestBroker, network_door, running_broker
 from tests.support.certificates import DAY, FAULTS
-from tests.support.edge import DEMO, ManualClock, eventually
+from tests.support.edge import DEMO, ManualClock
+from tests.support.patience import eventually
 
 USER, TOPIC = "agent-gw-1", "tacet/1/demo/zone/door/item/arrived"
 BEFORE, MEANWHILE = 20, 200

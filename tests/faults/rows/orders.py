@@ -23,7 +23,8 @@ from tests.faults.floor import (
 )
 from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
-from tests.server.web.conftest import Store, running_store, until
+from tests.server.web.conftest import Store, running_store
+from tests.support.patience import eventually
 
 HOUR_S = 3600.0
 FAR = 1_000_000
@@ -63,7 +64,7 @@ async def old_orders(profile: Profile) -> list[Outcome]:
         async with gateway(store, profile.folder / "edge", port) as (_, relay):
             captured = store.state.link._message(order(store, FAR), store.state.clock_ns(), None, {"actuator": LAMP})
             say_again(store, *captured, retain=False)
-            await until(lambda: relay.told.count(True) == 1)
+            await eventually(lambda: relay.told.count(True) == 1)
             outcome.injected += _replay(store, captured)
             await _barrier(store)
             outcome.expect(relay.told.count(True) == 2, "an old order acted on a running agent")
@@ -126,10 +127,10 @@ async def display_cut_off(profile: Profile) -> list[Outcome]:
                 outcome, ttl_ms = Outcome(seed), 60_000 if seed % 2 == 0 else 1_500
                 ended = sum(each.what == "ends" for each in news)
                 store.state.link.send(moment(store, FAR + seed, ttl_ms), display=DOOR)
-                await until(lambda: news[-1].what == "shows")
+                await eventually(lambda: news[-1].what == "shows")
                 shown_s = time.monotonic()
                 proxy.hole()
-                await until(lambda: sum(each.what == "ends" for each in news) > ended, 60.0)  # noqa: B023
+                await eventually(lambda: sum(each.what == "ends" for each in news) > ended, 60.0)  # noqa: B023
                 stood_s = time.monotonic() - shown_s
                 outcome.extra["stood_after_cut_s"] = stood_s
                 limit_s = min(DARK_WITHIN_S, ttl_ms / 1000 + 0.25)
@@ -137,7 +138,7 @@ async def display_cut_off(profile: Profile) -> list[Outcome]:
                 ready = sum(each.what == "ready" for each in news)
                 proxy.clear()
                 proxy.reset()
-                await until(lambda: sum(each.what == "ready" for each in news) > ready, 60.0)  # noqa: B023
+                await eventually(lambda: sum(each.what == "ready" for each in news) > ready, 60.0)  # noqa: B023
                 outcomes.append(outcome)
     return outcomes
 
@@ -163,7 +164,7 @@ async def display_away(profile: Profile) -> list[Outcome]:
                 for message in tape[1:]:
                     say_again(store, *message, retain=False)
                 store.state.send_base()
-                await until(lambda: sum(each.what == "base" for each in news) >= 2)
+                await eventually(lambda: sum(each.what == "base" for each in news) >= 2)
                 late = sum(each.what == "shows" for each in news)
             outcome.injected += 1 + 2 * len(tape)
             outcome.extra["stale_personal_frames"] = outcome.extra.get("stale_personal_frames", 0) + late

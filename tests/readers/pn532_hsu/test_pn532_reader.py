@@ -15,8 +15,7 @@ from simulators.pn532_hsu import Card, Pn532Device
 from simulators.pn532_hsu.device import Firmware, answer
 from tests.readers.simulated import simulated
 from tests.readers.vectors import load
-from tests.support.edge import eventually
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 
 UID = bytes.fromhex("078cfc4f")
 CARD = Card(UID)

@@ -25,7 +25,7 @@ from tests.readers.r2000_a0.rig import (
     take_chunks,
     take_reads,
 )
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 from tests.support.patient_loop import working_ns
 
 SETTINGS = R2000Settings(region="us", power_dbm=27)
@@ -37,12 +37,6 @@ def take(request: pytest.FixtureRequest):
     if request.param is take_chunks:
         open_scan(R2000Reader.wire)  # compiled before the clock runs
     return request.param
-
-
-async def until(done) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not done():
-            await asyncio.sleep(0.002)
 
 
 def spy(device: R2000Device) -> list[tuple[int, bytes]]:
@@ -68,7 +62,7 @@ async def test_one_antenna_is_read_round_after_round(tmp_path, take):
 async def test_an_empty_field_is_a_sign_of_life(tmp_path, take):
     async with powered(R2000Device([FakeField()]), tmp_path) as line, opened(line, SETTINGS) as reader:
         reading = asyncio.create_task(take(reader, 1))
-        await until(lambda: reader.health.empty_polls >= 5 or reading.done())
+        await eventually(lambda: reader.health.empty_polls >= 5 or reading.done())
         assert reader.health.signs_of_life >= 5
         assert reader.health.rearms == 0
         reading.cancel()
@@ -183,7 +177,7 @@ async def test_no_tag_said_as_an_error_is_an_empty_round_and_no_failure(tmp_path
     device._end_order = lambda now_ns: empty if end(now_ns) else b""
     async with powered(device, tmp_path) as line, opened(line, SETTINGS) as reader:
         reading = asyncio.create_task(take(reader, 1))
-        await until(lambda: reader.health.empty_polls >= 5 or reading.done())
+        await eventually(lambda: reader.health.empty_polls >= 5 or reading.done())
         assert reader.health.signs_of_life >= 5
         assert (reader.health.alarms, reader.health.rearms) == (0, 0)
         reading.cancel()
@@ -327,7 +321,7 @@ async def test_a_lost_end_of_a_round_costs_a_pause_and_nothing_else(tmp_path, ta
         end = device._end_order
         device._end_order = lambda now_ns: end(now_ns)[1:]
         waiting = asyncio.create_task(take(reader, 3))
-        await until(lambda: reader.health.rearms)
+        await eventually(lambda: reader.health.rearms)
         device._end_order = end
         assert await waiting == [Read(EPCS[0], "r-1", 1, -60, NOW_NS)] * 3
         assert reader.health.discarded_bytes > 0
@@ -337,7 +331,7 @@ async def test_a_long_order_may_be_silent_for_long(tmp_path):
     settings = R2000Settings(region="us", power_dbm=27, repeat=100)  # half a second in an empty field
     async with powered(R2000Device([FakeField()]), tmp_path) as line, opened(line, settings, SOON) as reader:
         waiting = asyncio.create_task(take_reads(reader, 1))
-        await until(lambda: reader.health.empty_polls or waiting.done())
+        await eventually(lambda: reader.health.empty_polls or waiting.done())
         assert reader.health.rearms == 0
         waiting.cancel()
 

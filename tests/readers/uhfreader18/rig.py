@@ -85,12 +85,6 @@ def changed(settings: UhfSettings, **keys) -> UhfSettings:
     return msgspec.structs.replace(settings, **keys)
 
 
-async def until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not done():
-            await asyncio.sleep(0.002)
-
-
 def compile_scan() -> None:
     """Before the clock runs."""
     WireScan(UhfReader288.wire, {1: 1}, ReadRing(1), Tally()).take(Chunk(bytes(9), NOW_NS))

@@ -26,8 +26,8 @@ from tests.readers.uhfreader18.rig import (
     device_of,
     opened,
     take_reads,
-    until,
 )
+from tests.support.patience import eventually
 
 HASTY = replace(SOON, answer_s=0.12)
 
@@ -61,7 +61,7 @@ async def test_a_reader_left_in_active_mode_by_a_crash_is_stopped(settings, firm
     tags = EPCS[: 3 if deaf else 1]  # three fill the line
     device = device_of(made, FakeField(*tags), memory=memory)
     async with simulated(device, tmp_path / "r-1"):
-        await until(lambda: device._round_ends_ns > 0)
+        await eventually(lambda: device._round_ends_ns > 0)
         async with opened(tmp_path / "r-1", settings, HASTY) as reader:
             assert memory.mode == ANSWER_MODE
             assert [read.epc for read in await take_reads(reader, len(tags))] == tags
@@ -143,11 +143,11 @@ async def test_a_start_that_is_given_up_halfway_leaves_no_reader_streaming(setti
                 raise AssertionError("it was entered")
 
         entering = asyncio.create_task(enter())
-        await until(lambda: memory.mode == ACTIVE_MODE)
+        await eventually(lambda: memory.mode == ACTIVE_MODE)
         entering.cancel()
         with pytest.raises(asyncio.CancelledError):
             await entering
-        await until(lambda: memory.mode == ANSWER_MODE)
+        await eventually(lambda: memory.mode == ANSWER_MODE)
 
 
 async def test_a_fixed_channel_is_the_highest_and_the_lowest(tmp_path):

@@ -30,9 +30,8 @@ from tests.readers.uhfreader18.rig import (
     opened,
     take_chunks,
     take_reads,
-    until,
 )
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 
 CURIOUS = replace(SOON, question_s=0.03, dead_s=0.3, heartbeat_dead_s=0.3)
 MORTAL = replace(SOON, answer_s=0.1, dead_s=0.2, heartbeat_dead_s=0.3)
@@ -83,7 +82,7 @@ async def test_an_empty_field_is_a_sign_of_life(take, settings, firmware, tmp_pa
     device = device_of(firmware, FakeField())
     async with simulated(device, tmp_path / "r-1"), opened(tmp_path / "r-1", settings) as reader:
         reading = asyncio.create_task(take(reader, 1))
-        await until(lambda: reader.health.empty_polls >= 2 or reading.done())
+        await eventually(lambda: reader.health.empty_polls >= 2 or reading.done())
         assert reader.health.signs_of_life == reader.health.empty_polls
         assert (reader.health.rearms, reader.health.bad_frames) == (0, 0)
         reading.cancel()
@@ -96,7 +95,7 @@ async def test_active_mode_streams_until_the_driver_leaves(take, settings, firmw
         async with opened(tmp_path / "r-1", changed(settings, mode="active")) as reader:
             assert device.memory.mode == ACTIVE_MODE
             assert await take(reader, 20) == [READ] * 20
-        await until(lambda: device.memory.mode == ANSWER_MODE)
+        await eventually(lambda: device.memory.mode == ANSWER_MODE)
 
 
 @BOTH
@@ -108,7 +107,7 @@ async def test_leaving_does_not_trust_that_one_order_is_heard(settings, firmware
         async with opened(tmp_path / "r-1", changed(settings, mode="active")) as reader:
             assert await take_reads(reader, 1) == [READ]
             device._lost_orders = 0
-        await until(lambda: device.memory.mode == ANSWER_MODE)
+        await eventually(lambda: device.memory.mode == ANSWER_MODE)
 
 
 @BOTH
@@ -119,7 +118,7 @@ async def test_in_active_mode_an_empty_field_is_asked_about(take, settings, firm
         opened(tmp_path / "r-1", changed(settings, mode="active"), CURIOUS) as reader,
     ):
         reading = asyncio.create_task(take(reader, 1))
-        await until(lambda: reader.health.signs_of_life >= 12 or reading.done())  # longer than dead_s
+        await eventually(lambda: reader.health.signs_of_life >= 12 or reading.done())  # longer than dead_s
         assert not reading.done()
         reading.cancel()
 

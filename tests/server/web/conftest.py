@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from server.config import load_config
 from server.state import ServerState
 from tests.support.brokers import TestBroker, running_broker
 from tests.support.chromium import Browser
-from tests.support.patience import WAIT_S
+from tests.support.patience import WAIT_S, eventually
 
 DEMO = Path(__file__).parents[3] / "simulators" / "demo_store"
 
@@ -85,13 +85,6 @@ class Store:
             return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
 
 
-async def until(condition: Callable[[], object], timeout_s: float = WAIT_S) -> None:
-    """Wait for a condition, with a deadline."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 @asynccontextmanager
 async def running_store(folder: Path) -> AsyncIterator[Store]:
     """The demo store's server and broker."""
@@ -114,11 +107,11 @@ async def running_store(folder: Path) -> AsyncIterator[Store]:
         )
         serving = asyncio.create_task(server.serve())
         try:
-            await until(lambda: server.started or serving.done())
+            await eventually(lambda: server.started or serving.done())
             assert server.started, serving.result()
             port = server.servers[0].sockets[0].getsockname()[1]
             state: ServerState = app.state.tacet
-            await until(lambda: state.link.connected)
+            await eventually(lambda: state.link.connected)
             yield Store(f"http://127.0.0.1:{port}", state, broker)
         finally:
             server.should_exit = True

@@ -13,8 +13,9 @@ from broker_config.messages import MomentClear, MomentSet, MomentShown, VisitEnd
 from broker_config.site import DisplayId
 from server.link import Incoming, Outgoing
 from simulators.faults import FaultyProxy
-from tests.server.web.conftest import WAIT_S, Store, until
+from tests.server.web.conftest import WAIT_S, Store
 from tests.support.chromium import Browser, Page, chromium
+from tests.support.patience import eventually
 
 pytestmark = pytest.mark.system
 
@@ -78,7 +79,7 @@ async def test_a_kiosk_from_its_code_to_an_empty_memory(store: Store, receipts: 
         async with store.client() as owner:
             await owner.post(f"/api/pairings/{code}/approve", headers=store.owner())
         await page.wait_for(READY)
-        await until(lambda: store.state.fleet.displays[SHOES].state == "ready")
+        await eventually(lambda: store.state.fleet.displays[SHOES].state == "ready")
         least = await page.evaluate(
             "Math.min(...[...document.querySelectorAll('.base p')].map((p) => parseFloat(getComputedStyle(p).fontSize)))"
         )
@@ -116,13 +117,13 @@ async def test_a_kiosk_from_its_code_to_an_empty_memory(store: Store, receipts: 
         send(moment("private", screen_class="private"), display=SHOES)
         send(moment("good", visit="a" * 32), display=SHOES)
         await page.wait_for(CARD)
-        await until(lambda: len(receipts) == 1)
+        await eventually(lambda: len(receipts) == 1)
         assert receipts[0].decision == "good"
 
         # It goes on `clear`, of its decision or its visit only, and when its visit ends; a newer one replaces it.
         send(clear(decision="another"), display=SHOES)
         send(moment("next", visit="b" * 32), display=SHOES)
-        await until(
+        await eventually(
             lambda: [(one.decision, one.ended_by) for one in receipts[1:3]] == [("good", "replaced"), ("next", None)]
         )
         send(clear(visit="b" * 32), display=SHOES)
@@ -149,7 +150,7 @@ async def show_for_a_moment(store: Store, receipts: list[MomentShown]) -> Moment
 
 
 async def ended(receipts: list[MomentShown], decision: str, timeout_s: float = WAIT_S) -> MomentShown:
-    await until(lambda: any(one.decision == decision and one.phase == "ended" for one in receipts), timeout_s)
+    await eventually(lambda: any(one.decision == decision and one.phase == "ended" for one in receipts), timeout_s)
     return next(one for one in receipts if one.decision == decision and one.phase == "ended")
 
 
@@ -234,7 +235,7 @@ async def test_a_moment_that_the_server_has_not_signed_for_this_screen_is_not_sh
         say(store, topic, anothers)
         await page.wait_for("document.body.dataset.refused === '4'")
         assert await page.evaluate(f"{CARD} === null")
-        await until(lambda: store.state.fleet.displays[SHOES].refused == 4)
+        await eventually(lambda: store.state.fleet.displays[SHOES].refused == 4)
         say(store, topic, good)
         await page.wait_for(CARD)
         say(store, topic, good)  # once more: the same version is not newer
@@ -242,7 +243,7 @@ async def test_a_moment_that_the_server_has_not_signed_for_this_screen_is_not_sh
         await page.wait_for(f"!{CARD}")
         say(store, topic, good)
         store.state.link.send(moment("next"), display=SHOES)
-        await until(lambda: any(one.decision == "next" for one in receipts))
+        await eventually(lambda: any(one.decision == "next" for one in receipts))
         assert [one.decision for one in receipts if one.phase == "started"] == ["forged", "next"]
         assert page.console_errors == []
 

@@ -17,8 +17,8 @@ from server.floor.router import MAX_LISTENERS, stream_happenings
 from server.web.decision_page import describe
 from server.web.i18n import load_catalogues
 from server.web.pages import page_data
-from tests.server.web.conftest import Store, until
-from tests.support.patience import WAIT_S
+from tests.server.web.conftest import Store
+from tests.support.patience import WAIT_S, eventually
 
 INLINE = re.compile(
     r"<script(?![^>]*\bsrc=)(?![^>]*application/json)|\sstyle=|<style|\son\w+=|javascript:", re.IGNORECASE
@@ -174,7 +174,7 @@ async def test_happenings_stream_until_the_client_leaves(store: Store) -> None:
         assert got[0] == "event: visit"
         assert json.loads(got[1].removeprefix("data: "))["facts"] == {"visit": "ab"}
         assert feed.listeners == 1
-    await until(lambda: feed.listeners == 0)
+    await eventually(lambda: feed.listeners == 0)
 
 
 async def test_a_quiet_stream_has_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ from server.displays import router as displays
 from server.displays.mqtt_packets import Connect, Will, encode_length
 from server.displays.proxy import MAX_PACKET_BYTES, POLICY, TAKEN_OVER, TOO_BIG, TRY_LATER
 from server.link import Incoming
-from tests.server.web.conftest import Store, until
-from tests.support.patience import WAIT_S
+from tests.server.web.conftest import Store
+from tests.support.patience import WAIT_S, eventually
 
 pytestmark = pytest.mark.system
 
@@ -71,7 +71,7 @@ async def test_a_paired_browser_speaks_as_its_display(store: Store) -> None:
                 "code": None,
                 "connected": True,
             }
-    await until(lambda: not store.state.proxy.is_connected("d-door"))  # type: ignore[arg-type]
+    await eventually(lambda: not store.state.proxy.is_connected("d-door"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1"])
@@ -185,8 +185,8 @@ async def test_the_displays_own_will_is_kept_and_any_other_is_dropped(
             await kiosk.send(hello(will=will))
             assert await kiosk.recv() == CONNACK
             kiosk.transport.abort()  # vanishes
-        await until(lambda: not store.state.proxy.is_connected("d-door"))  # type: ignore[arg-type]
-    await until(lambda: heard)
+        await eventually(lambda: not store.state.proxy.is_connected("d-door"))  # type: ignore[arg-type]
+    await eventually(lambda: heard)
     assert heard == [(STATE, b"own")]
     assert store.state.proxy.counters.wills_dropped == 1
 
