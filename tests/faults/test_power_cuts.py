@@ -12,7 +12,7 @@ from server.db import open_database
 from server.tables import EventRow
 from simulators.faults import Cut, disk_after, recording
 from tests.faults.edge_power import FILE, cut_edge, record_edge
-from tests.faults.run import quiet
+from tests.faults.run_row import quiet
 from tests.faults.server_power import cut_server
 
 SEEDS = range(100)
