@@ -1,6 +1,11 @@
 """Sealed files: opened by their agent only, whole only, for their purpose only."""
 
+import struct
+
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +54,19 @@ def test_any_flipped_bit_is_refused(data):
     sealed[data.draw(st.integers(0, len(sealed) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(SealedFileError):
         MINE.open(memoryview(sealed))
+
+
+@pytest.mark.usefixtures("_small_pieces")
+def test_a_file_sealed_before_an_upgrade_opens_after_it():
+    """The form on disk, written once more from its description: what an older version sealed has to open."""
+    salt, data, purpose = bytes(range(16)), b"twenty bytes of table", b"members"
+    secret = bytes.fromhex(CREDENTIAL.seal_key or "") + bytes.fromhex(CREDENTIAL.match_key or "")
+    cipher = AESGCM(HKDF(SHA256(), 32, salt, b"tacet at rest " + purpose).derive(secret))
+    sealed = b"TACETAR1" + salt
+    for number, last in ((0, 0), (1, 0), (2, 1)):
+        nonce, bound = struct.pack(">IQ", 0, number), purpose + struct.pack(">QB", number, last)
+        sealed += cipher.encrypt(nonce, data[8 * number : 8 * number + 8], bound)
+    assert MINE.open(memoryview(sealed)) == data
 
 
 def test_another_agent_or_purpose_opens_nothing_and_no_two_files_are_alike():
