@@ -11,6 +11,8 @@ from broker_config.access import Access
 from broker_config.acl import Rights, is_filter
 from broker_config.config import TlsListener
 from broker_config.emqx import render_acl, render_config, settings
+from broker_config.limits import MAX_CONNECTIONS
+from broker_config.topics import TOPICS, user_name
 from tests.support.brokers import DEMO_SITE
 
 LISTENER = TlsListener(host="0.0.0.0", port=8883, names=("broker.store.example",))
@@ -69,6 +71,20 @@ def test_user_and_client_id_are_the_certificates_and_nothing_is_allowed_by_defau
     assert mqtt["max_packet_size"] == "65KB"
     assert authorization["no_match"] == "deny"
     assert authorization["sources"] == [{"type": "file", "enable": True, "path": "/etc/emqx/tacet/acl.conf"}]
+
+
+def test_no_client_fills_the_broker_and_every_client_of_ours_fits() -> None:
+    config = parse_hocon(render_config(LISTENER, FOLDER))
+    mqtt, listeners = config["mqtt"], config["listeners"]
+    assert isinstance(mqtt, dict)
+    assert isinstance(listeners, dict)
+    assert listeners["ssl"]["tacet"]["max_connections"] == MAX_CONNECTIONS
+    assert mqtt["max_clientid_len"] >= len(user_name("display", "d" * 40))
+    assert mqtt["max_topic_levels"] >= max(len(row.pattern.split("/")) for row in TOPICS)
+    assert mqtt["max_qos_allowed"] == max(row.qos for row in TOPICS)
+    assert (mqtt["max_mqueue_len"], mqtt["mqueue_store_qos0"]) == (10_000, False)
+    for guard in ("flapping_detect", "force_shutdown"):
+        assert config[guard]["enable"], guard  # type: ignore[index]
 
 
 def parse_acl(text: str) -> dict[str, Rights]:
