@@ -24,6 +24,10 @@ from tests.support.brokers import DEMO_SITE
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 NAMES = ("broker.store.example", "192.168.1.10")
 AGENT = "agent-gw-1"
+USAGES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign",
+    "crl_sign",
+)  # fmt: skip
 ON_DEMAND = TlsListener(host="127.0.0.1", names=NAMES)
 
 
@@ -105,6 +109,31 @@ def test_without_the_cas_key_nothing_is_signed_and_the_broker_goes_on(store: Pki
         store.issue("agent-gw-2", NOW, 365)
     with pytest.raises(ConfigError, match="bring the CA's key back"):
         store.revoke(AGENT, NOW)
+
+
+def test_nothing_is_signed_with_a_key_that_is_not_the_cas(store: PkiStore) -> None:
+    store.issue(AGENT, NOW, 365)
+    store.ca_key.write_bytes(store.pair(AGENT)[1].read_bytes())
+    with pytest.raises(ConfigError, match="is not the key of the CA"):
+        store.issue("agent-gw-2", NOW, 365)
+    store.ca_key.write_bytes(b"a page of something else")
+    with pytest.raises(ConfigError, match="is no key"):
+        store.issue("agent-gw-2", NOW, 365)
+    assert not store.has("agent-gw-2")
+
+
+def test_a_certificate_is_good_for_its_purpose_only_and_every_reader_must_heed_that(store: PkiStore) -> None:
+    store.issue(AGENT, NOW, 365)
+    for path, allowed, may_sign, below in (
+        (store.ca, {"key_cert_sign", "crl_sign"}, True, 0),
+        (store.pair(AGENT)[0], {"digital_signature"}, False, None),
+    ):
+        extensions = read_certificate(path).extensions
+        usage = extensions.get_extension_for_class(x509.KeyUsage)
+        assert {name for name in USAGES if getattr(usage.value, name)} == allowed
+        basic = extensions.get_extension_for_class(x509.BasicConstraints)
+        assert (basic.value.ca, basic.value.path_length) == (may_sign, below)
+        assert (usage.critical, basic.critical) == (True, True)
 
 
 def test_while_the_ca_is_changed_both_are_trusted_and_both_can_take_back(store: PkiStore) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from broker_config.messages import ErasureReceipt, MembersOffered, MomentClear, VisitEnded, decode
@@ -18,11 +18,11 @@ from server.audit.reading import verify_file
 from server.audit.service import OWNER
 from server.config import load_config
 from server.db import Database
-from server.erasure.journal import Journal, Tombstone
+from server.erasure.journal import Journal
 from server.errors import NotFound, Unavailable
 from server.members.schemas import ConsentChange
 from server.runtime import opened
-from server.tables import AuditRow, MemberRow
+from server.tables import AuditRow, ErasureRow, MemberRow
 from tests.server.harness import RIVER, XIAOYU, Edge, token
 from tests.support.seeds import find_seeds
 
@@ -258,23 +258,12 @@ async def test_the_same_list_does_not_bring_an_erased_member_back_unasked(edge, 
     assert (await state.members.import_csv(text)).bad_rows == []
 
 
-def a_tombstone(version: int) -> Tombstone:
-    mark = bytes([version]) * 32
-    return Tombstone(
-        version=version, request=f"{version:032x}", at_ns=version, asked_by="owner", member=mark, cards=(mark,)
-    )
-
-
-def test_a_line_cut_short_spoils_no_other(tmp_path):
-    journal = Journal(tmp_path)
-    assert journal.read() == []
-    journal.add([a_tombstone(1), a_tombstone(2)])
-    content = journal.path.read_bytes()
-    assert journal.path.stat().st_mode & 0o777 == 0o600
-    for cut in range(len(content)):
-        journal.path.write_bytes(content[:cut])
-        journal.add([a_tombstone(3)])
-        assert journal.read()[-1] == a_tombstone(3)
+async def test_who_is_no_member_is_not_written_down_as_erased(state, store):
+    with pytest.raises(NotFound, match="'nobody'"):
+        await state.erasure.erase("nobody", OWNER)
+    async with state.db.session() as session:
+        assert await session.scalar(select(func.count()).select_from(ErasureRow)) == 0
+        assert await session.scalar(select(func.count()).where(AuditRow.action == "erase")) == 0
 
 
 async def test_whoever_is_erased_has_the_number_though_the_files_cannot_be_looked_through_yet(edge, state, monkeypatch):
