@@ -22,6 +22,14 @@ ScreenClass = Literal["public", "semi", "private"]
 Text = dict[str, str]
 """One text in several languages, keyed by language tag: `en`, `zh-Hant`, `zh-Hans`."""
 
+
+def in_language(text: Text, language: str) -> str:
+    """The text in this language, else in another script of it, else in English, else in whatever it has."""
+    own = language.partition("-")[0]
+    other_script = next((each for tag, each in text.items() if each and tag.partition("-")[0] == own), "")
+    return text.get(language) or other_script or text.get("en") or next(iter(text.values()), "")
+
+
 _LEVEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 Level = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", max_length=40)]
 """An id that may stand as one level of a topic."""

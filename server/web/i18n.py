@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker_config.errors import ConfigError
-from broker_config.site import Text
+from broker_config.site import Text, in_language
 
 LOCALES = Path(__file__).parent / "locale"
 # Chinese is written in two scripts and asked for by region more often than by script.
@@ -36,20 +36,23 @@ class Catalogue:
         return {key: text for key, text in self.texts.items() if key.startswith(prefixes)}
 
     def pick(self, text: Text) -> str:
-        """The site's or a rule's own text in this language, else in English, else in whatever it has."""
-        return text.get(self.language) or text.get("en") or next(iter(text.values()), "")
+        """The site's or a rule's own text in this language, or the nearest there is."""
+        return in_language(text, self.language)
 
 
 class Catalogues:
     """Every language there is a file for.
 
     Args:
-        default: the site's language.
+        default: the site's language; also the script of a Chinese that is asked for without one, else the simplified.
+        names: the tag of each, and what it calls itself.
     """
 
     def __init__(self, catalogues: dict[str, Catalogue], default: str) -> None:
         self._by_tag = {language.lower(): catalogue for language, catalogue in catalogues.items()}
+        self._chinese = catalogues.get(default if default.startswith("zh-") else "zh-Hans")
         self._default = self._match(default) or catalogues["en"]
+        self.names = [(tag, catalogue.text_or("language.name", tag)) for tag, catalogue in catalogues.items()]
 
     def choose(self, asked: str | None, accepted: str | None) -> Catalogue:
         """The catalogue for a request.
@@ -66,12 +69,13 @@ class Catalogues:
     def _match(self, tag: str) -> Catalogue | None:
         """The catalogue of a tag, of its script, or of its bare language."""
         lower = tag.lower().replace("_", "-")
+        if lower == "zh":
+            return self._chinese
         names = [lower, SCRIPT_OF_REGION.get("-".join(lower.split("-")[:2]), ""), "-".join(lower.split("-")[:2])]
         for name in [*names, lower.split("-")[0]]:
             if name in self._by_tag:
                 return self._by_tag[name]
-        chinese = lower.split("-")[0] == "zh"
-        return next((c for name, c in self._by_tag.items() if chinese and name.startswith("zh")), None)
+        return None
 
 
 def wanted_languages(header: str) -> list[str]:

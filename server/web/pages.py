@@ -36,6 +36,7 @@ class Pages:
             t_or=catalogue.text_or,
             pick=catalogue.pick,
             language=catalogue.language,
+            languages=self.catalogues.names,
             site=self.site,
             **values,
         )

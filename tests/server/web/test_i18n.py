@@ -24,7 +24,7 @@ def scripts(folder: str) -> str:
 
 
 def test_all_languages_have_the_same_keys_and_the_same_gaps() -> None:
-    assert set(TEXTS) >= {"en", "zh-Hant"}
+    assert set(TEXTS) >= {"en", "zh-Hant", "zh-Hans"}
     for language, texts in TEXTS.items():
         assert texts.keys() == TEXTS["en"].keys(), language
         for key, text in texts.items():
@@ -65,8 +65,11 @@ def test_every_gate_has_a_name() -> None:
         (None, "zh-TW,zh;q=0.9,en-US;q=0.8", "zh-Hant"),
         (None, "zh-HK", "zh-Hant"),
         (None, "zh-Hant-TW", "zh-Hant"),
-        (None, "zh", "zh-Hant"),
-        (None, "zh-CN", "zh-Hant"),  # until there is zh-Hans: nearer than English
+        (None, "zh", "zh-Hans"),
+        (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh-Hans"),
+        (None, "zh-SG", "zh-Hans"),
+        (None, "zh-Hans-HK", "zh-Hans"),
+        ("zh_cn", "zh-TW", "zh-Hans"),
         (None, "en-GB;q=0.5, zh-Hant;q=0.9", "zh-Hant"),
         (None, "fr, de;q=0.9", "en"),
         (None, "zh;q=0, en", "en"),
@@ -78,6 +81,26 @@ def test_every_gate_has_a_name() -> None:
 )
 def test_the_readers_language_is_found(asked: str | None, accepted: str | None, found: str) -> None:
     assert load_catalogues("en").choose(asked, accepted).language == found
+
+
+@pytest.mark.parametrize("site", ["zh-Hant", "zh-Hans"])
+def test_chinese_without_a_script_is_the_sites_own(site: str) -> None:
+    assert load_catalogues(site).choose(None, "zh").language == site
+
+
+def test_a_text_that_is_there_in_the_other_script_is_nearer_than_english() -> None:
+    simplified, english = (load_catalogues("en").choose(tag, None) for tag in ("zh-Hans", "en"))
+    name = {"en": "Door", "zh-Hant": "入口"}
+    assert (simplified.pick(name), english.pick(name)) == ("入口", "Door")
+    assert [simplified.pick(text) for text in ({"en": "Door"}, {"ja": "入り口"}, {})] == ["Door", "入り口", ""]
+
+
+def test_simplified_chinese_has_no_character_of_the_other_script() -> None:
+    """Each of these is written otherwise in the other script."""
+    assert not set("".join(TEXTS["zh-Hans"].values())) & set(
+        "這個們開關會員顯螢門號覽錯誤時連線請輸設備裝說讀頁為與從後"
+    )
+    assert not set("".join(TEXTS["zh-Hant"].values())) & set("这个们开关员显门号览错误时连线请输设备装说读页为与从")
 
 
 def test_the_sites_language_is_the_last_resort() -> None:

@@ -1,10 +1,11 @@
-"""The pages: both languages, no script or style in the HTML, small, and honest about what is not there."""
+"""The pages: each language, no script or style in the HTML, small, and honest about what is not there."""
 
 import asyncio
 import hashlib
 import json
 import re
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -27,17 +28,21 @@ STATIC = Path(floor.__file__).parents[1] / "web" / "static"
 MAX_PAGE_BYTES = 200_000
 
 
-async def test_pages_render_in_both_languages_without_inline_code(store: Store) -> None:
+async def test_pages_render_in_each_language_without_inline_code(store: Store) -> None:
     pages = (
-        ("/", 200, "What happened", "發生了什麼"),
-        ("/display/d-door", 200, "To pair this screen", "配對此螢幕"),
-        ("/display/d-nowhere", 404, "d-door, d-shoes", "d-door, d-shoes"),
-        ("/decisions/unknown", 404, "This decision is not kept", "這項決定沒有保存"),
-        ("/nowhere", 404, "nothing at this address", "這個網址沒有內容"),
+        ("/", 200, "What happened", "發生了什麼", "发生了什么"),
+        ("/display/d-door", 200, "To pair this screen", "配對此螢幕", "配对这块屏幕"),
+        ("/display/d-nowhere", 404, "d-door, d-shoes", "d-door, d-shoes", "d-door, d-shoes"),
+        ("/decisions/unknown", 404, "This decision is not kept", "這項決定沒有保存", "这项决定没有保存"),
+        ("/nowhere", 404, "nothing at this address", "這個網址沒有內容", "这个网址没有内容"),
     )
     async with store.owner_client() as client:
-        for path, status, english, chinese in pages:
-            for accept, language, word in (("en-GB,en;q=0.9", "en", english), ("zh-TW,en;q=0.1", "zh-Hant", chinese)):
+        for path, status, english, chinese, simplified in pages:
+            for accept, language, word in (
+                ("en-GB,en;q=0.9", "en", english),
+                ("zh-TW,en;q=0.1", "zh-Hant", chinese),
+                ("zh-CN,zh;q=0.9,en;q=0.1", "zh-Hans", simplified),
+            ):
                 answer = await client.get(path, headers={"Accept-Language": accept, "Accept": "text/html"})
                 assert answer.status_code == status, path
                 assert word in answer.text
@@ -49,6 +54,18 @@ async def test_pages_render_in_both_languages_without_inline_code(store: Store) 
                 path, params={"lang": "zh-Hant"}, headers={"Accept-Language": "en", "Accept": "text/html"}
             )
             assert chinese in asked.text
+
+
+async def test_the_way_in_offers_every_language_and_loses_nothing_on_the_way(store: Store) -> None:
+    async with httpx.AsyncClient(base_url=store.url) as stranger:
+        page = await stranger.get("/sign-in?next=/staff", headers={"Accept-Language": "zh-CN"})
+        assert '<span lang="zh-Hans" aria-current="true">简体中文</span>' in page.text
+        offered = [unescape(href) for href in re.findall(r'<a href="([^"]+)" lang=', page.text)]
+        assert len(offered) == 2
+        (english,) = (href for href in offered if "lang=en" in href)
+        other = await stranger.get(english, headers={"Accept-Language": "zh-CN"})
+        assert '<html lang="en">' in other.text
+        assert '<input type="hidden" name="next" value="/staff">' in other.text
 
 
 async def test_a_program_that_asks_for_nothing_gets_json(store: Store) -> None:

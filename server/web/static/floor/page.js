@@ -1,5 +1,7 @@
 // What the server tells this page, and how things are written in its language and the store's time zone.
 
+import { inLanguage } from "../languages.js";
+
 const told = JSON.parse(document.getElementById("page").textContent);
 
 export const { language, places } = told;
@@ -13,7 +15,7 @@ export function t(key, values = {}) {
 
 /** The site's or a rule's own text in the page's language. */
 export function pick(text = {}) {
-  return text[language] ?? text.en ?? Object.values(text)[0] ?? "";
+  return inLanguage(text, language) ?? text.en ?? Object.values(text)[0] ?? "";
 }
 
 /** The name of a zone, shelf, screen or lamp; its id where the site file has none. */

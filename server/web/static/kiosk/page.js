@@ -1,5 +1,7 @@
 // What the server tells this page: its display, site, language and texts.
 
+import { inLanguage } from "../languages.js";
+
 const told = JSON.parse(document.getElementById("page").textContent);
 
 export const { site, display, screenClass, language } = told;
@@ -11,5 +13,5 @@ export function t(key, values = {}) {
 
 /** A content's own text in the wanted language, else the page's, else English, else whatever there is. */
 export function pick(text, wanted = language) {
-  return text[wanted] ?? text[language] ?? text.en ?? Object.values(text)[0] ?? "";
+  return inLanguage(text, wanted) ?? inLanguage(text, language) ?? text.en ?? Object.values(text)[0] ?? "";
 }
