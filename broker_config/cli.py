@@ -12,7 +12,7 @@ import typer
 from broker_config.acl import render_acl_file, rights_of
 from broker_config.cli_certificates import export, init, renew, revoke, rotate_ca
 from broker_config.cli_deploy import config as write_config
-from broker_config.cli_options import Config, path_of
+from broker_config.cli_options import Config, path_of, settings_of
 from broker_config.config import BrokerSettings, TlsListener, load_broker_settings
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats, Watchdog
@@ -59,7 +59,7 @@ def run(context: typer.Context, config: Config = None) -> None:
     context.obj = config
     if context.invoked_subcommand is None:
         notifier = ServiceNotifier.from_environment(os.environ)
-        raise typer.Exit(asyncio.run(serve(load_broker_settings(path_of(context, config)), notifier)))
+        raise typer.Exit(asyncio.run(serve(settings_of(context, config)[1], notifier)))
 
 
 async def serve(settings: BrokerSettings, notifier: ServiceNotifier) -> int:
@@ -104,7 +104,7 @@ def add(
 
         tacet broker add client dashboard --config broker.toml
     """
-    settings = load_broker_settings(path_of(context, config))
+    _, settings = settings_of(context, config)
     site = load_site(settings.site)
     if not is_level(name):
         raise ConfigError(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from cryptography.hazmat.primitives import hashes
 
-from broker_config.cli_options import Config, path_of
+from broker_config.cli_options import Config, path_of, settings_of
 from broker_config.config import BrokerSettings, load_broker_settings
 from broker_config.errors import ConfigError
 from broker_config.identity import make_credential, write_credential
@@ -45,8 +45,7 @@ def init(context: typer.Context, config: Config = None) -> None:
 
         tacet broker init --config broker.toml
     """
-    path = path_of(context, config)
-    settings = load_broker_settings(path)
+    path, settings = settings_of(context, config)
     door, site = door_of(path, settings), load_site(settings.site)
     make_private_folder(settings.identity)
     ensure_credentials(site, settings.identity)
@@ -79,8 +78,7 @@ def renew(
 
         tacet broker renew --all
     """
-    path = path_of(context, config)
-    settings = load_broker_settings(path)
+    path, settings = settings_of(context, config)
     door = door_of(path, settings)
     known = [LISTENER, *(credential.user for credential in load_credentials(settings.identity))]
     if everybody == (user is not None):
@@ -108,7 +106,7 @@ def revoke(context: typer.Context, user: User, config: Config = None) -> None:
 
         tacet broker revoke agent-gw-1 --config broker.toml
     """
-    settings = load_broker_settings(path_of(context, config))
+    _, settings = settings_of(context, config)
     shut_out(settings.identity, user)
     if settings.tls is not None:
         count = PkiStore(settings.identity).revoke(user, utc_now())
@@ -157,8 +155,7 @@ def rotate_ca(
 
         tacet broker rotate-ca --config broker.toml
     """
-    path = path_of(context, config)
-    settings = load_broker_settings(path)
+    path, settings = settings_of(context, config)
     store = door_of(path, settings).store
     if not store.exists():
         raise ConfigError(f"{store.folder}: no CA here yet; make it: tacet broker init")

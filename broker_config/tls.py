@@ -38,7 +38,7 @@ SAID_OF_THE_BROKER = (
 )  # fmt: skip
 SAID_BY_THE_BROKER = (
     ("alert certificate expired", "it says that our certificate has expired; tacet broker renew, and carry it over"),
-    ("alert certificate revoked", "it says that our certificate was revoked; who did it knows why"),
+    ("alert certificate revoked", "it says that our certificate was revoked; to come in again: tacet broker add, and carry it over"),
     ("alert unknown ca", "it does not know the CA that made our certificate; carry the bundle over again: tacet broker export"),
     ("alert certificate required", "it asks for a certificate, and we showed none"),
     ("alert bad certificate", "it does not take our certificate; carry the bundle over again: tacet broker export"),

@@ -50,7 +50,7 @@ def doctor(
 
       tacet doctor --config ~/.local/state/tacet/demo/edge.toml
     """
-    findings = sorted(asyncio.run(examine(load_config(config))), key=lambda finding: -finding.level)
+    findings = sorted(asyncio.run(examine(load_config(config), config)), key=lambda finding: -finding.level)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
     else:
@@ -69,7 +69,7 @@ def show(findings: list[Finding]) -> None:
             console.print(f"      -> {finding.next_step}", markup=False, style="dim", soft_wrap=True)
 
 
-async def examine(config: EdgeConfig) -> list[Finding]:
+async def examine(config: EdgeConfig, path: Path) -> list[Finding]:
     """Every finding, in the order of the chain: files, broker, server, agent, devices."""
     kinds = ("readers", "scales", "sensors", "actuators")
     configured = f"agent {config.agent}: " + ", ".join(f"{len(getattr(config, kind))} {kind}" for kind in kinds)
@@ -83,7 +83,12 @@ async def examine(config: EdgeConfig) -> list[Finding]:
     agent = running_agent(config.agent, status)
     findings += [*server, *examine_port_names(config)]
     if agent is None:
-        return [*findings, no_agent(config.agent), *await examine_devices(config), *await examine_printers(config)]
+        return [
+            *findings,
+            no_agent(config.agent, path),
+            *await examine_devices(config),
+            *await examine_printers(config),
+        ]
     findings += [*examine_agent(agent), *examine_coverage(zones_of(config), status)]
     return [*findings, *await examine_printers(config)]
 
@@ -94,11 +99,9 @@ def running_agent(agent_id: str, status: dict[str, Any] | None) -> dict[str, Any
     return next((agent for agent in agents if agent["agent"] == agent_id and agent["state"] in RUNNING), None)
 
 
-def no_agent(agent_id: str) -> Finding:
-    """The finding for an agent that is not running, or that nobody can ask."""
-    return Finding(
-        1, f"agent {agent_id}: not running, as far as can be asked", "start it: tacet edge --config edge.toml"
-    )
+def no_agent(agent_id: str, path: Path) -> Finding:
+    """The finding for an agent that is not running, or that nobody can ask; `path` is its own file."""
+    return Finding(1, f"agent {agent_id}: not running, as far as can be asked", f"start it: tacet edge --config {path}")
 
 
 def examine_agent(agent: dict[str, Any]) -> list[Finding]:

@@ -165,7 +165,12 @@ class Link:
                         tasks.create_task(self._certificate.watch(), name="link certificate")
             except* aiomqtt.MqttError as trouble:
                 reason = await self._certificate.explain(str(trouble.exceptions[0]))
-                log.warning("broker %s:%s lost: %s", self._broker.host, self._broker.port, reason)
+                log.warning(
+                    "broker %s:%s lost: %s; trying again",
+                    self._broker.host,
+                    self._broker.port,
+                    reason,
+                )
             finally:
                 self.connected = False
             await asyncio.sleep(backoff.next_delay_s())

@@ -121,7 +121,10 @@ class StaffService:
         """
         async with self._db.write() as session:
             if await session.scalar(select(StaffRow.id).where(StaffRow.name == name)):
-                raise Conflict(f"there is an account {name!r} already", code="name_taken")
+                raise Conflict(
+                    f"there is an account {name!r} already; for another link: tacet server staff link {name}",
+                    code="name_taken",
+                )
             row = self._new_row(name, role)
             session.add(row)
             await session.flush()

@@ -132,8 +132,8 @@ def load_rules(path: Path, site: Site) -> Rules:
     version = top.get("version")
     if not isinstance(version, int):
         raise ConfigError(f"{path}: version is missing or no number")
-    contents = _convert_all(path, top.get("content"), Content, "content")
-    rules = _convert_all(path, top.get("rules"), Rule, "rule")
+    contents = _convert_all(path, top, "content", Content, "content")
+    rules = _convert_all(path, top, "rules", Rule, "rule")
     by_id = {content.id: content for content, _ in contents}
     for content, where in contents:
         _check_content(content, site, where)
@@ -155,7 +155,9 @@ def _read_yaml(path: Path) -> dict[str, object]:
         finally:
             loader.dispose()
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}; docs/operations.md has an example, `tacet demo` writes another"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
     if not isinstance(top, dict) or not isinstance(node, yaml.MappingNode):
@@ -173,10 +175,11 @@ def _note_lines(node: yaml.MappingNode, top: dict[str, object]) -> None:
                     entry["__line__"] = entry_node.start_mark.line + 1
 
 
-def _convert_all(path: Path, entries: object, model: type[T], kind: str) -> list[tuple[T, str]]:
-    """Each entry as its model, with the words that say where it stands."""
+def _convert_all(path: Path, top: dict[str, object], key: str, model: type[T], kind: str) -> list[tuple[T, str]]:
+    """Each entry under a key as its model, with the words that say where it stands."""
+    entries = top.get(key)
     if not isinstance(entries, list):
-        raise ConfigError(f"{path}: {kind}s are missing or no list")
+        raise ConfigError(f"{path}: `{key}` is missing or no list; docs/operations.md has an example")
     found: list[tuple[T, str]] = []
     ids: set[str] = set()
     for number, entry in enumerate(entries, 1):

@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from broker_config.cli import broker_app
 from broker_config.errors import ConfigError
 from broker_config.own_user import keep_root_out, warn_of_root
 
@@ -36,3 +38,21 @@ def test_an_ordinary_user_hears_nothing(
     keep_root_out(tmp_path)
     warn_of_root()
     assert caplog.text == ""
+
+
+@as_root
+@pytest.mark.parametrize(
+    "command",
+    ["", "init", "add agent gw-2", "renew --all", "revoke agent-gw-1", "rotate-ca"],
+    ids=lambda command: command.partition(" ")[0] or "run",
+)
+def test_root_makes_no_credential_or_certificate_that_the_brokers_user_could_not_open(
+    tmp_path: Path, command: str
+) -> None:
+    config, identity = tmp_path / "broker.toml", tmp_path / "identity"
+    config.write_text('site = "site.toml"\nidentity = "identity"\ndata = "broker"\n')
+    identity.mkdir()
+    os.chown(identity, 1, 1)
+    said = CliRunner().invoke(broker_app, [*command.split(), "--config", str(config)]).exception
+    assert "sudo -u daemon" in str(said)
+    assert list(identity.iterdir()) == []

@@ -172,7 +172,7 @@ async def test_where_no_agent_runs_every_sensor_is_probed(edge_folder: Path) -> 
     stanza = '[[sensors]]\nid = "p-desk"\ntype = "hlk-ld2410"\nport = "sim/p-desk"\nzone = "desk"\n'
     path = edge_folder / "edge.toml"
     path.write_text(path.read_text() + stanza)
-    findings = await examine(load_config(path))
+    findings = await examine(load_config(path), path)
     assert "6 readers, 1 scales, 1 sensors, 1 actuators" in findings[0].what
     assert any("p-desk" in finding.what and "does not exist" in finding.what for finding in findings)
 
@@ -231,5 +231,5 @@ def test_a_restart_that_forgot_or_would_forget_is_worth_a_look(counters: dict[st
 
 async def test_every_port_with_a_passing_name_is_told(edge_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_probes, "lasting_name", lambda port: Path("/dev/serial/by-id") / port.name)
-    findings = await examine(load_config(edge_folder / "edge.toml"))
+    findings = await examine(load_config(edge_folder / "edge.toml"), edge_folder / "edge.toml")
     assert sum("may be another device" in finding.what for finding in findings) == 8
