@@ -1,89 +1,10 @@
 """Shelf fusion, scenario by scenario: what a tag and a scale say together, and what neither says alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import combinations_with_replacement
-from random import Random
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-import edge.shelf_fit
-from edge.presence_model import PresentTag
-from edge.shelf import MAX_AWAY, ShelfChange, ShelfFusion
-from edge.shelf_fit import Article, fit_articles, fit_tags, fit_tags_and_more, is_ambiguous, weighs
 from edge.shelf_watch import gtin_of
 from readers.epc import encode, parse
-
-TRAIL = Article("00614141008124", 300, 15)
-ROAD = Article("00614141008131", 240, 15)
-TRAILS = [bytes.fromhex(f"3034257bf400cb00000000{n:02d}") for n in range(1, 5)]
-ROADS = [bytes.fromhex(f"3034257bf400cb40000000{n:02d}") for n in range(1, 5)]
-MS = 1_000_000
-READ_EVERY_MS, WEIGH_EVERY_MS, LOOK_EVERY_MS = 80, 100, 100
-
-
-@dataclass
-class Shelf:
-    """A shelf acted out in time: tags are read, the pan is weighed, the fusion looks."""
-
-    noise_g: float = 0.0
-    seed: int = 1
-    on_pan_g: float = 0.0
-    now_ms: int = 0
-    readable: set[bytes] = field(default_factory=set)
-    changes: list[ShelfChange] = field(default_factory=list)
-    tags: dict[bytes, PresentTag] = field(default_factory=dict)
-    moving: bool = False
-
-    def __post_init__(self) -> None:
-        self.fusion = ShelfFusion([TRAIL, ROAD], gtin_of)
-        self.chance = Random(self.seed)
-
-    def hold(self, *epcs: bytes) -> None:
-        """Put things there before anybody looks."""
-        for epc in epcs:
-            self.readable.add(epc)
-            self.on_pan_g += grams(epc)
-        self.run(3000)
-        assert self.changes == []
-
-    def run(self, ms: int) -> "Shelf":
-        for _ in range(0, ms, 20):
-            self.now_ms += 20
-            if self.now_ms % READ_EVERY_MS == 0:
-                for epc in self.readable:
-                    self._read(epc)
-            if self.now_ms % WEIGH_EVERY_MS == 0:
-                noise = self.chance.uniform(-self.noise_g, self.noise_g)
-                wild = self.chance.uniform(-200, 200) if self.moving else 0.0
-                self.fusion.weigh(self.on_pan_g + noise + wild, self.now_ms * MS, stable=not self.moving)
-            if self.now_ms % LOOK_EVERY_MS == 40:
-                self.fusion.see(list(self.tags.values()), self.now_ms * MS)
-                self.changes += self.fusion.tick(self.now_ms * MS)
-        return self
-
-    def _read(self, epc: bytes) -> None:
-        before = self.tags.get(epc)
-        if before is None:
-            self.tags[epc] = PresentTag(epc, self.now_ms * MS, 1, self.now_ms * MS, None)
-        else:
-            arrived_ns, reads = before.arrived_ns, before.reads + 1
-            self.tags[epc] = PresentTag(epc, self.now_ms * MS, reads, arrived_ns, READ_EVERY_MS * MS)
-
-    def said(self) -> list[tuple[object, ...]]:
-        return [(each.kind, each.epc, each.gtin, each.quantity) for each in self.changes]
-
-
-def grams(epc: bytes) -> float:
-    return TRAIL.unit_g if epc in TRAILS else ROAD.unit_g
-
-
-def stocked(**how: object) -> Shelf:
-    shelf = Shelf(**how)  # type: ignore[arg-type]
-    shelf.hold(*TRAILS)
-    return shelf
+from tests.edge.shelf_rig import MS, ROAD, ROADS, TRAIL, TRAILS, Shelf, stocked
 
 
 def test_tag_gone_and_weight_down_is_a_sure_pick_within_two_seconds() -> None:
@@ -250,34 +171,6 @@ def test_taken_and_returned_before_anyone_could_say_is_nothing() -> None:
     assert shelf.changes == []
 
 
-def test_a_leaning_hand_never_counts_since_it_is_never_stable() -> None:
-    shelf = stocked()
-    shelf.moving = True
-    shelf.run(5000)
-    shelf.moving = False
-    shelf.run(5000)
-    assert shelf.changes == []
-
-
-def test_one_stable_word_in_a_swing_is_not_believed() -> None:
-    shelf = stocked()
-    shelf.moving = True
-    shelf.run(100)
-    shelf.fusion.weigh(900, shelf.now_ms * MS, stable=True)
-    shelf.run(3000)
-    assert shelf.changes == []
-
-
-def test_a_dynamic_weight_is_never_used_however_steady_it_looks() -> None:
-    shelf = stocked()
-    for _ in range(40):
-        shelf.now_ms += 100
-        shelf.fusion.weigh(900, shelf.now_ms * MS, stable=False)
-        shelf.changes += shelf.fusion.tick(shelf.now_ms * MS)
-    assert shelf.changes == []
-    assert shelf.fusion.moving
-
-
 def test_a_tag_is_not_blamed_twice() -> None:
     shelf = stocked()
     shelf.readable.remove(TRAILS[0])
@@ -286,30 +179,6 @@ def test_a_tag_is_not_blamed_twice() -> None:
     shelf.on_pan_g -= 300  # another hand, and its tag is still read
     shelf.run(4000)
     assert shelf.said() == [("pick", TRAILS[0], TRAIL.gtin, 1), ("pick", None, TRAIL.gtin, 1)]
-
-
-def test_slow_drift_is_followed_and_a_pick_still_fits() -> None:
-    shelf = stocked(noise_g=5)
-    for _ in range(120):
-        shelf.on_pan_g += 0.3
-        shelf.run(1000)
-    assert shelf.changes == []
-    shelf.readable.remove(TRAILS[3])
-    shelf.on_pan_g -= 300
-    shelf.run(3000)
-    assert shelf.said() == [("pick", TRAILS[3], TRAIL.gtin, 1)]
-
-
-def test_a_scale_that_was_away_accuses_nobody() -> None:
-    shelf = stocked()
-    shelf.fusion.forget_level()
-    shelf.on_pan_g = 555
-    shelf.run(5000)
-    assert shelf.changes == []
-    shelf.readable.remove(TRAILS[0])
-    shelf.on_pan_g -= 300
-    shelf.run(4000)
-    assert shelf.said() == [("pick", TRAILS[0], TRAIL.gtin, 1)]
 
 
 def test_items_counts_tags_that_are_read_and_not_carried_off() -> None:
@@ -352,81 +221,3 @@ def test_goods_the_shelf_does_not_list_are_no_suspects() -> None:
     shelf.readable.add(b"\x01" * 12)
     shelf.run(1000)
     assert shelf.fusion.items(shelf.now_ms * MS) == 4
-
-
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 1 << 32), noise_g=st.floats(0, 5))
-def test_noise_never_invents_an_event_nor_hides_one(seed: int, noise_g: float) -> None:
-    shelf = Shelf(noise_g=noise_g, seed=seed)
-    shelf.hold(*TRAILS, *ROADS)
-    shelf.run(8000)
-    assert shelf.changes == []
-    epc = shelf.chance.choice([*TRAILS, *ROADS])
-    shelf.readable.remove(epc)
-    shelf.on_pan_g -= grams(epc)
-    shelf.run(3000)
-    assert [(each.kind, each.epc) for each in shelf.changes] == [("pick", epc)]
-    shelf.readable.add(epc)
-    shelf.on_pan_g += grams(epc)
-    shelf.run(3000)
-    assert [(each.kind, each.epc) for each in shelf.changes[1:]] == [("putback", epc)]
-
-
-def test_a_year_of_sales_is_not_remembered() -> None:
-    shelf = stocked()
-    article = Article("0" * 14, 300.0, 15.0)
-    for n in range(MAX_AWAY + 50):
-        shelf.fusion._tagged(-300.0, [(n.to_bytes(12), article)], 1.0, 0)
-    assert len(shelf.fusion._away) == MAX_AWAY
-    shelf.fusion._tagged(300.0, [((MAX_AWAY + 49).to_bytes(12), article)], 1.0, 0)
-    assert len(shelf.fusion._away) == MAX_AWAY - 1
-
-
-@given(counts=st.tuples(st.integers(0, 3), st.integers(0, 3)), off=st.floats(-1, 1))
-def test_the_best_fit_weighs_what_was_asked(counts: tuple[int, int], off: float) -> None:
-    trails, roads = counts
-    if not 0 < trails + roads <= 4:
-        return
-    found = fit_articles(trails * 300 + roads * 240 + off * 15, [TRAIL, ROAD])
-    assert found is not None
-    assert len(found) <= trails + roads
-    assert abs(sum(each.unit_g for each in found) - (trails * 300 + roads * 240)) <= 15 * (len(found) + 1)
-
-
-def test_a_pile_of_candidates_costs_little() -> None:
-    tags = {bytes([n]) * 12: Article(str(n), 100 + n, 1) for n in range(200)}
-    assert fit_tags(101, tags) == [(bytes([0]) * 12,), (bytes([1]) * 12,), (bytes([2]) * 12,)]
-    assert fit_articles(5_000_000, list(tags.values())) is None
-
-
-def test_a_loss_that_nothing_explains_does_not_stop_the_agent_for_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    articles = [Article(f"{n:014}", 180.0 + 37.3 * n, 8.0) for n in range(6)]
-    tags = {bytes([n]) * 12: articles[n % 6] for n in range(14)}
-    tried = 0
-
-    def counted(grams: float, things: Sequence[Article]) -> bool:
-        nonlocal tried
-        tried += 1
-        return weighs(grams, things)
-
-    monkeypatch.setattr(edge.shelf_fit, "weighs", counted)
-    assert fit_tags_and_more(12_345.0, tags, articles) is None  # a tray lifted off, with all that is on it
-    assert 0 < tried < 10_000
-
-
-@given(
-    units=st.lists(st.integers(10, 400), min_size=1, max_size=5, unique=True),
-    grams=st.integers(1, 1500),
-    tolerances=st.lists(st.integers(1, 9), min_size=5, max_size=5),
-)
-def test_the_fewest_and_closest_mix_is_found_whatever_the_tolerances(
-    units: list[int], grams: int, tolerances: list[int]
-) -> None:
-    articles = [Article(str(n), unit, tolerances[n]) for n, unit in enumerate(units)]
-    mixes = [mix for count in range(1, 7) for mix in combinations_with_replacement(articles, count)]
-    fits = [mix for mix in mixes if weighs(grams, mix)]
-    found = fit_articles(grams, articles)
-    assert (found is not None, is_ambiguous(grams, articles)) == (bool(fits), len(fits) > 1)
-    if found is not None:
-        best = min((len(mix), abs(grams - sum(each.unit_g for each in mix))) for mix in fits)
-        assert (len(found), abs(grams - sum(each.unit_g for each in found))) == best
