@@ -141,10 +141,16 @@ async def _run_device(type_name: str, port: Path, epcs: Sequence[bytes], antenna
 
 @simulate_app.command("display")
 def display(
-    server: Annotated[str, typer.Option(help="The server's address, as http://127.0.0.1:8000.")],
+    server: Annotated[
+        str, typer.Option(help="The server's address, as http://127.0.0.1:8000 or https://tacet.shop.example.")
+    ],
     displays: Annotated[list[str], typer.Option("--display", help="A display id of the site file; may be repeated.")],
     state: Annotated[
         Path | None, typer.Option(help="File that keeps the cookies of paired displays; else they are asked each time.")
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="Certificate of the CA that vouches for an https server; else the machine's list."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
@@ -156,29 +162,29 @@ def display(
 
     trouble: BaseException | None = None
     try:
-        asyncio.run(_run_displays(server, displays, state, as_json))
+        asyncio.run(_run_displays(server, displays, state, ca, as_json))
     except* SimulatorError as group:
         trouble = group.exceptions[0]
     if trouble is not None:  # raised in `except*` it would be a group again
         raise typer.BadParameter(str(trouble)) from trouble
 
 
-async def _run_displays(server: str, displays: list[str], state: Path | None, as_json: bool) -> None:
+async def _run_displays(server: str, displays: list[str], state: Path | None, ca: Path | None, as_json: bool) -> None:
     import msgspec
 
     from simulators.kiosk import Kiosk
     from simulators.kiosk.client import News
     from simulators.kiosk.cookies import Cookies
-    from simulators.kiosk.service import Service
+    from simulators.kiosk.service import Service, open_tls
 
     def say(news: News) -> None:
         typer.echo(msgspec.json.encode(news).decode() if as_json else f"{news.display:12} {news.what:10} {news.text}")
 
     async def run(name: str) -> None:
-        async with Service(server, name, cookies) as service:
+        async with Service(server, name, cookies, tls=tls) as service:
             await Kiosk(server, name, service, say).run()
 
-    cookies = Cookies(state)
+    cookies, tls = Cookies(state), open_tls(server, ca)
     stop = _stop_on_signals()
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(run(name), name=f"display {name}") for name in dict.fromkeys(displays)]

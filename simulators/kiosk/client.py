@@ -69,14 +69,14 @@ class Kiosk:
     """Runs one display until cancelled.
 
     Args:
-        url: the server's address, as http://127.0.0.1:8000.
+        url: the server's address, as http://127.0.0.1:8000 or https://tacet.shop.example; then the service has the TLS for it.
     """
 
     def __init__(self, url: str, display: str, service: Service, say: Callable[[News], None]) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SimulatorError(f"{url}: not an address of the server, as http://127.0.0.1:8000")
-        self._host, self._port, self._origin = parts.hostname, parts.port or 80, f"{parts.scheme}://{parts.netloc}"
+        self._origin = f"{parts.scheme}://{parts.netloc}"
         self._display, self._service, self._tell = display, service, say
         self._memory = Memory(display)
         self._root = ""
@@ -139,7 +139,7 @@ class Kiosk:
         await self._service.sync_clock()
         self._root = f"tacet/1/{await self._service.site()}"
         session = secrets.token_hex(8)
-        opening = tunnel(self._host, self._port, self._origin, self._service.cookie_header)
+        opening = tunnel(self._origin, self._service.cookie_header, self._service.tls)
         async with opening as self._tunnel, self._client(self._tunnel.path, session) as client:
             for name in ("base/set", "moment/set", "moment/clear"):
                 await heeded(client.subscribe(f"{self._own}/{name}", qos=1))

@@ -1,8 +1,10 @@
 """The server as a display sees it over HTTP: pairing, the site's name, the time."""
 
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 import httpx
@@ -38,20 +40,50 @@ class _Key(msgspec.Struct, frozen=True):
     key: str
 
 
+def open_tls(url: str, ca: Path | None) -> ssl.SSLContext | None:
+    """What a server at this address is believed by: the CA's file, or the machine's own list; None without TLS.
+
+    Raises:
+        SimulatorError: the file is no certificate, or none is needed.
+    """
+    if not url.startswith("https:"):
+        if ca is not None:
+            raise SimulatorError(f"{url}: --ca is for an https address")
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise SimulatorError(f"{ca}: not a CA's certificate that can be read: {error}") from error
+
+
 class Service:
     """HTTP calls of one display, with its cookie; opened by `async with`.
 
     Args:
+        tls: for an address with https, what the server is believed by, see `open_tls`.
         clock_s: this machine's UTC clock in seconds.
     """
 
-    def __init__(self, url: str, display: str, cookies: Cookies, *, clock_s: ClockS = time.time) -> None:
+    def __init__(
+        self,
+        url: str,
+        display: str,
+        cookies: Cookies,
+        *,
+        tls: ssl.SSLContext | None = None,
+        clock_s: ClockS = time.time,
+    ) -> None:
+        self.tls = tls
         self._display, self._cookies, self._clock_s = display, cookies, clock_s
         self._cookie_name = f"tacet-display-{display}"
         self._offset_s = 0.0
         cookie = cookies.get(display)
         self._http = httpx.AsyncClient(
-            base_url=url, timeout=5.0, trust_env=False, cookies={self._cookie_name: cookie} if cookie else None
+            base_url=url,
+            timeout=5.0,
+            trust_env=False,
+            verify=tls or True,
+            cookies={self._cookie_name: cookie} if cookie else None,
         )
 
     async def __aenter__(self) -> Self:

@@ -4,6 +4,7 @@ paho's own WebSocket answers the server's pings with unmasked frames, which serv
 """
 
 import asyncio
+import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -33,15 +34,20 @@ class Tunnel:
 
 
 @asynccontextmanager
-async def tunnel(host: str, port: int, origin: str, cookie: str) -> AsyncIterator[Tunnel]:
+async def tunnel(origin: str, cookie: str, tls: ssl.SSLContext | None) -> AsyncIterator[Tunnel]:
     """Open the tunnel; it closes when either end does.
+
+    Args:
+        origin: the server's address, `http` or `https` and no path.
+        tls: for `https`.
 
     Raises:
         OSError: the server cannot be reached.
         websockets.WebSocketException: it refuses.
     """
     opening = connect(
-        f"ws://{host}:{port}/mqtt",
+        f"ws{origin.removeprefix('http')}/mqtt",
+        ssl=tls,
         origin=Origin(origin),
         subprotocols=[Subprotocol("mqtt")],
         additional_headers={"Cookie": cookie},

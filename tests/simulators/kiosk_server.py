@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import uvicorn
@@ -188,11 +189,11 @@ def take_text(body: bytes) -> tuple[str, bytes]:
 
 
 @asynccontextmanager
-async def serving(app: KioskServer, ping_interval_s: float = 20.0):
+async def serving(app: KioskServer, ping_interval_s: float = 20.0, **tls: Path):
     """Serve on a free port of the loopback."""
     config = uvicorn.Config(
         app, "127.0.0.1", 0, log_level="error", lifespan="off", timeout_graceful_shutdown=1, ws="websockets-sansio",
-        ws_ping_interval=ping_interval_s, ws_ping_timeout=1.0,
+        ws_ping_interval=ping_interval_s, ws_ping_timeout=1.0, **tls,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None
@@ -200,7 +201,7 @@ async def serving(app: KioskServer, ping_interval_s: float = 20.0):
     async with asyncio.timeout(WAIT_S):
         while not server.started:
             await asyncio.sleep(0.01)
-    app.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    app.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
         yield app
     finally:

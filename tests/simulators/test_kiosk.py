@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from broker_config.pki.expiry import utc_now
+from broker_config.pki.store import LISTENER, PkiStore
 from simulators.errors import SimulatorError
 from simulators.kiosk import Kiosk, client
 from simulators.kiosk.cookies import Cookies
-from simulators.kiosk.service import Service
+from simulators.kiosk.service import Service, open_tls
 from tests.simulators.kiosk_server import KioskServer, serving
 from tests.support.patience import WAIT_S
 
@@ -215,6 +217,39 @@ async def test_an_unknown_display_ends_the_program_with_its_name(server):
     async with Service(server.url, "d-nowhere", Cookies(None)) as service:
         with pytest.raises(SimulatorError, match="d-nowhere"):
             await Kiosk(server.url, "d-nowhere", service, lambda _: None).run()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_over_tls_it_shows_for_a_server_whose_ca_it_knows_and_tells_another_nothing(tmp_path, trusted):
+    pki, other = PkiStore(tmp_path / "own"), PkiStore(tmp_path / "other")
+    for store in (pki, other):
+        store.create("demo", utc_now())
+    pki.issue(LISTENER, utc_now(), 365, ("127.0.0.1",))
+    certificate, key = pki.pair(LISTENER)
+    async with serving(KioskServer(), ssl_certfile=certificate, ssl_keyfile=key) as app:
+        assert app.url.startswith("https:")
+        app.paired, news = True, []
+        tls = open_tls(app.url, (pki if trusted else other).ca)
+        async with Service(app.url, "d-door", Cookies(None), tls=tls) as service:
+            task = asyncio.create_task(Kiosk(app.url, "d-door", service, news.append).run())
+            if trusted:
+                await app.until(lambda: "ready" in app.states())
+                assert (app.handshake["origin"], app.handshake["host"]) == (app.url, app.url.removeprefix("https://"))
+            else:
+                async with asyncio.timeout(WAIT_S):
+                    while not news:
+                        await asyncio.sleep(0.01)
+                assert "CERTIFICATE_VERIFY_FAILED" in news[0].text
+                assert (app.polls, app.connections) == (0, 0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_ca_that_is_none_or_is_not_needed_is_one_line(tmp_path):
+    (tmp_path / "ca.pem").write_text("x")
+    for url, says in (("https://tacet.shop.example", "ca.pem"), ("http://127.0.0.1:8000", "--ca")):
+        with pytest.raises(SimulatorError, match=says):
+            open_tls(url, tmp_path / "ca.pem")
 
 
 async def test_an_absent_server_is_waited_for(server):
