@@ -65,7 +65,7 @@ def test_only_our_own_page_changes_anything_in_a_browsers_name(
 
 def test_a_signed_in_browsers_form_has_its_sessions_token() -> None:
     check_form_token(BROWSER, {"token": "the token"})
-    check_form_token(PROGRAM, {})
+    check_form_token(PROGRAM, {"token": "none that we gave"})
     check_form_token(None, {})
     for token in ({}, {"token": ""}, {"token": "The token"}, {"token": "the token "}, {"token": "é"}):
         with pytest.raises(Refused, match="out of date"):

@@ -197,6 +197,11 @@ async def test_without_a_trusted_clock_there_is_only_base(store: Store, receipts
                 store.state.link.send(moment("seen", ttl_ms=60_000), display=SHOES)
                 await asyncio.sleep(0.25)
         assert {one.decision for one in receipts} == {"seen"}
+        # The machine slept: nobody knows when the moment is over, so it is over now.
+        await page.call("Network.setBlockedURLs", urls=["*/time*"])
+        await page.evaluate("Date.now = ((day) => () => day() + 3_600_000)(Date.now)")
+        await page.wait_for(f"document.body.dataset.clock === 'unknown' && !{CARD}")
+        await eventually(lambda: receipts[-1].ended_by == "link")
 
 
 async def test_two_windows_on_one_display_do_not_fight(store: Store, receipts: list[MomentShown]) -> None:
