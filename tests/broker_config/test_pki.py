@@ -219,6 +219,20 @@ def test_a_half_replaced_pair_is_not_given_to_the_broker(store: PkiStore) -> Non
         door.served()
 
 
+def test_a_broker_without_a_pair_of_its_own_says_what_to_do(store: PkiStore, tmp_path: Path) -> None:
+    door = Door(ON_DEMAND, store, lambda: NOW)
+    store.ca_key.rename(tmp_path / "safe.key")
+    with pytest.raises(ConfigError, match="the broker's certificate cannot be made"):
+        door.prepare([])
+    with pytest.raises(ConfigError, match="tacet broker init"):
+        door.served()
+    (tmp_path / "safe.key").rename(store.ca_key)
+    door.prepare([])
+    store.pair(LISTENER)[1].write_bytes(b"a page of something else")
+    with pytest.raises(ConfigError, match="is no key.*tacet broker renew"):
+        door.served()
+
+
 def test_a_bundle_holds_one_clients_things_and_nobody_elses(store: PkiStore, tmp_path: Path) -> None:
     identity = store.folder.parent
     for party, own_id in (("agent", "gw-1"), ("agent", "gw-2")):

@@ -21,7 +21,7 @@ def asked(method: str = "POST", kind: str = "http", scheme: str = "https", **hea
     return HTTPConnection(
         {
             "type": kind, "method": method, "scheme": scheme, "path": "/", "query_string": b"", "server": None,
-            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in given.items()],
         }
     )  # fmt: skip
 
