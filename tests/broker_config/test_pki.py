@@ -229,7 +229,7 @@ def test_a_broker_without_a_pair_of_its_own_says_what_to_do(store: PkiStore, tmp
     (tmp_path / "safe.key").rename(store.ca_key)
     door.prepare([])
     store.pair(LISTENER)[1].write_bytes(b"a page of something else")
-    with pytest.raises(ConfigError, match="is no key.*tacet broker renew"):
+    with pytest.raises(ConfigError, match=r"is no key.*tacet broker renew"):
         door.served()
 
 
