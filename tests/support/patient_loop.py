@@ -32,13 +32,13 @@ class PatientSelector(selectors.DefaultSelector):
         return self._seen_s - self._lost_s
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready; after a standstill the whole wait is forgotten, but never twice in a row: time must go on."""
+        """What is ready.  A standstill is forgotten, and the whole wait with it; but not twice in a row: time must go on."""
         self.now_s()
         ready = super().select(timeout)
         took_s = self._look()
-        self._forgave = not self._forgave and timeout is not None and took_s > timeout + OVERSLEPT_S
-        if self._forgave:
-            self._lost_s += took_s
+        if timeout is not None and took_s > timeout + OVERSLEPT_S:
+            self._lost_s += took_s - timeout * self._forgave
+            self._forgave = not self._forgave
         return ready
 
     def _look(self) -> float:

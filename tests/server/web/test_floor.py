@@ -141,8 +141,7 @@ async def pause_and_resume(page: Page, store: Store) -> None:
 async def fit_a_phone(page: Page) -> None:
     """Nothing is wider than the phone, the table for screen readers included."""
     await page.resize(390, 844)
-    await page.wait_for("innerWidth === 390")
-    assert await page.evaluate("document.documentElement.scrollWidth") == 390
+    await page.wait_for("innerWidth === 390 && document.documentElement.scrollWidth === 390")
     await page.resize(1280, 800)
 
 

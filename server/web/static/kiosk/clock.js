@@ -58,7 +58,7 @@ export class Clock {
       this.#wall = Date.now() - performance.now();
     }
     this.#tell();
-    return samples.length > 0;
+    return good.length > 0; // late answers tell nothing: a server that was busy is asked again soon
   }
 
   /** Wait, but watch: a machine that slept stops performance.now() and not the day. */
