@@ -10,6 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.patience import WAIT_S
+
+STOPS_WITHIN_S = 90.0  # each of its processes may be waited for, one after the other
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400), pytest.mark.xdist_group("system")]
 
 
@@ -82,14 +85,15 @@ async def test_two_demos_run_side_by_side_and_ctrl_c_leaves_nothing(warm_folder)
             await wait_for_line(demo, b"reads/s")
         assert set(ports_of(folders[0])).isdisjoint(ports_of(folders[1]))
         demos[0].send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(demos[0].wait(), 40) == 0
+        _, errors = await asyncio.wait_for(demos[0].communicate(), STOPS_WITHIN_S)
+        assert demos[0].returncode == 0, errors.decode()
         assert_nothing_left(folders[0])
         assert demos[1].returncode is None, "stopping one demo stopped the other"
     finally:
         for demo in demos:
             if demo.returncode is None:
                 demo.send_signal(signal.SIGINT)
-                await asyncio.wait_for(demo.wait(), 40)
+                await asyncio.wait_for(demo.communicate(), STOPS_WITHIN_S)
     assert_nothing_left(folders[1])
 
 
@@ -101,7 +105,7 @@ async def test_a_demo_killed_outright_takes_its_children_with_it(warm_folder) ->
     assert len(family) >= 5
     os.kill(demo.pid, signal.SIGKILL)
     await demo.wait()
-    _, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=WAIT_S)
     assert alive == []
 
 
@@ -111,11 +115,11 @@ async def test_a_folder_in_use_is_refused_in_one_line(warm_folder) -> None:
     try:
         await wait_for_line(first, b"broker")
         second = await start_demo(folder, "--json")
-        output, errors = await asyncio.wait_for(second.communicate(), 60)
+        output, errors = await asyncio.wait_for(second.communicate(), WAIT_S)
         assert second.returncode == 2
         assert output == b""
         assert errors.count(b"\n") == 1
         assert b"--state" in errors
     finally:
         first.send_signal(signal.SIGINT)
-        await asyncio.wait_for(first.wait(), 40)
+        await asyncio.wait_for(first.communicate(), STOPS_WITHIN_S)

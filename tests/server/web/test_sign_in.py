@@ -30,7 +30,7 @@ async def test_in_by_a_link_out_by_a_button_and_in_again_by_a_password(store: St
         assert "among the first" in str(await page.wait_for("document.querySelector('[role=alert]')?.textContent"))
         await type_into(page, "password", GOOD)
         await submit(page)
-        await page.wait_for("document.querySelector('.trouble li') && document.body.dataset.state === 'waiting'")
+        await page.wait_for("location.pathname === '/' && document.querySelector('.trouble li')")
 
         await page.go(f"{store.url}/staff")
         assert "Not possible" in str(await page.evaluate("document.title")), "staff do not see the staff page"
