@@ -46,7 +46,7 @@ from server.members.store import CardVault
 from server.members.tables import MemberTables
 from server.room import keep_reserve
 from server.salvage import made, mend
-from server.secrets import load_secrets
+from server.secrets import Secrets, load_secrets
 from server.state import ServerState
 from server.telemetry import Telemetry, open_telemetry
 from server.visits.items import ItemService
@@ -118,7 +118,7 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
             why = f"{config.database}: cannot be used ({error.orig}); restore it from its backup, or move it away"
             raise ConfigError(why) from error
         telemetry = await stack.enter_async_context(open_telemetry(config.influx, site))
-        state = _assemble(config, site, db, telemetry, clock_ns, CardVault(secrets))
+        state = _assemble(config, site, db, telemetry, clock_ns, secrets)
         async with db.write() as session:
             await state.commands.start_epoch(session)
         state.access.first_link = await state.access.staff.prepare()
@@ -131,15 +131,15 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
 
 
 def _assemble(
-    config: ServerConfig, site: Site, db: Database, telemetry: Telemetry, clock_ns: ClockNs, vault: CardVault
+    config: ServerConfig, site: Site, db: Database, telemetry: Telemetry, clock_ns: ClockNs, keys: Secrets
 ) -> ServerState:
-    """Wire the services."""
+    """Wire the services.  Long, but straight: a line for each, and most are given to several others."""
     identities = Identities(Path(config.identity), site)
     feed = Feed()
     command_keys = CommandKeys(identities.folder, site)
     link = Link(config.broker, identities.own(), site, command_keys, clock_ns)
     ledger = Ledger(db, link, feed, clock_ns)
-    keys = load_secrets(Path(config.data))
+    vault = CardVault(keys)
     audit = Audit(keys.audit_key, db, clock_ns)
     commands = CommandService(site, clock_ns)
     marks, clones, items = Marks(link), Clones(link), ItemService(site)
