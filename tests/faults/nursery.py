@@ -20,7 +20,7 @@ from typing import Any
 from simulators.children import die_with_parent
 from tests.faults.tap import FOLDER, tap_for_good
 
-LIVES = ["tests.faults.edge_life", "tests.faults.server_life", "tests.faults.raw_life"]
+LIVES = ["tests.faults.edge_life", "tests.faults.server_life", "tests.faults.raw_life", "tests.faults.reader_life"]
 CALLERS = [
     "tacet",
     "pytest",

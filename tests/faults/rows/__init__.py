@@ -27,6 +27,7 @@ all rows together within 5 minutes on 2 cores, so a few seconds for yours; the f
 MODULES = (
     "backlog",
     "broker",
+    "brown_out",
     "burst",
     "certificates",
     "clocks",
@@ -45,6 +46,7 @@ MODULES = (
     "serial_lines",
     "service",
     "simulation",
+    "slow_host",
     "soak",
     "strays",
     "upgrades",
