@@ -25,6 +25,13 @@ log = logging.getLogger(__name__)
 NOT_TAKEN_OVER = ("generation", "member_handle", "member_table", "epoch", "session", "staff_link")
 MAX_QUERIES = 4_000  # for one table
 NS_PER_MINUTE = 60_000_000_000
+ROWS_AT_ONCE = 1000
+TEXT, NULL = "'text'", "'null'"
+_KINDS = {
+    "VARCHAR": TEXT, "TEXT": TEXT, "INTEGER": "'integer'", "BIGINT": "'integer'", "BOOLEAN": "'integer'",
+    "BLOB": "'blob'", "FLOAT": "'real', 'integer'",
+}  # fmt: skip
+"""What SQLite calls the values of a column that is declared so."""
 Row = tuple[object, ...]
 _PYTHON_TYPES: dict[type, tuple[type, ...]] = {bool: (int,), int: (int,), str: (str,), bytes: (bytes,)}
 
@@ -73,7 +80,7 @@ def alarm(path: Path) -> str | None:
 
 
 def is_sound(path: Path) -> bool:
-    """Whether SQLite finds nothing wrong; an empty file is none.
+    """Whether SQLite finds nothing wrong, and each value is of its column's type, each text one; an empty file is none.
 
     Raises:
         sqlite3.OperationalError: it cannot be looked at: locked, or no permission.
@@ -82,22 +89,53 @@ def is_sound(path: Path) -> bool:
         return False
     with closing(sqlite3.connect(path)) as db:
         try:
-            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+            return db.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok" and _has_sound_values(db)
         except sqlite3.OperationalError:
             raise
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
             return False
+
+
+def _has_sound_values(db: sqlite3.Connection) -> bool:
+    """A flipped byte can leave the trees as they are and a value that no query survives.
+
+    Raises:
+        UnicodeDecodeError: a text is none.
+    """
+    db.text_factory = bytes
+    tables = [name.decode() for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        columns = db.execute('SELECT name, type, "notnull" FROM pragma_table_info(?)', (table,)).fetchall()
+        kinds = [
+            (name.decode(), _KINDS.get(declared.decode().partition("(")[0]), no_null)
+            for name, declared, no_null in columns
+        ]
+        wrong = [
+            f'typeof("{name}") NOT IN ({kind}{"" if no_null else ", " + NULL})'
+            for name, kind, no_null in kinds
+            if kind is not None
+        ]
+        texts = [f'"{name}"' for name, kind, _ in kinds if kind == TEXT]
+        if wrong and db.execute(f'SELECT 1 FROM "{table}" WHERE {" OR ".join(wrong)} LIMIT 1').fetchone():  # noqa: S608
+            return False
+        if texts:
+            rows = db.execute(f'SELECT {", ".join(texts)} FROM "{table}"')  # noqa: S608
+            while some := rows.fetchmany(ROWS_AT_ONCE):
+                b"\0".join([value for row in some for value in row if value is not None]).decode()
+    return True
 
 
 def _save(path: Path, new: Path) -> int:
     """Make `new` from what is readable; how many rows that is."""
     engine = create_engine(f"sqlite:///{new}")
     with engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # else each table waits for the disk by itself
         migrate(connection)
     engine.dispose()
     now_ns, saved = time.time_ns(), 0
     with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(new)) as db:
         old.text_factory = bytes
+        old.execute("PRAGMA writable_schema = ON")  # one table's damaged definition must not hide all the others
         for table in Base.metadata.sorted_tables:
             if table.name in NOT_TAKEN_OVER:
                 continue
@@ -118,6 +156,10 @@ def _save(path: Path, new: Path) -> int:
 def _rows(db: sqlite3.Connection, table: Table, names: str) -> Iterator[Row]:
     """The readable rows of a table whose values are of its columns' types."""
     sql = f"SELECT {names} FROM {table.name} NOT INDEXED WHERE rowid BETWEEN ? AND ?"  # noqa: S608 - names of ours
+    try:
+        db.execute(f"SELECT {names} FROM {table.name} LIMIT 0")  # noqa: S608 - names of ours
+    except sqlite3.Error:
+        return  # SQLite knows no such table any more: no question about it has an answer
     try:
         highest = db.execute(f"SELECT max(rowid) FROM {table.name}").fetchone()[0] or 0  # noqa: S608
     except sqlite3.Error:

@@ -162,3 +162,39 @@ async def test_the_current_list_gives_back_the_consent_that_damage_took_and_undo
         assert [bad.why.partition(" ")[0] for bad in report.bad_rows] == ["recognise"]
         after = {each.alias: each.purposes for each in await state.members.list_members()}
     assert after == before | {"River": ["recommend"]}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE member SET alias = CAST(x'52ff' AS TEXT) WHERE id = 'm-7'",
+        "UPDATE consent SET at_ns = 'x' WHERE id = 7",
+        "UPDATE member SET created_ns = 'x' WHERE id = 'm-7'",
+    ],
+)
+def test_a_value_that_no_query_survives_is_damage_too(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "tacet.db"
+    write_database(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(damage)
+        db.commit()
+        assert db.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+    mend(path)
+    assert alarm(path) is not None
+    assert is_sound(path)
+    with closing(sqlite3.connect(path)) as db:
+        rows = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("member", "event")}
+    assert rows["member"] + rows["event"] == 50 + EVENTS - ("consent" not in damage), "only that row is gone"
+
+
+def test_a_damaged_definition_hides_no_other_table(tmp_path: Path) -> None:
+    path = tmp_path / "tacet.db"
+    write_database(path)
+    data = path.read_bytes()
+    assert data.count(b"CREATE TABLE item ") == 1
+    path.write_bytes(data.replace(b"CREATE TABLE item ", b"CREATE TAB\xffE item "))
+    mend(path)
+    assert alarm(path) is not None
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM event").fetchone()[0] == EVENTS
+        assert db.execute("SELECT count(*) FROM member").fetchone()[0] == 50
