@@ -5,7 +5,7 @@ import ctypes
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 STOP_WITHIN_S = 8.0
@@ -45,7 +45,8 @@ class Child:
         try:
             await asyncio.wait_for(self.process.wait(), STOP_WITHIN_S)
         except TimeoutError:
-            self.process.kill()
+            with suppress(ProcessLookupError):  # it has ended in this very moment
+                self.process.kill()
             await self.process.wait()
 
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from broker_config.access import Access
 from broker_config.child import child_command
@@ -118,5 +118,6 @@ async def _stop(process: Process) -> None:
     try:
         await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):  # it has ended in this very moment
+            process.kill()
         await process.wait()

@@ -9,10 +9,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 import pytest
 
+from broker_config.mosquitto import process as mosquitto
+from simulators import children
 from tests.support.patience import STOP_S
 from tests.support.programs import program
 from tests.support.service_manager import service_manager
@@ -111,3 +114,33 @@ async def test_an_engine_that_hangs_does_not_hold_up_the_stop_of_the_broker(tmp_
             _, errors = await process.communicate()
             assert (process.returncode, b"Traceback" in errors) == (0, False), errors.decode()
             assert time.monotonic() - began_s < STOP_S
+
+
+class Late:
+    """A process that ends just when nobody waits for it any more."""
+
+    returncode = None
+
+    def __init__(self) -> None:
+        self.waits = 0
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None:
+        raise ProcessLookupError  # as asyncio says of what it has seen end
+
+    async def wait(self) -> int:
+        self.waits += 1
+        if self.waits == 1:
+            await asyncio.Event().wait()
+        return 0
+
+
+@pytest.mark.parametrize("module", [children, mosquitto])
+async def test_a_child_that_ends_in_the_moment_of_its_kill_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    monkeypatch.setattr(module, "STOP_WITHIN_S", 0.01)
+    late = Late()
+    await (children.Child("late", late, Path()).stop() if module is children else mosquitto._stop(late))  # type: ignore[arg-type]
+    assert late.waits == 2
