@@ -88,6 +88,21 @@ async def test_a_damaged_database_is_replaced_all_the_same_and_a_bad_copy_replac
         pass
 
 
+def test_a_copy_that_would_be_damaged_is_not_made(tmp_path):
+    database = tmp_path / "tacet.db"
+    with closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA page_size = 4096")
+        db.execute("CREATE TABLE t (x)")
+        db.executemany("INSERT INTO t VALUES (?)", [("x" * 100,)] * 500)
+        db.commit()
+    whole = database.read_bytes()
+    assert back_up(database, tmp_path / "good.db") == len(whole)
+    database.write_bytes(whole[: 5 * 4096] + bytes(4096) + whole[6 * 4096 :])
+    with pytest.raises(ConfigError, match="damaged, and so would be its copy"):
+        back_up(database, tmp_path / "bad.db")
+    assert {each.name for each in tmp_path.iterdir()} == {"tacet.db", "good.db"}
+
+
 async def test_a_database_of_a_newer_version_is_left_alone_and_said(store, clock):
     config = load_config(store / "server.toml")
     async with opened(config, load_site(store / "site.toml"), clock):
