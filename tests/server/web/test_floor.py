@@ -150,6 +150,10 @@ async def trouble_and_relief(page: Page, agent: FakeAgent) -> None:
     await agent.be("alert", (reader("door"), reader("shoes", "no device at /dev/ttyUSB1; check the cable")))
     await page.wait_for("document.querySelector('.trouble')?.textContent.includes('check the cable')")
     assert await page.evaluate("document.querySelector('.readers').textContent") == "Readers 1 of 2"
+    full = Device(id="outbox.sqlite", kind="outbox", state="ready", since=SINCE, alarm="nearly full")
+    await agent.be("alert", (reader("door"), reader("shoes", "gone"), full))
+    await page.wait_for("document.querySelector('.trouble')?.textContent.includes('nearly full')")
+    assert await page.evaluate("document.querySelector('.readers').textContent") == "Readers 1 of 2", "no outbox reads"
     await agent.say(ZoneCoverage(zone="shoes", covered=False, since=SINCE), zone="shoes")
     await page.wait_for(f"{MARK} === 'Not covered since 08:00:00'")
     table = "document.querySelector('.plan tbody tr[data-zone=shoes]').innerText"

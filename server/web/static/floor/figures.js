@@ -4,6 +4,7 @@ import { clockTime, number, t } from "./page.js";
 
 const NOT_READERS = new Set([
   "mt-sics", "modbus-weight", "line-weight", "hlk-ld2410", "tfmini", "lcus-relay", "modbus-relay", "escpos-label", "scale", "actuator",
+  "outbox", "clock", "orders", "certificate", // parts of the gateway, listed while they warn
 ]);
 const SMOOTH_MS = 10_000;
 const rates = []; // { ms, events } of the last seconds
