@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from edge.bench_report import Baseline, Sizes
-from edge.bench_workload import NS_PER_S, make_workload
+from edge.bench_workload import make_workload
+from edge.clock import NS_PER_S
 from edge.columns import Columns
 from edge.presence_model import PresenceSettings
 from edge.recording import Recording

@@ -12,7 +12,8 @@ import numpy as np
 
 from edge.bench_engine import feed_all, make_tracker, split
 from edge.bench_report import Baseline, Sizes
-from edge.bench_workload import NS_PER_S, START_NS, ZONES, make_reads, random_epcs
+from edge.bench_workload import START_NS, ZONES, make_reads, random_epcs
+from edge.clock import NS_PER_S
 from edge.columns import Columns
 
 BATCH = 4096

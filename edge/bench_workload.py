@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_config.errors import ConfigError
+from edge.clock import NS_PER_S
 from edge.columns import CRC_UNKNOWN, Columns
 
-NS_PER_S = 1_000_000_000
 EPC_BYTES, EPC_WORDS = 12, 2
 START_NS = 1_700_000_000 * NS_PER_S
 SPAN_S = 100

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.clock import NS_PER_MS, NS_PER_S
 from edge.presence_model import LONGEST_S, Layout, PresenceSettings, Profile, Side, ZoneSettings, ZoneSpec
 from hotpath import record
 from hotpath.memory import allocate
 
 EVENT_ROWS = 4096
-NS_PER_S = 1_000_000_000
-NS_PER_MS = 1_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
 SHORTEST_S = 0.001
 MOST_READS = 255

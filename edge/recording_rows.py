@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.clock import NS_PER_S
 from edge.columns import MAX_EPC_BYTES
 from edge.recording import AntennaName
 from hotpath.csv_rows import LogTables, make_scratch
 from hotpath.json_lines import Texts
 from hotpath.key_table import NO_ROOM, find_or_add, grow, make_key_table
 
-NS_PER_S = 1_000_000_000
 _HIGHEST_T_S = 1 << 33
 _STRONGEST_DBM = 327.0
 _MOST_ANTENNAS = 1 << 16

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from broker_config.member_table import MemberTable
+from edge.clock import NS_PER_S
 from edge.presence import Tracker
 from edge.presence_model import Layout, PresenceSettings, Profile, ZoneSettings
 from edge.recording import Recording
@@ -16,7 +17,6 @@ from hotpath.dedup import suppress_repeats
 from hotpath.leaps import clamp_leaps
 from hotpath.record import NEVER
 
-NS_PER_S = 1_000_000_000
 AHEAD_NS = 3600 * NS_PER_S
 """A row further ahead of the newest accepted one is not believed by itself."""
 MOST_SOURCES = 1 << 24

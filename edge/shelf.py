@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edge.clock import NS_PER_MS
 from edge.presence_model import PresentTag
 from edge.shelf_fit import Article, count_by_article, fit_articles, fit_tags, fit_tags_and_more, is_ambiguous
 
 ChangeKind = Literal["pick", "putback", "anomaly"]
-NS_PER_MS = 1_000_000
 NOISE_G = 12.0  # two weights of a pan with +-5 g of noise differ by less
 DRIFT_SHARE = 0.02  # of each quiet weight goes into the level, so that drift is followed and noise averaged
 SILENT_INTERVALS = 6  # a tag that missed so many of its usual reads has gone
