@@ -15,6 +15,7 @@ from edge.erasure import KEY, Eraser
 from edge.events import Announcer
 from edge.member_file import OpenedMembers, index_members, known_handles
 from edge.outbox import Outbox
+from edge.outbox_erasure import VisitRow, _read
 from edge.outbox_rows import DropRange
 from edge.outbox_sums import SALVAGED, row_sum
 from edge.visits import Stay, VisitChange, Visits
@@ -224,3 +225,8 @@ async def test_the_file_is_sound_afterwards(gateway):
     await gateway.eraser.apply(5, table(BOB))
     check = await gateway.outbox.with_store(lambda store: store._db.execute("PRAGMA integrity_check").fetchone())
     assert check == ("ok",)
+
+
+def test_a_visit_that_nobody_can_read_stops_no_erasure():
+    for payload in (b"", b"{", b"\xff" * 40, None, "a text, where bytes belong", b'{"type":"tacet.visit.entered.v1"}'):
+        assert _read(7, payload, bytes(32), salvaged=True) == VisitRow(7, "", None, salvaged=True)
