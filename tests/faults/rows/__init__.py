@@ -20,6 +20,10 @@ it lacks, and each broken promise, fails the row.  A target that is a figure bel
 hangs on the machine's speed, and into `extra` as measured.  What a machine may lack: raise `CannotRunError` with what to
 do about it (`tests.support.programs.program` does).  A control takes the safeguard away and has to fail.
 
+Files and traffic are searched for the members of the row's stores without a word from it; a store is made by
+`write_seeded_store`, since members that the search does not know fail the run.  A row that mostly waits has `lane="beside"`
+and runs beside others; one whose figures hang on a free processor has `lane="alone"`.
+
 Then: `tacet bench faults --row 30`, and with `--seed N` the one fault again.  The fast profile is for every commit:
 all rows together within 5 minutes on 2 cores, so a few seconds for yours; the full one has an hour.
 """
@@ -38,7 +42,6 @@ MODULES = (
     "full_disk",
     "inbox",
     "kills",
-    "messages",
     "network",
     "orders",
     "oversized",

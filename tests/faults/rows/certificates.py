@@ -113,4 +113,6 @@ async def raw_client(profile: Profile) -> list[Outcome]:
     return [outcome]
 
 
-ROWS = (Row((31,), "certificate expired, early, revoked, foreign", renewed, raw_client, "raw MQTT QoS 1"),)
+ROWS = (
+    Row((31,), "certificate expired, early, revoked, foreign", renewed, raw_client, "raw MQTT QoS 1", lane="beside"),
+)

@@ -161,7 +161,7 @@ def _resident_mib(server: Life) -> float:
 
 ROWS = (
     Row((12,), "no broker: events by HTTP", no_broker),
-    Row((30,), "two agents with one identity", two_of_one),
+    Row((30,), "two agents with one identity", two_of_one, lane="beside"),
     Row((32,), "a slow consumer", slow_server),
     Row((38,), "server restored from yesterday's backup", restored),
 )

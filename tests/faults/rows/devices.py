@@ -31,7 +31,7 @@ MUTE = ("line-cards", "rdm6300")
 async def replug(profile: Profile) -> list[Outcome]:
     """A real agent; its reader goes and comes back under other kernel names behind one stable link."""
     prepare_kernels(cache_folder(), lambda *_: None)
-    times, waits_s = profile.times(5, 200), []
+    times, waits_s = profile.times(2, 200), []
     outcome = Outcome(profile.seed, injected=times)
     folder = profile.folder
     for name in ("site.toml", "edge.toml"):
@@ -167,7 +167,7 @@ def _nobody(_said: str) -> None:
 
 
 ROWS = (
-    Row((4,), "unplugged and replugged, another port name", replug),
-    Row((5,), "a stuck serial port, open and silent", stuck),
+    Row((4,), "unplugged and replugged, another port name", replug, limit_s=2400, lane="beside"),
+    Row((5,), "a stuck serial port, open and silent", stuck, lane="beside"),
     Row((7,), "a port opened by two processes", two_masters),
 )

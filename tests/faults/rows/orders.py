@@ -182,6 +182,6 @@ ROWS = (
         (24,), "old, captured, altered and held-back orders", old_orders, old_orders_unfenced, "without fence and clock"
     ),
     Row((33,), "a display away for an hour of moments", display_away),
-    Row((34,), "a display cut off while it shows something personal", display_cut_off),
+    Row((34,), "a display cut off while it shows something personal", display_cut_off, lane="beside"),
     Row((35,), "an actuator's acknowledgements lost", acknowledgements_lost),
 )

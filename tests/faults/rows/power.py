@@ -6,19 +6,20 @@ from tests.faults.report import Outcome
 from tests.faults.row import CannotRunError, Profile, Row
 from tests.faults.server_power import cut_server
 
-FAST, FULL = 100, 2000
+FULL = 2000
+FAST_EDGE, FAST_SERVER = 100, 40
 
 
 async def edge(profile: Profile, synchronous: str = "FULL") -> list[Outcome]:
     """Cuts under the outbox."""
     _check()
-    return await cut_edge(profile.seeds(FAST, FULL), synchronous)
+    return await cut_edge(profile.seeds(FAST_EDGE, FULL), synchronous)
 
 
 async def server(profile: Profile, synchronous: str = "FULL") -> list[Outcome]:
     """Cuts under the server."""
     _check()
-    return await cut_server(profile.seeds(FAST, FULL), synchronous)
+    return await cut_server(profile.seeds(FAST_SERVER, FULL), synchronous)
 
 
 async def edge_control(profile: Profile) -> list[Outcome]:

@@ -107,6 +107,6 @@ async def _ready(manager: ServiceManager, process: asyncio.subprocess.Process) -
 
 
 ROWS = (
-    Row((39,), "a program hangs", hang),
+    Row((39,), "a program hangs", hang, lane="beside"),
     Row((40,), "the first compilation is slower than the watchdog", slow_compilation),
 )

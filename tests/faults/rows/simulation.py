@@ -29,7 +29,7 @@ def _simulate(profile: Profile, wrong: Callable[[], AbstractContextManager[None]
 
     In the full profile each fifth seed lasts for ten minutes of the store's time.
     """
-    seeds: Sequence[int] = profile.seeds(fast=30, full=1000)
+    seeds: Sequence[int] = profile.seeds(fast=12, full=1000)
     outcomes: list[Outcome] = []
     with template() as ground, wrong():
         for seed in seeds:

@@ -73,4 +73,4 @@ def _size(each: Life) -> tuple[float, int]:
     return pages * PAGE_BYTES / MIB, len([*(proc / "fd").iterdir()])
 
 
-ROWS = (Row((42,), "leaks", soak, limit_s=7200),)
+ROWS = (Row((42,), "leaks", soak, limit_s=7200, lane="beside"),)

@@ -33,7 +33,7 @@ MB = 1 << 20
 
 async def flood(profile: Profile) -> list[Outcome]:
     """The benchmark in a process of its own, whose memory is then its own, too."""
-    strays = profile.times(500_000, 10_000_000)
+    strays = profile.times(200_000, 10_000_000)
     command = (sys.executable, "-m", "tacet", "bench", "flood", "--stray-count", str(strays), "--json")
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE)
     said, _ = await process.communicate()
@@ -54,7 +54,7 @@ async def flood(profile: Profile) -> list[Outcome]:
 async def _on_disk(profile: Profile, outcome: Outcome) -> int:
     """Through the real engine and pipeline into a real outbox and a snapshot: how many strays and cards are in any file."""
     prepare_kernels(cache_folder(), lambda *_: None)
-    strays, rng = profile.times(100_000, 1_000_000), np.random.default_rng(profile.seed)
+    strays, rng = profile.times(50_000, 1_000_000), np.random.default_rng(profile.seed)
     tracker, cards = make_tracker(ZONES, own_goods=[b"\xe2"]), make_cards(MEMBERS)
     make_member(cards, tracker)
     seeds = {f"card {number}": card.tobytes() for number, card in enumerate(cards[:SAMPLE])}
