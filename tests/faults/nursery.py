@@ -123,7 +123,7 @@ def _live(target: Callable[..., None], arguments: tuple[Any, ...], log: Path, tr
     target(*arguments)
 
 
-async def until(condition: Callable[[], Any], within_s: float = 60.0, *, lives: tuple[Life, ...] = ()) -> Any:
+async def until(condition: Callable[[], Any], within_s: float = 120.0, *, lives: tuple[Life, ...] = ()) -> Any:
     """The condition's first true answer; `lives` must not end meanwhile.
 
     Raises:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 WAIT_S = 60.0
-STANDSTILL_S = 10.0
+STANDSTILL_S = 15.0
 """What is added where the seconds themselves are promised."""
 STOP_S = 5.0 + STANDSTILL_S
 """A stop of any of our programs takes at most 5 s."""
