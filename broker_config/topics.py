@@ -46,6 +46,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("edge_description", "edge/{agent}/$description", "agent", ("server",), retained=True),
     Topic("edge_stats", "edge/{agent}/stats", "agent", ("server",), qos=0, expiry_s=60),
     Topic("edge_dropped", "edge/{agent}/dropped", "agent", ("server",)),
+    Topic("edge_backlog", "edge/{agent}/backlog", "agent", ("server",)),
     Topic("edge_ack", "edge/{agent}/ack", "server", ("agent",), expiry_s=60),
     Topic("edge_members", "edge/{agent}/cmd/members", "server", ("agent",), expiry_s=3600, signed=True),
     Topic("edge_quarantine", "edge/{agent}/cmd/quarantine", "server", ("agent",), expiry_s=3600, signed=True),

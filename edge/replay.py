@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 import typer
 
-from edge.presence_model import LONGEST_S
+from edge.presence_model import LONGEST_S, Layout, PresenceSettings
 
 if TYPE_CHECKING:
-    from edge.recording import BadRows
+    from broker_config.member_table import MemberTable
+    from edge.recording import BadRows, Recording
 
 EXAMPLES = """Examples:
 
@@ -37,44 +38,46 @@ The summary counts late, stale (ignored) and clamped rows.  Dwell events are not
 replay_app = typer.Typer(context_settings={"allow_interspersed_args": True}, subcommand_metavar="")
 
 
+Log = Annotated[str, typer.Argument(help="CSV, plain or gzipped; - reads standard input.", metavar="READS.csv[.gz]")]
+Emit = Annotated[Literal["events", "reads", "summary"], typer.Option(help="What to print, as JSON lines.")]
+Zones = Annotated[Path | None, typer.Option(help="Zones file; without it each antenna is a zone antenna-N.")]
+Members = Annotated[Path | None, typer.Option(help="File of card EPCs, one per line; all other tags are items.")]
+ConfirmReads = Annotated[
+    int | None, typer.Option(min=1, max=LONGEST_S, help="Reads that make a tag present; 2 by default.")
+]
+ConfirmWindowMs = Annotated[int | None, typer.Option(min=1, max=LONGEST_S, help="... within so long; 1500 by default.")]
+DepartAfterS = Annotated[
+    float | None,
+    typer.Option(help="Unseen for more than this, a tag departs; by default as live: items 600, persons 8 to 15."),
+]
+ProfileName = Annotated[
+    Literal["person", "item", "garment"] | None,
+    typer.Option(help="How readily items change place, in every zone; by default as live, by kind of zone."),
+]
+WindowS = Annotated[float, typer.Option(min=0, max=LONGEST_S, help="With --emit reads: the re-report window.")]
+By = Annotated[Literal["epc", "epc-antenna"], typer.Option(help="With --emit reads: what is a repeat.")]
+
+
 @replay_app.callback(invoke_without_command=True, epilog=EXAMPLES)
 def replay(
-    log: Annotated[
-        str, typer.Argument(help="CSV, plain or gzipped; - reads standard input.", metavar="READS.csv[.gz]")
-    ],
+    log: Log,
     *,
-    emit: Annotated[
-        Literal["events", "reads", "summary"], typer.Option(help="What to print, as JSON lines.")
-    ] = "events",
-    zones: Annotated[Path | None, typer.Option(help="Zones file; without it each antenna is a zone antenna-N.")] = None,
-    members: Annotated[
-        Path | None, typer.Option(help="File of card EPCs, one per line; all other tags are items.")
-    ] = None,
-    confirm_reads: Annotated[
-        int | None, typer.Option(min=1, max=LONGEST_S, help="Reads that make a tag present; 2 by default.")
-    ] = None,
-    confirm_window_ms: Annotated[
-        int | None, typer.Option(min=1, max=LONGEST_S, help="... within so long; 1500 by default.")
-    ] = None,
-    depart_after_s: Annotated[
-        float | None,
-        typer.Option(help="Unseen for more than this, a tag departs; by default as live: items 600, persons 8 to 15."),
-    ] = None,
-    profile: Annotated[
-        Literal["person", "item", "garment"] | None,
-        typer.Option(help="How readily items change place, in every zone; by default as live, by kind of zone."),
-    ] = None,
-    window_s: Annotated[
-        float, typer.Option(min=0, max=LONGEST_S, help="With --emit reads: the re-report window.")
-    ] = 2.0,
-    by: Annotated[Literal["epc", "epc-antenna"], typer.Option(help="With --emit reads: what is a repeat.")] = "epc",
+    emit: Emit = "events",
+    zones: Zones = None,
+    members: Members = None,
+    confirm_reads: ConfirmReads = None,
+    confirm_window_ms: ConfirmWindowMs = None,
+    depart_after_s: DepartAfterS = None,
+    profile: ProfileName = None,
+    window_s: WindowS = 2.0,
+    by: By = "epc",
 ) -> None:
     """Run a recorded read log through the presence engine: arrivals, moves, departures, as they would have come live."""
     from edge.kernels import warm_up_kernels
     from edge.recording_file import read_blocks
     from edge.recording_reader import read_recording
     from edge.replay_layout import members_from_file, zone_per_antenna, zones_from_file
-    from edge.replay_run import PROFILES, Overrides, make_settings, replay_events, replay_reads
+    from edge.replay_run import PROFILES, Overrides, make_settings, replay_reads
 
     if depart_after_s is not None and not 0 < depart_after_s <= LONGEST_S:
         raise typer.BadParameter(f"--depart-after-s is a time above 0 and at most {LONGEST_S} s")
@@ -84,14 +87,28 @@ def replay(
     layout = zones_from_file(zones, recording.antennas) if zones else zone_per_antenna(recording.antennas)
     key = secrets.token_bytes(16)
     table = (key, members_from_file(members, key)) if members else None
-    with _stdout_that_may_close():
-        if emit == "reads":
+    if emit == "reads":
+        with _stdout_that_may_close():
             for block in replay_reads(recording, window_s, by_antenna=by == "epc-antenna"):
                 _echo(block)
-            return
-        item_profile = None if profile is None else PROFILES[profile]
-        settings = make_settings(Overrides(confirm_reads, confirm_window_ms, depart_after_s, item_profile))
-        summary = replay_events(recording, layout, settings, table, _echo if emit == "events" else None)
+        return
+    item_profile = None if profile is None else PROFILES[profile]
+    settings = make_settings(Overrides(confirm_reads, confirm_window_ms, depart_after_s, item_profile))
+    _print_events(recording, layout, settings, table, emit)
+
+
+def _print_events(
+    recording: "Recording",
+    layout: Layout,
+    settings: PresenceSettings,
+    members: "tuple[bytes, MemberTable] | None",
+    emit: str,
+) -> None:
+    """Print the events, or only their summary, and say what was too old to count."""
+    from edge.replay_run import replay_events
+
+    with _stdout_that_may_close():
+        summary = replay_events(recording, layout, settings, members, _echo if emit == "events" else None)
         if emit == "summary":
             typer.echo(msgspec.json.encode(summary))
     if summary.stale:

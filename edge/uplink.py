@@ -27,6 +27,7 @@ from broker_config.messages import (
     VisitEnded,
 )
 from broker_config.topics import BY_NAME, filters_for
+from edge.backlog import Backlog, Message
 from edge.broker_link import hear, heeded, lost_link, make_client
 from edge.config import EdgeConfig
 from edge.delivery import IN_FLIGHT, Delivery
@@ -45,7 +46,6 @@ CHECK_EVERY_S = 0.5
 GOODBYE_S = 1.0
 STUCK_S = 90.0  # longer than each packet of a connection may take, and the outbox on a busy disk
 QUARANTINED_S = 20.0, 40.0  # between connections: at most three a minute for two agents, by turns
-BACKLOG_ROWS, BACKLOG_EVERY_S = 50, 0.025  # 2 000 events/s at most, so that live ones pass
 
 
 class Uplink:
@@ -79,7 +79,7 @@ class Uplink:
         self._away_since_s: float | None = self._now_s()
         self._host = ""  # the server's session
         self._certificate = LinkCertificate(config.broker, partial(health.warn, "broker.tls", "certificate"))
-        self._wake_live, self._wake_backlog = asyncio.Event(), asyncio.Event()
+        self._wake_live, self._backlog = asyncio.Event(), Backlog(outbox, announcer, self.delivery)
         self._declared: list[DropRange] = []
         outbox.on_commit = self._committed
 
@@ -142,6 +142,7 @@ class Uplink:
         self.delivery.link_up(self._outbox.acked_upto, self._now_s())
         self._away_since_s = None
         self._declared = []
+        self._backlog.begin_anew()
         # New for each connection: a publisher that is cancelled before its first step gives no slot back.
         slots, backlog_slots = asyncio.Semaphore(IN_FLIGHT), asyncio.Semaphore(IN_FLIGHT // 2)
         try:
@@ -198,7 +199,7 @@ class Uplink:
         if said.state == "ready" and said.session != self._host:
             if self._host:
                 self.delivery.start_over(self._now_s())
-                self._wake_backlog.set()
+            self._backlog.begin_anew()
             self._host = said.session
 
     def hear_quarantine(self, said: EdgeQuarantined) -> None:
@@ -212,13 +213,13 @@ class Uplink:
         word = await self._outbox.acknowledge(ack)
         if word is not None:
             self.delivery.acknowledged(word, self._now_s())
-            self._wake_backlog.set()
+            self._backlog.heard(together=ack.together)
 
     def _committed(self, rows: Sequence[Row]) -> None:
         self.delivery.committed(rows, self._now_s())
         self._wake_live.set()
         if self.delivery.backlog_due:
-            self._wake_backlog.set()
+            self._backlog.wake.set()
 
     async def _send_live(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, slots: asyncio.Semaphore) -> None:
         await self._handlers.may_send()
@@ -236,24 +237,25 @@ class Uplink:
         slots: asyncio.Semaphore,
         backlog_slots: asyncio.Semaphore,
     ) -> None:
+        both = [slots, backlog_slots]
+
+        async def publish(what: Message | Row) -> None:
+            await backlog_slots.acquire()
+            await slots.acquire()
+            handing = (
+                self._publish(client, what, both) if isinstance(what, Row) else self._hand_over(client, what, both)
+            )
+            tasks.create_task(handing, name="publish backlog")
+
         await self._handlers.may_send()
-        while True:
-            while self.delivery.may_send_backlog():
-                after = self.delivery.cursor
-                rows = await self._outbox.rows_after(after, BACKLOG_ROWS)
-                for row in self.delivery.take_backlog(after, rows, BACKLOG_ROWS, self._now_s()):
-                    await backlog_slots.acquire()
-                    await slots.acquire()
-                    tasks.create_task(self._publish(client, row, [slots, backlog_slots]), name=f"publish {row.seq}")
-                await asyncio.sleep(BACKLOG_EVERY_S)
-            self._wake_backlog.clear()
-            if not self.delivery.may_send_backlog():
-                await self._wake_backlog.wait()
+        await self._backlog.send(publish)
 
     async def _publish(self, client: aiomqtt.Client, row: Row, slots: Sequence[asyncio.Semaphore]) -> None:
+        await self._hand_over(client, (row.topic, self._backlog.as_sent(row)), slots)
+
+    async def _hand_over(self, client: aiomqtt.Client, message: Message, slots: Sequence[asyncio.Semaphore]) -> None:
         try:
-            generation = self._outbox.places(row.seq, row.seq)[0].generation
-            await client.publish(row.topic, self._announcer.put_right(row.payload, generation), qos=1)
+            await client.publish(*message, qos=1)
         finally:
             for slot in slots:
                 slot.release()
@@ -271,7 +273,7 @@ class Uplink:
             self._heartbeat.beat()
             overdue = self.delivery.check_overdue(self._now_s())
             if overdue:
-                self._wake_backlog.set()
+                self._backlog.wake.set()
             drops = await self._outbox.drops()
             if drops != self._declared or overdue:
                 await self._declare(client, drops)

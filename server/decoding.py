@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from broker_config.errors import MessageError
-from broker_config.messages import Data, Envelope, decode
+from broker_config.messages import Data, EdgeBacklog, Envelope, decode
 from broker_config.site import AgentId, Site
 from broker_config.topics import Topic, parse_topic
 from server.link import Incoming
@@ -107,6 +107,22 @@ class MessageReader:
         if row.durable:
             ref = _ref(Header(envelope.id, envelope.gateway or "", envelope.generation or "", envelope.seq or ""))
         return Heard(incoming, row, level, owner, envelope, ref)
+
+    def unpack(self, incoming: Incoming) -> list[Incoming]:
+        """The messages in this one: the events of a backlog, as if their agent had posted them; of any other, itself.
+
+        One that cannot be read is left whole, to be set aside.
+        """
+        if not incoming.topic.endswith("/backlog") or incoming.publisher is not None:
+            return [incoming]
+        try:
+            heard = self.read(incoming)
+        except MessageError:
+            return [incoming]
+        data = heard.envelope.data
+        if not isinstance(data, EdgeBacklog) or not data.rows:
+            return [incoming]
+        return [Incoming(row.topic, row.payload.encode(), incoming.received_ns, heard.owner) for row in data.rows]
 
     def read_ref(self, incoming: Incoming) -> EventRef | None:
         """Which event an unreadable message was, so that it can be acknowledged all the same; None where even that is unclear."""

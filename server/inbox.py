@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from broker_config.errors import MessageError
 from broker_config.messages import (
+    EdgeBacklog,
     EdgeDropped,
     EdgeState,
     ErasureReceipt,
@@ -63,10 +64,10 @@ class Inbox:
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            batch = [await self._link.incoming.get()]
+            batch = self._reader.unpack(await self._link.incoming.get())
             await asyncio.sleep(0)  # what came with it (an entry follows each leaving) is still on its way here
             while len(batch) < MAX_BATCH and not self._link.incoming.empty():
-                batch.append(self._link.incoming.get_nowait())
+                batch += self._reader.unpack(self._link.incoming.get_nowait())
             await self.settle(batch)
 
     async def settle(self, batch: list[Incoming]) -> None:
@@ -132,6 +133,9 @@ class Inbox:
             data = heard.envelope.data
             if self._fleet.hear(data, heard.level, heard.envelope.time) and isinstance(data, EdgeState):
                 births[AgentId(heard.level)] = data
+                self._on.marks.hear_backlog(AgentId(heard.level), None)  # its new connection asks anew
+            elif isinstance(data, EdgeBacklog):
+                self._on.marks.hear_backlog(AgentId(heard.level), data.generation)
         for agent, born in births.items():
             if born.generations:
                 self._on.marks.owe(agent, born.generations)

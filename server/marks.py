@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -44,6 +45,7 @@ class Marks:
         self._marks: dict[Key, Mark] = {}
         self._acks: dict[Key, EdgeAck] = {}
         self._due: set[Key] = set()
+        self._together: set[AgentId] = set()
         self._wake = asyncio.Event()
 
     async def load(self, session: AsyncSession) -> None:
@@ -82,7 +84,15 @@ class Marks:
 
     def ack(self, key: Key) -> EdgeAck:
         """What is acknowledged of a generation."""
-        return self._acks.get(key) or EdgeAck(generation=key[1], upto=0)
+        said = self._acks.get(key) or EdgeAck(generation=key[1], upto=0)
+        return msgspec.structs.replace(said, together=key[0] in self._together)
+
+    def hear_backlog(self, agent: AgentId, generation: str | None) -> None:
+        """Messages of many events come through from this agent: tell it so; None: that is not known any more."""
+        self._together.discard(agent)
+        if generation is not None and GENERATION.fullmatch(generation):
+            self._together.add(agent)
+            self._owe((agent, generation))
 
     def lost(self) -> int:
         """Events that were skipped: neither stored nor declared dropped, though later ones have come."""

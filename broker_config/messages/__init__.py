@@ -10,6 +10,7 @@ from broker_config.messages.display import BaseItem, BaseSet, DisplayState, Mome
 from broker_config.messages.edge import (
     Device,
     EdgeAck,
+    EdgeBacklog,
     EdgeDescription,
     EdgeDropped,
     EdgeQuarantined,
@@ -17,11 +18,12 @@ from broker_config.messages.edge import (
     EdgeStats,
     ErasureReceipt,
     MembersOffered,
+    PostedRow,
     ReaderReport,
     SensorReport,
 )
 from broker_config.messages.envelope import BY_TYPE, KINDS, MAX_PAYLOAD_BYTES, Envelope, decode, encode
-from broker_config.messages.post import MAX_POST_BYTES, MAX_POST_ROWS, EventPost, PostAnswer, PostedRow
+from broker_config.messages.post import MAX_POST_BYTES, MAX_POST_ROWS, EventPost, PostAnswer
 from broker_config.messages.server import HOST_EVERY_S, Bad, DecisionMade, HostState, TransactionSettled, VisitEnded
 from broker_config.messages.shelf import ShelfAnomaly, ShelfPick, ShelfPutback, ShelfState
 from broker_config.messages.zone import (
@@ -56,6 +58,7 @@ __all__ = [
     "Direction",
     "DisplayState",
     "EdgeAck",
+    "EdgeBacklog",
     "EdgeDescription",
     "EdgeDropped",
     "EdgeQuarantined",

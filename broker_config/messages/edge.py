@@ -123,6 +123,7 @@ class EdgeAck(Data, frozen=True, kw_only=True):
         upto: every seq up to here.
         missing: what it lacks between `upto` and `highest`: ranges [from, to], the lowest 100.
         highest: whatever is above `upto`, not above this, and not in `missing` is committed, too.
+        together: the server has heard this agent under `edge/{agent}/backlog`, and takes its backlog that way.
     """
 
     type_name = "tacet.edge.ack.v1"
@@ -131,6 +132,27 @@ class EdgeAck(Data, frozen=True, kw_only=True):
     upto: int
     missing: tuple[tuple[int, int], ...] = ()
     highest: int = 0
+    together: bool = False
+
+
+class PostedRow(msgspec.Struct, frozen=True):
+    """A message as it would have been published by itself: an event, or a declared drop."""
+
+    topic: str
+    payload: str
+
+
+class EdgeBacklog(Data, frozen=True, kw_only=True):
+    """Events of a backlog, many in one message; an empty one asks whether the server hears it.
+
+    Args:
+        generation: of the agent's start.
+    """
+
+    type_name = "tacet.edge.backlog.v1"
+    topic = "edge_backlog"
+    generation: str
+    rows: tuple[PostedRow, ...] = ()
 
 
 class EdgeDropped(Data, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from broker_config.messages.base import Data, Instant
 from broker_config.messages.display import BaseSet, DisplayState, MomentClear, MomentSet, MomentShown
 from broker_config.messages.edge import (
     EdgeAck,
+    EdgeBacklog,
     EdgeDescription,
     EdgeDropped,
     EdgeQuarantined,
@@ -37,7 +38,7 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 KINDS: tuple[type[Data], ...] = (
     ItemArrived, ItemReturned, ItemMoved, ItemDeparted, VisitEntered, VisitLeft, VisitDwelled, ZoneCoverage, ZoneCount,
     ShelfState, ShelfPick, ShelfPutback, ShelfAnomaly,
-    EdgeState, EdgeDescription, EdgeStats, EdgeAck, EdgeDropped, MembersOffered, EdgeQuarantined, ErasureReceipt,
+    EdgeState, EdgeDescription, EdgeStats, EdgeAck, EdgeDropped, EdgeBacklog, MembersOffered, EdgeQuarantined, ErasureReceipt,
     DisplayState, BaseSet, MomentSet, MomentClear, MomentShown, ActuatorCommand, ActuatorResult, ActuatorState,
     DecisionMade, TransactionSettled, VisitEnded, Bad, HostState,
 )  # fmt: skip

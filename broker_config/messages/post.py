@@ -2,18 +2,11 @@
 
 import msgspec
 
-from broker_config.messages.edge import EdgeAck
+from broker_config.messages.edge import EdgeAck, PostedRow
 
 MAX_POST_ROWS = 1000
 MAX_POST_BYTES = 8 << 20
 """Unpacked."""
-
-
-class PostedRow(msgspec.Struct, frozen=True):
-    """A message as it would have been published: an event, or a declared drop."""
-
-    topic: str
-    payload: str
 
 
 class EventPost(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from broker_config.messages import (
     ActuatorCommand,
     Data,
     EdgeAck,
+    EdgeBacklog,
     EdgeDescription,
     EdgeDropped,
     EdgeQuarantined,
@@ -26,6 +27,7 @@ from broker_config.messages import (
     HostState,
     ItemArrived,
     MembersOffered,
+    PostedRow,
     ShelfState,
     TransactionSettled,
     VisitEnded,
@@ -66,12 +68,14 @@ STATS = EdgeStats(
 
 @dataclass
 class FakeServer:
-    """Takes everything down; acknowledges while `acking`."""
+    """Takes everything down; acknowledges while `acking`; with `together` it takes messages of many, once asked."""
 
     client: aiomqtt.Client
     sign: Callable[[str, bytes], bytes]
     acking: bool = True
+    together: bool = False
     heard: list[tuple[str, Envelope[Data], bool]] = field(default_factory=list)
+    asked: int = 0
     seqs: list[int] = field(default_factory=list)
     held: dict[str, set[int]] = field(default_factory=dict)
 
@@ -80,16 +84,29 @@ class FakeServer:
             assert isinstance(message.payload, bytes)
             envelope = decode(message.payload)
             self.heard.append((message.topic.value, envelope, message.retain))
+            if isinstance(envelope.data, EdgeBacklog) and self.together:
+                self.asked += not envelope.data.rows
+                for row in envelope.data.rows:
+                    self.take(decode(row.payload.encode()))
+                await self.say_how_far(envelope.data.generation)
             if envelope.seq is not None:
-                self.seqs.append(int(envelope.seq))
-                held = self.held.setdefault(envelope.generation or "", set())
-                held.add(int(envelope.seq))
-                if self.acking:
-                    upto = next(number for number in range(len(held) + 1) if number + 1 not in held)
-                    await self.ack(envelope.generation or "", upto)
+                self.take(envelope)
+                await self.say_how_far(envelope.generation or "")
+
+    def take(self, envelope: Envelope[Data]) -> None:
+        self.seqs.append(int(envelope.seq or 0))
+        self.held.setdefault(envelope.generation or "", set()).add(int(envelope.seq or 0))
+
+    async def say_how_far(self, generation: str) -> None:
+        held = self.held.setdefault(generation, set())
+        if self.acking:
+            upto = next(number for number in range(len(held) + 1) if number + 1 not in held)
+            await self.ack(generation, upto)
 
     async def ack(self, generation: str, upto: int, missing: tuple[tuple[int, int], ...] = ()) -> None:
-        await self.send("edge_ack", EdgeAck(generation=generation, upto=upto, missing=missing), agent="gw-1")
+        together = self.together and self.asked > 0
+        said = EdgeAck(generation=generation, upto=upto, missing=missing, together=together)
+        await self.send("edge_ack", said, agent="gw-1")
 
     async def send(self, row: str, data: Data, **levels: str) -> None:
         envelope = Envelope(
@@ -322,6 +339,47 @@ async def test_what_happens_while_nobody_listens_is_sent_when_somebody_does(
         assert sorted(map(len, server.held.values())) == [5, 120]
 
 
+async def test_a_backlog_goes_many_in_a_message_where_the_server_says_that_they_come_through(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    agent = Agent(config_for(broker, edge_folder), clock)
+    async with serving(broker, together=True, acking=False) as server, agent.running():
+        agent.happen(3)
+        agent.happen(120)
+        await eventually(lambda: set(server.seqs) == set(range(1, 124)))
+        await server.ack(agent.outbox.generation, 0)
+        await eventually(lambda: agent.uplink._backlog.together)
+        agent.uplink.delivery.start_over(agent.uplink._now_s())  # as if the connection were new
+        agent.uplink._backlog.wake.set()
+
+        def rows() -> list[PostedRow]:
+            return [row for data in server.of(EdgeBacklog) if isinstance(data, EdgeBacklog) for row in data.rows]
+
+        await eventually(lambda: {int(decode(row.payload.encode()).seq or 0) for row in rows()} == set(range(1, 124)))
+        server.acking = True
+        await server.say_how_far(agent.outbox.generation)
+        await eventually(lambda: agent.outbox.acked_upto == 123)
+        (topic,) = {topic for topic, envelope, _ in server.heard if isinstance(envelope.data, EdgeBacklog)}
+    assert topic == "tacet/1/demo/edge/gw-1/backlog"
+    assert len(server.of(EdgeBacklog)) <= len(rows()) / 10
+
+
+async def test_a_server_that_is_new_is_asked_again_before_it_gets_many_in_a_message(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock
+) -> None:
+    agent = Agent(config_for(broker, edge_folder), clock)
+    async with serving(broker, together=True) as server, agent.running():
+        await eventually(lambda: agent.uplink._backlog.together)
+        server.together = False  # one of an earlier release
+        began, asked = datetime.now(UTC), len(server.of(EdgeBacklog))
+        for session in ("s1", "s2"):
+            await server.send("server_state", HostState(state="ready", session=session, since=began))
+        await eventually(lambda: len(server.of(EdgeBacklog)) > asked)
+        agent.happen(2)
+        await eventually(lambda: agent.outbox.acked_upto == 2)
+        assert not agent.uplink._backlog.together
+
+
 async def test_the_brokers_acknowledgement_is_not_enough(
     broker: TestBroker, edge_folder: Path, clock: ManualClock
 ) -> None:
@@ -333,7 +391,7 @@ async def test_the_brokers_acknowledgement_is_not_enough(
         await eventually(lambda: len(server.seqs) == 4)
         assert agent.outbox.waiting == 4
         agent.uplink.delivery.check_overdue(1e9)  # patience ends
-        agent.uplink._wake_backlog.set()
+        agent.uplink._backlog.wake.set()
         await eventually(lambda: len(server.seqs) == 8)
         await server.ack(agent.outbox.generation, 4)
         await eventually(lambda: agent.outbox.waiting == 0)
