@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from server.audit.service import OWNER
 from server.db import Database
+from server.erasure.journal import Journal
 from server.errors import NotFound
 from server.tables import BadMessageRow, ErasedCardRow
 
@@ -53,3 +54,13 @@ async def test_a_full_disk_signs_nobody_out(state, clock, monkeypatch):
     found = await state.access.sessions.find(secret)
     assert found is not None
     assert found.principal == "owner"
+
+
+async def test_a_journal_that_was_lost_is_written_anew_from_the_database(state):
+    (somebody, *_) = await state.members.list_members()
+    await state.erasure.erase(somebody.member, OWNER)
+    journal = Journal(Path(state.config.data))
+    before = journal.read()
+    journal.path.unlink()
+    assert await state.erasure.reapply() == 0
+    assert journal.read() == before != []
