@@ -266,6 +266,7 @@ class Agent:
 
     def _synced(self) -> None:
         self._timebase.synced()
+        self.uplink.states.date()
         self._members.lease_by(self._server_clock.skew_ns or 0)
 
     def _settled(self, settled: TransactionSettled) -> None:

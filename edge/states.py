@@ -31,6 +31,7 @@ class States:
         """Of the connection."""
         self.started_at = to_datetime(clock_ns())
         """Since when the agent knows who is where; to be set before the first connection."""
+        self._is_dated = False
         self._config, self._announcer, self._outbox = config, announcer, outbox
         self._health, self._clock_ns = health, clock_ns
         self._payloads: dict[str, bytes] = {}  # the newest, by topic
@@ -38,6 +39,16 @@ class States:
         self._wake = asyncio.Event()
         self._sessions = 0
         health.on_change = self._announce_health
+
+    def date(self) -> None:
+        """The server's time is known: from now on say since when we know who is where.
+
+        Not before: a birth that waits in the broker with its age alone would be dated by its arrival, and whoever came in
+        meanwhile would count as seen by an earlier start.
+        """
+        if not self._is_dated:
+            self._is_dated = True
+            self._announce_health()
 
     def next_session(self) -> str:
         """The number of a connection, or of a post: higher than any this agent has had."""
@@ -83,7 +94,7 @@ class States:
             session=self.session,
             since=to_datetime(self._clock_ns()),
             devices=self._health.devices,
-            started=self.started_at,
+            started=self.started_at if self._is_dated else None,
             generation=self._outbox.generation,
             generations=self._outbox.generations[-MAX_GENERATIONS:],
         )

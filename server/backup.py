@@ -18,7 +18,9 @@ from server.set_aside import PART, REPLACED
 _NEWER_WITHDRAWALS = """
 INSERT INTO consent (member, purpose, granted, at_ns, source)
 SELECT member, purpose, granted, at_ns, source FROM replaced.consent
-WHERE NOT granted AND at_ns > (SELECT coalesce(max(at_ns), 0) FROM main.consent) AND member IN (SELECT id FROM main.member)
+WHERE NOT granted AND (
+    at_ns > (SELECT coalesce(max(at_ns), 0) FROM main.consent) OR id > (SELECT coalesce(max(id), 0) FROM main.consent)
+) AND member IN (SELECT id FROM main.member)
 ORDER BY id
 """
 

@@ -125,6 +125,7 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
         async with state.ledger.transaction():
             pass  # the services' first load
         await state.erasure.reapply()  # before anything is heard, answered or matched
+        await state.members.forget_withdrawn()
         await asyncio.to_thread(keep_reserve, folder)
         state.link.on_connect += [state.send_base, state.owe_acks]
         yield state
@@ -142,7 +143,7 @@ def _assemble(
     vault = CardVault(keys)
     audit = Audit(keys.audit_key, db, clock_ns)
     commands = CommandService(site, clock_ns)
-    marks, clones, items = Marks(link), Clones(link), ItemService(site)
+    marks, clones, items = Marks(link), Clones(link), ItemService(site, clock_ns)
     visits = VisitService(site, identities, commands, clock_ns)
     tables = MemberTables(site, identities, vault, db, link, clock_ns)
     decisions = DecisionService(site, Path(config.rules), commands, db, clock_ns)

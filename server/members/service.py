@@ -15,7 +15,7 @@ from server.members import store
 from server.members.importer import PURPOSES, MemberRecord, RowError, parse_cap, parse_members
 from server.members.schemas import PAGE, BadRow, ConsentChange, ImportReport, MemberView
 from server.members.tables import MemberTables
-from server.tables import ConsentRow, InterestRow, MemberRow, PreferenceRow
+from server.tables import ConsentRow, HandleRow, InterestRow, MemberRow, PreferenceRow, VisitRow
 from server.tables.members import SALVAGE
 from server.visits.service import VisitService
 from server.work import Ledger, Work
@@ -130,6 +130,27 @@ class MemberService:
             if (change.purpose in await store.granted(work.session, member)) != change.granted:
                 await self._record(work, member, change.purpose, change.granted, actor)
                 await self._tables.renew(work)
+
+    async def forget_withdrawn(self) -> int:
+        """Forget again whose handles and visits were theirs who withdrew: a restored backup has brought them back, or a copy
+        that took over a withdrawal; to be done before anything is heard; how many members that were."""
+        async with self._ledger.transaction() as work:
+            known = {*await work.session.scalars(select(HandleRow.member))}
+            known |= {*await work.session.scalars(select(VisitRow.member).where(VisitRow.member.is_not(None)))}
+            consents = await store.latest_consents(work.session)
+            withdrawn = sorted(
+                member
+                for member in known
+                if (latest := consents.get(member, {}).get("recognise")) is not None
+                and not latest.granted
+                and latest.source != SALVAGE  # nobody withdrew; the current list may give it back
+            )
+            for member in withdrawn:
+                await store.forget_handles(work.session, member)
+                await self._visits.end_member(work, member, "withdrawn")
+            if withdrawn:
+                await self._tables.renew(work)
+        return len(withdrawn)
 
     async def set_wishes(self, member: str, quiet: str, cap: str, actor: Actor) -> None:
         """Set quiet hours, and the most that is shown in a visit.

@@ -53,12 +53,18 @@ class MemberTables:
             await self._renew_one(work, agent)
 
     async def renew_aged(self, work: Work) -> None:
-        """Renew the tables whose lease is half over, and those older than the newest consent: an import goes on, or was cut short."""
+        """Renew the tables whose lease is half over, and those older than the newest consent: an import goes on, or was cut
+        short.  What is dated later than now, a clock that was ahead has dated: nobody agreed to so long a lease.
+        """
         newest_ns = await work.session.scalar(select(ConsentRow.at_ns).order_by(ConsentRow.id.desc()).limit(1)) or 0
-        half_over_ns = self._clock_ns() - LEASE_NS // 2
+        now_ns = self._clock_ns()
         for agent in self._site.agents:
             row = await work.session.get(MemberTableRow, agent)
-            if row is None or row.leased_from_ns <= half_over_ns or row.leased_from_ns < newest_ns:
+            if (
+                row is None
+                or not now_ns - LEASE_NS // 2 < row.leased_from_ns <= now_ns
+                or row.leased_from_ns < newest_ns <= now_ns
+            ):
                 await self._renew_one(work, agent)
 
     async def offer(self, agent: AgentId) -> None:

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from broker_config.messages import ItemArrived, ItemDeparted, ItemMoved
 from broker_config.site import AgentId, Site
-from server.clock import to_ns
+from server.clock import ClockNs, to_ns
 from server.feed import Happening
 from server.tables import ItemRow
 from server.visits.model import Place, Restarts
@@ -15,13 +15,15 @@ from server.work import Work
 class ItemService:
     """The place of each item, by its latest event."""
 
-    def __init__(self, site: Site) -> None:
-        self._restarts = Restarts(site)
+    def __init__(self, site: Site, clock_ns: ClockNs) -> None:
+        self._restarts, self._clock_ns = Restarts(site), clock_ns
         self._places: dict[str, Place] = {}
 
     async def load(self, session: AsyncSession) -> None:
-        """Read where everything was."""
-        self._places = {row.epc: Place(row.zone, row.as_of_ns) for row in await session.scalars(select(ItemRow))}
+        """Read where everything was.  What is dated later than now, a clock that was ahead has dated: it counts as of now."""
+        now_ns = self._clock_ns()
+        rows = await session.scalars(select(ItemRow))
+        self._places = {row.epc: Place(row.zone, min(row.as_of_ns, now_ns)) for row in rows}
 
     def counts(self) -> dict[str, int]:
         """Items in each zone now."""

@@ -9,6 +9,7 @@ from broker_config.errors import MessageError
 from broker_config.messages import VisitLeft, decode
 from server.clock import to_ns
 from server.tables import EventRow
+from server.times import put_right
 
 MAX_LEAVINGS = 4000
 """The newest: about the hundred last ones of each zone of a store."""
@@ -25,14 +26,19 @@ class Leavings:
     def __init__(self) -> None:
         self._at_ns: dict[tuple[str, str], int] = {}
 
-    async def load(self, session: AsyncSession, since_ns: int) -> None:
-        """Read the leavings since then, of the events taken in; nothing else is known afterwards."""
-        wanted = EventRow.type == VisitLeft.type_name, EventRow.at_ns >= since_ns
-        newest = select(EventRow.payload).where(*wanted).order_by(EventRow.at_ns.desc()).limit(MAX_LEAVINGS)
+    async def load(self, session: AsyncSession, since_ns: int, until_ns: int) -> None:
+        """Read the leavings between then and then, of the events taken in; nothing else is known afterwards."""
+        wanted = EventRow.type == VisitLeft.type_name, EventRow.at_ns.between(since_ns, until_ns)
+        newest = (
+            select(EventRow.payload, EventRow.received_ns)
+            .where(*wanted)
+            .order_by(EventRow.at_ns.desc())
+            .limit(MAX_LEAVINGS)
+        )
         self._at_ns = {}
-        for payload in reversed((await session.scalars(newest)).all()):
+        for payload, received_ns in reversed((await session.execute(newest)).all()):
             with suppress(MessageError):  # of an earlier version: too old for an entry to come after it
-                data = decode(payload).data
+                data = put_right(decode(payload), received_ns).data
                 assert isinstance(data, VisitLeft), "the row says so"
                 self.note(data)
 

@@ -48,17 +48,20 @@ class VisitService:
         self._leavings = Leavings()
 
     async def load(self, session: AsyncSession) -> None:
-        """Read the open visits."""
+        """Read the open visits.  What is dated later than now, a clock that was ahead has dated: it counts as of now."""
+        now_ns = self._clock_ns()
         self._by_token, self._by_member, self._profiles = {}, {}, {}
         rows = await session.scalars(select(VisitRow).where(VisitRow.closed_ns.is_(None)))
         visits = {
-            row.id: Visit(row.id, row.member, row.opened_ns, row.seen_ns, row.shown) for row in rows if row.member
+            row.id: Visit(row.id, row.member, row.opened_ns, min(row.seen_ns, now_ns), row.shown)
+            for row in rows
+            if row.member
         }
         for token in await session.scalars(select(VisitTokenRow).where(VisitTokenRow.visit.in_(visits))):
-            visits[token.visit].put(token.token, Place(token.zone, token.as_of_ns))
+            visits[token.visit].put(token.token, Place(token.zone, min(token.as_of_ns, now_ns)))
         for visit in visits.values():
             self._put(visit)
-        await self._leavings.load(session, self._clock_ns() - LATEST_NS)
+        await self._leavings.load(session, now_ns - LATEST_NS, now_ns)
 
     def counts(self) -> dict[str, int]:
         """Visits in each zone now."""

@@ -677,3 +677,15 @@ async def test_sessions_only_grow_over_connections_and_starts(
         assert sessions == sorted(sessions)
         assert len(set(sessions)) == len(set(generations)) == 2
         assert said[-1].generations == tuple(dict.fromkeys(generations))
+
+
+async def test_a_birth_says_since_when_it_knows_who_is_where_only_once_it_knows_the_time(world: World) -> None:
+    """One that waited in the broker would be dated by its arrival, and whoever came in meanwhile would be forgotten."""
+    before = world.server.of(EdgeState)[-1]
+    world.agent.uplink.states.date()
+    await eventually(lambda: world.server.of(EdgeState)[-1] != before)
+    after = world.server.of(EdgeState)[-1]
+    assert isinstance(before, EdgeState)
+    assert isinstance(after, EdgeState)
+    assert (before.started, after.started) == (None, world.agent.uplink.states.started_at)
+    assert after.session == before.session

@@ -13,7 +13,7 @@ from server.config import load_config
 from server.members.schemas import ConsentChange
 from server.runtime import opened
 from server.salvage import made
-from server.tables import AuditRow, ConsentRow, EventRow
+from server.tables import AuditRow, ConsentRow, EventRow, HandleRow, VisitRow
 from tests.server.harness import RIVER, Edge, token
 
 
@@ -67,6 +67,26 @@ async def test_what_is_put_back_is_the_copy_with_later_withdrawals(store, clock,
         assert await granted(state) == before | {(leaver, "recognise"): False}
     with closing(sqlite3.connect(replaced)) as db:
         assert db.execute("SELECT count(*) FROM event").fetchone()[0] == 2
+
+
+async def test_a_withdrawal_holds_in_a_copy_though_the_clock_was_set_back_before_it(store, clock, tmp_path):
+    """And nobody knows by the copy whose a visit was, or who stands behind a handle."""
+    config, copy = load_config(store / "server.toml"), tmp_path / "copy.db"
+    async with opened(config, load_site(store / "site.toml"), clock) as state:
+        await state.members.import_csv((store / "members.csv").read_text())
+        await Edge(state, clock).visit(RIVER, "door", token(1))
+        back_up(config.database, copy)
+        async with state.db.session() as session:
+            leaver = await session.scalar(select(VisitRow.member))
+        clock.pass_s(-3600)
+        await state.members.set_consent(leaver, ConsentChange(purpose="recognise", granted=False))
+    assert restore(config.database, copy)[1] == 1
+    async with opened(config, load_site(store / "site.toml"), clock) as state:
+        assert not (await granted(state))[leaver, "recognise"]
+        assert state.visits.counts() == {}
+        async with state.db.session() as session:
+            assert not list(await session.scalars(select(HandleRow.member).where(HandleRow.member == leaver)))
+            assert list(await session.scalars(select(VisitRow.member))) == [None]
 
 
 async def test_a_damaged_database_is_replaced_all_the_same_and_a_bad_copy_replaces_nothing(store, clock, tmp_path):

@@ -5,6 +5,7 @@ without a way to replace them in a store; here they are replaced from below, and
 and the threads of SQLite.
 """
 
+import asyncio
 import functools
 import gc
 import os
@@ -13,15 +14,18 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import aiomqtt
 import aiosqlite.core
 import httpx._client
 
+from edge import timebase
+from server import db
 from server.decisions import rules
 from tests.faults.simulation import files, mqtt, web
-from tests.faults.simulation.clockwork import World
+from tests.faults.simulation.clockwork import ProcessLoop, World
 
 
 @contextmanager
@@ -34,6 +38,8 @@ def simulated(world: World) -> Iterator[None]:
             (os, "urandom", dice.randbytes),
             (random, "_urandom", dice.randbytes),
             (time, "time_ns", lambda: world.utc_ns),
+            (db, "time", SimpleNamespace(monotonic=lambda: world.now_s)),
+            (timebase, "boot_id", _boot_of_this_machine),
             (aiomqtt, "Client", mqtt.SimulatedClient),
             (httpx._client, "AsyncHTTPTransport", web.SimulatedTransport),
             (aiosqlite.core, "SimpleQueue", files.InlineQueue),
@@ -50,3 +56,9 @@ def simulated(world: World) -> Iterator[None]:
             random.setstate(state)
             if collecting:
                 gc.enable()
+
+
+def _boot_of_this_machine() -> str:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, ProcessLoop)
+    return loop.host.boot

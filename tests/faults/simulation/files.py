@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from server.backup import restore as put_back
 from simulators.faults import Cut, Tape, disk_after, recording
 from simulators.faults.disk import KEPT_SHARES
 from tests.faults.simulation.clockwork import ProcessLoop, World
@@ -90,6 +91,14 @@ class Disk:
         for name, data in copies.items():
             (self.folder / name).write_bytes(data)
             (self.folder / (name + LOG)).unlink(missing_ok=True)
+
+    def put_back(self, copies: dict[str, bytes]) -> None:
+        """As `restore`, by the program that is there for it, which sets aside what it replaces."""
+        for name, data in copies.items():
+            copy = self.folder / f"{name}.copy"
+            copy.write_bytes(data)
+            put_back(self.folder / name, copy)
+            copy.unlink()
 
     def patience(self) -> tuple[float, float]:
         """How long the next job takes, before and after its work."""

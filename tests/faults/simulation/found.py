@@ -14,13 +14,15 @@ class Found:
 
     events: dict[Key, bytes] = field(default_factory=dict)
     types: dict[Key, str] = field(default_factory=dict)
+    at_ns: dict[Key, int] = field(default_factory=dict)
+    received_ns: dict[Key, int] = field(default_factory=dict)
     stale: set[Key] = field(default_factory=set)
     marks: dict[tuple[str, str], tuple[int, str, int, int]] = field(default_factory=dict)
     decisions: list[tuple[str, str, str, str]] = field(default_factory=list)
     places: dict[str, str | None] = field(default_factory=dict)
     tokens: dict[str, str | None] = field(default_factory=dict)
     visits_of: set[str] = field(default_factory=set)
-    bad: int = 0
+    bad: list[tuple[str, str, bytes]] = field(default_factory=list)
     integrity: str = ""
 
 
@@ -29,11 +31,12 @@ def read(store: Store) -> Found:
     assert store.server.disk is not None
     found = Found()
     with sqlite3_real(store.server.disk.folder / "tacet.db") as db:
-        for gateway, generation, seq, kind, payload, stale in db.execute(
-            "SELECT gateway, generation, seq, type, payload, stale FROM event"
+        for gateway, generation, seq, kind, payload, stale, at_ns, received_ns in db.execute(
+            "SELECT gateway, generation, seq, type, payload, stale, at_ns, received_ns FROM event"
         ):
             key = (gateway, generation, seq)
             found.events[key], found.types[key] = payload, kind
+            found.at_ns[key], found.received_ns[key] = at_ns, received_ns
             if stale:
                 found.stale.add(key)
         for gateway, generation, *rest in db.execute(
@@ -50,7 +53,7 @@ def read(store: Store) -> Found:
             )
         )
         found.visits_of = {member for (member,) in db.execute("SELECT DISTINCT member FROM visit") if member}
-        found.bad = db.execute("SELECT count(*) FROM bad_message").fetchone()[0]
+        found.bad = db.execute("SELECT topic, why, payload FROM bad_message").fetchall()
         found.integrity = _integrity(db)
     return found
 

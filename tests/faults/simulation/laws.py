@@ -6,29 +6,31 @@ from collections import Counter
 from collections.abc import Iterable
 
 from broker_config.messages import (
-    ActuatorCommand,
     Data,
     EdgeAck,
     ItemArrived,
     ItemDeparted,
     ItemMoved,
+    MomentShown,
     ShelfPick,
     decode,
 )
-from server.clock import NS_PER_MS, NS_PER_S, to_ns
+from server.clock import NS_PER_MS, NS_PER_S
 from tests.faults.report import Outcome
 from tests.faults.simulation.broker import Message
 from tests.faults.simulation.files import sqlite3_real
 from tests.faults.simulation.found import Found, read
-from tests.faults.simulation.shoppers import Shoppers
+from tests.faults.simulation.gone import is_complete
+from tests.faults.simulation.paths import Paths
+from tests.faults.simulation.privacy_laws import check_privacy, stays_gone, tokens_of
 from tests.faults.simulation.store import Store
+from tests.faults.simulation.time_laws import check_times
 from tests.faults.simulation.truth import Key, key_of
 
-WITHDRAWN_WITHIN_NS = 2 * NS_PER_S
 SWITCH_NS = NS_PER_S
 """So much longer than its order's time a relay may take: the disk, twice, and the clocks."""
-PASSING = re.compile(rb'"who":"[^"]*"|,"agems":[0-9]+')
-"""The sealed handle, which the server forgets at once; the age, which is put in with each sending."""
+PASSING = re.compile(rb'"who":"[^"]*"|,"(?:agems|clockms)":-?[0-9]+')
+"""The sealed handle, which the server forgets at once; what its times are put right by, which comes with each sending."""
 
 
 class AckWatch:
@@ -43,7 +45,7 @@ class AckWatch:
     def __call__(self, message: Message) -> None:
         """A message passes."""
         disk = self._store.server.disk
-        if not message.topic.endswith("/ack") or self._store.truth.restored or disk is None:
+        if not message.topic.endswith("/ack") or disk is None:
             return
         said = decode(message.payload).data
         assert isinstance(said, EdgeAck)
@@ -67,10 +69,10 @@ def is_still(store: Store) -> bool:
         and edge.agent is not None
         and edge.agent.uplink.delivery.connected
         for edge in store.edges.values()
-    )
+    ) and is_complete(store)
 
 
-def check(store: Store, shoppers: Shoppers, outcome: Outcome) -> None:
+def check(store: Store, paths: Paths, outcome: Outcome) -> None:
     """Hold the store to everything that was promised."""
     outcome.broken += sorted(set(store.world.bugs))[:3]
     if store.world.bugs:
@@ -84,13 +86,40 @@ def check(store: Store, shoppers: Shoppers, outcome: Outcome) -> None:
     _visits(store, found, outcome)
     _screens(store, outcome)
     _relays(store, outcome)
-    epochs = store.server.epochs
-    if any(later <= earlier for earlier, later in itertools.pairwise(epochs)):
-        outcome.broken.append(f"the server's epochs do not rise: {epochs}")
+    check_times(store, found, outcome)
+    check_privacy(store, found, paths, outcome)
+    _epochs(store, outcome)
     if found.integrity != "ok":
         outcome.broken.append(f"an unsound database: {found.integrity}")
-    if found.bad and not store.truth.restored:  # it may be asked about what it has forgotten
-        outcome.broken.append(f"{found.bad} messages set aside as bad")
+    bad = [why for topic, why, payload in found.bad if not _is_of_forgotten(store, topic, payload)]
+    if bad:
+        outcome.broken.append(f"{len(bad)} messages set aside as bad: {bad[0]}")
+
+
+def _epochs(store: Store, outcome: Outcome) -> None:
+    """Each start numbers its orders above all before.
+
+    The database remembers how far they were, and where an older copy does not, the clock has gone on since.  With an older
+    copy and a clock that was set, neither does.
+    """
+    epochs = [epoch for epoch, _ in store.server.epochs]
+    if store.truth.restored is not None and not store.server.kept_time:
+        return
+    if any(later <= earlier for earlier, later in itertools.pairwise(epochs)):
+        outcome.broken.append(f"the server's epochs do not rise: {epochs}")
+
+
+def _is_of_forgotten(store: Store, topic: str, payload: bytes) -> bool:
+    """Whether a message is about what the server ordered before it was put back to an older copy: the receipt for a moment, or,
+    where its clock was set as well so that its epochs do not rise, an actuator's result."""
+    if store.truth.restored is None:
+        return False
+    if topic.endswith("/result"):
+        return not store.server.kept_time
+    if not topic.endswith("/shown"):
+        return False
+    said = decode(payload).data
+    return isinstance(said, MomentShown) and said.decision in store.truth.restored
 
 
 def _conservation(store: Store, found: Found, outcome: Outcome) -> None:
@@ -172,15 +201,15 @@ def _once(found: Found, outcome: Outcome) -> None:
 
 def _places(store: Store, found: Found, outcome: Outcome) -> None:
     """Every item is where its last event says, and where its agent sees it."""
-    if outcome.dropped:
-        return  # what was given up may have been the last word
+    if _given_up(store, found, b'"tacet.item.', {}) or not store.server.kept_time:
+        return
     want: dict[str, str | None] = {}
-    since_ns = max(edge.agent._keeper.started_ns for edge in store.edges.values() if edge.agent is not None)
-    for data in _in_order(store, found):
+    since_ns = {edge.name: edge.remembers_from_ns for edge in store.edges.values()}
+    for key, data in _in_order(store, found):
         match data:
             case ItemArrived() | ItemMoved():
                 # What an agent said before it began anew, with no memory of who was where, no longer holds.
-                want[data.epc] = data.zone if to_ns(data.detected_at) >= since_ns else None
+                want[data.epc] = data.zone if store.truth.handed_ns[key] >= since_ns[key[0]] else None
             case ItemDeparted():
                 want[data.epc] = None
     have = {epc: zone for epc, zone in found.places.items() if zone is not None}
@@ -196,14 +225,13 @@ def _places(store: Store, found: Found, outcome: Outcome) -> None:
 
 
 def _visits(store: Store, found: Found, outcome: Outcome) -> None:
-    """The server's visits are where the agents see them; whoever withdrew has none."""
-    truth = store.truth
-    if truth.withdrawn and truth.restored:
-        return  # an older copy has forgotten the withdrawal; the agents have not
-    again = truth.withdrawn.keys() & found.visits_of
-    if again:
-        outcome.broken.append(f"withdrawn, and known by a visit: {len(again)}")
-    if outcome.dropped:
+    """The server's visits are where the agents see them.
+
+    Of members whose withdrawal was lost with the server's disk, the server still knows visits that the agents have ended.
+    """
+    forgotten = {gone.member for gone in store.truth.gone if not stays_gone(store, gone)}
+    whose = tokens_of(store)
+    if _given_up(store, found, b'"tacet.visit.', whose) or not store.server.kept_time:
         return
     have = {(token, zone) for token, zone in found.tokens.items() if zone is not None}
     seen: set[tuple[str, str]] = set()
@@ -212,8 +240,18 @@ def _visits(store: Store, found: Found, outcome: Outcome) -> None:
         visits = edge.agent._pipeline.visits
         for visit in visits._visits.values():
             seen |= {(visit.token, edge.agent._zones[stay.zone]) for stay in visit.stays.values()}
-    if have != seen:
-        outcome.broken.append(f"visits: the server has {sorted(have - seen)}, the agents {sorted(seen - have)}")
+    differing = {each for each in have ^ seen if whose.get(each[0]) not in forgotten}
+    if differing:
+        outcome.broken.append(
+            f"visits: the server has {sorted(differing & have)}, the agents {sorted(differing & seen)}"
+        )
+
+
+def _given_up(store: Store, found: Found, kind: bytes, whose: dict[str, str]) -> bool:
+    """Whether an event of a kind was given up, so that nobody knows the last word; not those of members who are gone."""
+    missing = store.truth.promised.keys() - found.events.keys()
+    payloads = (store.truth.promised[key] for key in missing)
+    return any(kind in payload and not any(token.encode() in payload for token in whose) for payload in payloads)
 
 
 def _screens(store: Store, outcome: Outcome) -> None:
@@ -223,7 +261,8 @@ def _screens(store: Store, outcome: Outcome) -> None:
             until_ns = showing.until_ns or store.world.utc_ns
             if until_ns - showing.from_ns > showing.moment.ttl_ms * NS_PER_MS + NS_PER_MS:
                 outcome.broken.append(f"{screen.name} shows a moment beyond its time")
-            if until_ns - to_ns(showing.moment.issued_at) > (showing.moment.ttl_ms + 100) * NS_PER_MS:
+            issued_ns = store.truth.issued_ns.get(showing.moment.decision, until_ns)
+            if until_ns - issued_ns > (showing.moment.ttl_ms + 100) * NS_PER_MS:
                 outcome.broken.append(f"{screen.name} shows a moment that is over")
 
 
@@ -237,10 +276,8 @@ def _relays(store: Store, outcome: Outcome) -> None:
     for edge in store.edges.values():
         for name, relay in edge.relays.items():
             orders: list[tuple[int, int]] = []
-            for _, message in store.truth.commands:
-                order = decode(message.payload).data
-                if isinstance(order, ActuatorCommand) and order.actuator == name and order.on:
-                    issued_ns = to_ns(order.issued_at)
+            for issued_ns, order in store.truth.commands:
+                if order.actuator == name and order.on:
                     orders.append((issued_ns, issued_ns + order.ttl_ms * NS_PER_MS + SWITCH_NS))
             for at_ns in relay.went_on:
                 fitting = [order for order in orders if order[0] - SWITCH_NS <= at_ns <= order[1]]
@@ -250,11 +287,11 @@ def _relays(store: Store, outcome: Outcome) -> None:
                     orders.remove(fitting[0])
 
 
-def _in_order(store: Store, found: Found) -> Iterable[Data]:
+def _in_order(store: Store, found: Found) -> Iterable[tuple[Key, Data]]:
     """Every stored event as the agents said them."""
     order = {key: number for number, key in enumerate(store.truth.handed)}
     for key in sorted(found.events, key=lambda each: order.get(each, 0)):
-        yield decode(found.events[key]).data
+        yield key, decode(found.events[key]).data
 
 
 def _differences(want: dict[str, str | None] | dict[str, str], have: dict[str, str]) -> str:

@@ -1,7 +1,6 @@
-"""The machines of a simulated store: an agent's gateway, the site's server, a screen.
+"""The machines of a simulated store that run the real programs: an agent's gateway, the site's server.
 
-Each runs the real program in an event loop of its own, on a disk of its own.  They can be killed, lose their power, be
-stopped and started, and be cut off.
+Each has an event loop and a disk of its own.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from broker_config.errors import ConfigError
+from broker_config.identity import Credential
 from edge.agent import Agent
 from edge.clock import Clock
 from edge.config import EdgeConfig
@@ -25,125 +24,17 @@ from server.app import create_app
 from server.config import ServerConfig
 from server.state import ServerState
 from tests.faults.simulation.broker import Broker
-from tests.faults.simulation.clockwork import NS_PER_S, ProcessLoop, World
+from tests.faults.simulation.clockwork import ProcessLoop, World
 from tests.faults.simulation.devices import Relay, SimulatedReader
 from tests.faults.simulation.files import Disk
-from tests.faults.simulation.network import Connection, Network
+from tests.faults.simulation.machine import Machine
+from tests.faults.simulation.network import Network
 from tests.faults.simulation.truth import Truth
 from tests.faults.simulation.web import answer_over
 
 TAGS = 1024
+TABLE_STANDS = (200, 304)
 HANG_UP_S = 0.01
-AGAIN_S = 2.0
-
-
-class Machine:
-    """A machine and the one program on it.
-
-    Args:
-        disk: None where the program keeps nothing.
-    """
-
-    def __init__(self, world: World, network: Network, broker: Broker, name: str, disk: Disk | None) -> None:
-        self.world, self.network, self.broker, self.name, self.disk = world, network, broker, name, disk
-        self.server: ServerMachine
-        self.loop: ProcessLoop | None = None
-        self.starts = 0
-        self.wall_offset_ns = 0
-        """By how much the wall clock is wrong."""
-        self.connections: list[Connection] = []
-        self._dead: list[ProcessLoop] = []
-        self._task: asyncio.Task[Any] | None = None
-        self._stopping = False
-
-    @property
-    def running(self) -> bool:
-        """Whether its program runs."""
-        return self.loop is not None
-
-    def start(self) -> None:
-        """Start the program, unless it runs."""
-        if self.loop is not None:
-            return
-        self.starts += 1
-        self.world.note("start", self.name, self.starts)
-        if self.disk is not None:
-            self.disk.mount()
-        patience = (lambda: (0.0005, 0.0005)) if self.disk is None else self.disk.patience
-        self.loop = ProcessLoop(self.world, f"{self.name}#{self.starts}", self, patience)
-        self._stopping = False
-        self.loop.run(self._begin)
-
-    def kill(self, *, power: bool = False) -> None:
-        """SIGKILL, or the power fails: then nobody is told either."""
-        if self.loop is None:
-            return
-        self.world.note("power cut" if power else "kill", self.name)
-        self._leave()
-        for connection in self.connections:
-            if power:
-                connection.half_open = True
-            else:
-                connection.reset()
-        self.connections.clear()
-        if self.disk is not None:
-            self.disk.killed(power=power)
-
-    def stop(self) -> None:
-        """SIGTERM: it may clean up."""
-        if self.loop is not None and self._task is not None and not self._stopping:
-            self.world.note("stop", self.name)
-            self._stopping = True
-            self.loop.run(self._task.cancel)
-
-    def bury(self) -> None:
-        """The run is over."""
-        if self.loop is not None:
-            self._leave()
-        if self.disk is not None:
-            self.disk.close()
-        for loop in self._dead:
-            loop.bury()
-
-    def now_wall_ns(self) -> int:
-        """What the host's wall clock shows."""
-        return self.world.utc_ns + self.wall_offset_ns
-
-    def monotonic_ns(self) -> int:
-        """What its other clock shows."""
-        return self.world.now_ns + 77 * NS_PER_S
-
-    def _begin(self) -> None:
-        assert self.loop is not None
-        self._task = self.loop.begin(self._main(), self._ended)
-
-    def _leave(self) -> None:
-        assert self.loop is not None
-        self.loop.kill()
-        self._dead.append(self.loop)
-        self.loop = self._task = None
-
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
-        refused = not task.cancelled() and isinstance(task.exception(), ConfigError) and self._disk_is_full
-        if refused:
-            self.world.after(AGAIN_S, self.start)  # as the service manager does
-        elif not task.cancelled():
-            self.world.bug(f"{self.name} ended by itself: {task.exception()!r}")
-        self.world.note("ended", self.name)
-        self._leave()
-        for connection in self.connections:
-            connection.reset()
-        self.connections.clear()
-        if self.disk is not None:
-            self.disk.unmount()
-            self.disk.killed(power=False)
-
-    @property
-    def _disk_is_full(self) -> bool:
-        return self.disk is not None and self.disk.full
-
-    async def _main(self) -> None:
-        raise NotImplementedError
 
 
 class EdgeMachine(Machine):
@@ -169,6 +60,22 @@ class EdgeMachine(Machine):
         self.relays = {each.id: Relay(world) for each in config.actuators}
         self.agent: Agent | None = None
         self.outbox: Outbox | None = None
+        self.vouched_ns = world.utc_ns
+        """When the server last answered for its member table, true UTC ns."""
+        self.clock_errors_ns: set[int] = set()
+        """By how much the clocks of its starts were wrong."""
+        self._starts_ns: dict[int, int] = {}
+
+    @property
+    def credential(self) -> Credential:
+        """Its agent's."""
+        return self._config.credential
+
+    @property
+    def remembers_from_ns(self) -> int:
+        """Since when it has known who is where, true UTC ns; a start that goes on from a snapshot remembers more."""
+        assert self.agent is not None
+        return self._starts_ns[self.agent._keeper.started_ns]
 
     def do(self, what: Callable[[Agent], object]) -> None:
         """Let something happen at the agent, where it runs."""
@@ -208,8 +115,10 @@ class EdgeMachine(Machine):
         )
         path = self.disk.folder / "outbox.sqlite"
         async with Outbox(path, config.agent, quota_bytes=self._quota_bytes, clock_ns=clock) as outbox:
-            self._truth.watch(outbox, config.agent)
+            self._truth.watch(outbox, self)
             agent = Agent(config, engine, outbox, clock, devices=devices)
+            self.clock_errors_ns.add(self.clock_error_ns)
+            self._starts_ns[agent._keeper.started_ns] = self.world.utc_ns
             self.agent, self.outbox = agent, outbox
             await agent.run()
 
@@ -225,7 +134,10 @@ class ServerMachine(Machine):
         super().__init__(world, network, broker, "server", disk)
         self._config = config
         self.app: Any = None
-        self.epochs: list[int] = []
+        self.epochs: list[tuple[int, int]] = []
+        """Of each start that came so far, and by how much its clock was wrong."""
+        self.clocks: list[tuple[int, int]] = []
+        """At each start, true UTC ns: by how much its clock is wrong since."""
         self._asked: list[tuple[httpx.Request, asyncio.Future[httpx.Response]]] = []
         self.server = self
 
@@ -233,6 +145,11 @@ class ServerMachine(Machine):
     def state(self) -> ServerState | None:
         """What runs; None while it does not."""
         return None if self.app is None else self.app.state.tacet
+
+    @property
+    def kept_time(self) -> bool:
+        """Whether all its starts had one time; what is dated by one cannot be held against what is dated by another."""
+        return len({error_ns for _, error_ns in self.clocks}) == 1
 
     def ask(self, request: httpx.Request, answer: "asyncio.Future[httpx.Response]") -> None:
         """A request has set out."""
@@ -265,6 +182,8 @@ class ServerMachine(Machine):
         asker = answer.get_loop()
         assert isinstance(asker, ProcessLoop)
         if asker.alive and not answer.done():
+            if request.url.path.endswith("/members") and response.status_code in TABLE_STANDS:
+                asker.host.vouched_ns = self.world.utc_ns
             asker.run(lambda: answer.set_result(response))
 
     def _hang_up(self, request: httpx.Request, answer: "asyncio.Future[httpx.Response]") -> None:
@@ -286,8 +205,9 @@ class ServerMachine(Machine):
         assert self.disk is not None
         config = msgspec.structs.replace(self._config, data=str(self.disk.folder))
         offset_ns = self.now_wall_ns() - self.monotonic_ns()
+        self.clocks.append((self.world.utc_ns, self.clock_error_ns))
         app = create_app(config, clock_ns=lambda: self.monotonic_ns() + offset_ns)
         async with app.router.lifespan_context(app):
-            self.epochs.append(app.state.tacet.commands._epoch)
+            self.epochs.append((app.state.tacet.commands._epoch, self.clock_error_ns))
             self.app = app
             await asyncio.Event().wait()

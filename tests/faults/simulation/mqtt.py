@@ -61,20 +61,40 @@ class SimulatedClient:
         self._in_flight: set[int] = set()
         self._pinged = False
         self._pinger: Turn | None = None
+        self.heard_ns = loop.world.now_ns
+        """When the broker's last word came."""
+
+    @property
+    def connection(self) -> Connection | None:
+        """The way to the broker, unless it is known to be lost."""
+        return None if self.is_lost else self._connection
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is known here that the connection is gone."""
+        return self._lost is not None
+
+    def hang_up(self) -> None:
+        """Nobody is to be heard any more."""
+        if self._connection is not None and self._lost is None:
+            self._connection.reset()
+            self._broke(KEEPALIVE_ERROR)
 
     async def __aenter__(self) -> Self:
         network, broker = self._store.network, self._store.broker
         await asyncio.sleep(network.delay())
-        if not network.reaches(self._store.name):
+        way = (self._store, *self._store.through)
+        if not all(network.reaches(machine.name) for machine in way):
             await asyncio.sleep(self._client.connect_timeout)
             raise aiomqtt.MqttError("timed out")
-        if not broker.up:
+        if not broker.up or not all(machine.running for machine in way):
             raise aiomqtt.MqttError("[Errno 111] Connection refused")
-        self._connection = connection = Connection(network, self._store.name)
+        self._connection = connection = Connection(network, *(machine.name for machine in way))
         connection.down.deliver = lambda packet: self._loop.alive and self._loop.run(lambda: self._take(packet))
         connection.on_lost.append(lambda: self._loop.alive and self._loop.run(self._broke))
         broker.accept(connection)
-        self._store.connections.append(connection)
+        for machine in way:
+            machine.connections.append(connection)
         connection.up.send(("connect", self._name, self._clean, self._will, self._keepalive_s))
         try:
             await asyncio.wait_for(self._connected, self.timeout)
@@ -177,6 +197,7 @@ class SimulatedClient:
         self._pinged = False
         if self._lost is not None or self._connection is None:
             return
+        self.heard_ns = self._loop.world.now_ns
         match packet:
             case ("connack",):
                 if not self._connected.done():
@@ -218,8 +239,7 @@ class SimulatedClient:
         if self._lost is not None or self._connection is None:
             return
         if self._pinged:
-            self._connection.reset()
-            self._broke(KEEPALIVE_ERROR)
+            self.hang_up()
             return
         self._pinged = True
         self._connection.up.send(("ping",))

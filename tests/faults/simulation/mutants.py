@@ -7,12 +7,20 @@ from unittest.mock import patch
 
 from edge import outbox_store
 from edge.actuators import manager
+from edge.erasure import Eraser
+from edge.timebase import Timebase
 from edge.uplink import Uplink
+from edge.visits import FORGETTING
 from server import inbox
 from server.commands.service import CommandService
+from server.erasure.service import ErasureService
 from server.inbox import Inbox
 from server.link import Incoming
 from server.marks import Key, Marks
+from server.members.service import MemberService
+from server.visits.model import Visit
+from server.visits.service import VisitService
+from server.work import Work
 
 
 @contextmanager
@@ -104,6 +112,61 @@ def versions_begin_anew() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def dates_as_the_host_has_them() -> Iterator[None]:
+    """An agent's events say what its host's clock shows, and nothing of how wrong that is."""
+    with patch.object(Timebase, "put_right", lambda _self, payload, _generation=None: payload):
+        yield
+
+
+@contextmanager
+def withdrawal_in_silence() -> Iterator[None]:
+    """Whoever withdraws or is erased is forgotten by the server, which tells neither screens nor agents."""
+    end = VisitService._end
+
+    def silent(self: VisitService, work: Work, visit: Visit, cause: str) -> None:
+        sent = len(work.sends)
+        end(self, work, visit, cause)
+        if cause in FORGETTING:
+            del work.sends[sent:]
+
+    with patch.object(VisitService, "_end", silent):
+        yield
+
+
+@contextmanager
+def receipt_without_erasure() -> Iterator[None]:
+    """An agent says that it has erased somebody, and leaves their events in its outbox."""
+
+    async def nothing(_self: Eraser, _rows: Any) -> int:
+        return 0
+
+    with patch.object(Eraser, "_erase", nothing):
+        yield
+
+
+@contextmanager
+def backups_bring_the_erased_back() -> Iterator[None]:
+    """Nobody looks at the tombstones when the server starts."""
+
+    async def nothing(_self: ErasureService) -> int:
+        return 0
+
+    with patch.object(ErasureService, "reapply", nothing):
+        yield
+
+
+@contextmanager
+def backups_bring_visits_back() -> Iterator[None]:
+    """Nobody looks at the start whose visits are known, though they withdrew."""
+
+    async def nothing(_self: MemberService) -> int:
+        return 0
+
+    with patch.object(MemberService, "forget_withdrawn", nothing):
+        yield
+
+
 MUTANTS: dict[str, Callable[[], Any]] = {
     each.__name__: each
     for each in (
@@ -115,3 +178,16 @@ MUTANTS: dict[str, Callable[[], Any]] = {
         versions_begin_anew,
     )
 }
+"""What a rough plan shows."""
+
+PRIVATE_MUTANTS: dict[str, Callable[[], Any]] = {
+    each.__name__: each
+    for each in (
+        dates_as_the_host_has_them,
+        withdrawal_in_silence,
+        receipt_without_erasure,
+        backups_bring_the_erased_back,
+        backups_bring_visits_back,
+    )
+}
+"""What a plan shows in which members go and clocks are wrong."""

@@ -57,10 +57,14 @@ class Network:
 
 
 class Connection:
-    """One TCP connection of a machine with the broker."""
+    """One TCP connection of a machine with the broker.
 
-    def __init__(self, network: Network, machine: str) -> None:
-        self.network, self.machine, self.open, self.half_open = network, machine, True, False
+    Args:
+        machines: whose it is, and through whom it goes.
+    """
+
+    def __init__(self, network: Network, *machines: str) -> None:
+        self.network, self.machines, self.open, self.half_open = network, machines, True, False
         self.up = _Way(self)
         self.down = _Way(self)
         self.on_lost: list[Callable[[], None]] = []
@@ -70,7 +74,7 @@ class Connection:
     @property
     def passes(self) -> bool:
         """Whether packets get through now."""
-        return not self.half_open and self.network.reaches(self.machine)
+        return not self.half_open and all(map(self.network.reaches, self.machines))
 
     def reset(self) -> None:
         """It breaks, and who can be told is told."""

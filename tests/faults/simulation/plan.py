@@ -8,12 +8,19 @@ import random
 from dataclasses import dataclass, field
 
 from tests.faults.simulation.broker import Habits
+from tests.faults.simulation.clockwork import BEGAN_NS, NS_PER_S
 
 ON_SHARE = 0.35
 MOST_OF_A_KIND = 3
+WRONG_CLOCK_SHARE = 0.15
 QUIET_BEFORE_S = 8.0
 MIB = 1 << 20
 SMALLEST_QUOTA_BYTES = 64 * 4096
+HOUR_NS = 3600 * NS_PER_S
+DAY_NS = 24 * HOUR_NS
+IN_1970_NS = 60 * NS_PER_S - BEGAN_NS
+CLOCK_ERRORS_NS = (HOUR_NS, -HOUR_NS, DAY_NS, -DAY_NS, 365 * DAY_NS, 0, IN_1970_NS)
+"""What a clock may be wrong by; the server's not by the last: it takes what happened before 1970 for a bad message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class Plan:
     Args:
         lasts_s: until everything is well again and the store gets quiet.
         power: whether a disk may lose what was not synced; it has to be watched for that, which costs time.
+        clocks: by machine, how wrong its wall clock is at first, ns.
+        forgetful: machines whose clock begins in 1970 after a power cut.
     """
 
     lasts_s: float
@@ -54,6 +63,8 @@ class Plan:
     quota_bytes: int = 64 * MIB
     power: bool = False
     troubles: tuple[Trouble, ...] = field(default=())
+    clocks: dict[str, int] = field(default_factory=dict)
+    forgetful: tuple[str, ...] = ()
 
 
 def draw(dice: random.Random, lasts_s: float, machines: dict[str, tuple[str, ...]]) -> Plan:
@@ -71,6 +82,8 @@ def draw(dice: random.Random, lasts_s: float, machines: dict[str, tuple[str, ...
         persistent=dice.random() < 0.5,
     )
     troubles = [_trouble(dice, kind, lasts_s, machines) for kind, count in sorted(kinds.items()) for _ in range(count)]
+    hosts = (*machines["edge"], "server")
+    clocks = {host: wrong_clock(host, dice.randint(0, 60)) for host in hosts if dice.random() < WRONG_CLOCK_SHARE}
     return Plan(
         lasts_s=lasts_s,
         people=dice.randint(1, 4),
@@ -81,7 +94,15 @@ def draw(dice: random.Random, lasts_s: float, machines: dict[str, tuple[str, ...
         quota_bytes=dice.choice((64 * MIB, 64 * MIB, SMALLEST_QUOTA_BYTES)),
         power=any("power" in kind for kind in kinds),
         troubles=tuple(sorted(troubles, key=lambda each: each.at_s)),
+        clocks=clocks,
+        forgetful=tuple(edge for edge in machines["edge"] if dice.random() < WRONG_CLOCK_SHARE),
     )
+
+
+def wrong_clock(machine: str, number: int) -> int:
+    """By how much a machine's clock is set wrong, ns."""
+    errors_ns = CLOCK_ERRORS_NS[:-1] if machine == "server" else CLOCK_ERRORS_NS
+    return errors_ns[number % len(errors_ns)]
 
 
 KINDS = (
@@ -102,7 +123,10 @@ KINDS = (
     "full disk edge",
     "full disk server",
     "withdraw",
+    "erase",
     "screen off",
+    "set clock edge",
+    "set clock server",
 )
 
 
@@ -115,7 +139,7 @@ def _trouble(dice: random.Random, kind: str, lasts_s: float, machines: dict[str,
         machine = "server"
     elif "screen" in kind:
         machine = dice.choice(machines["screen"])
-    elif "broker" in kind or kind == "withdraw":
+    elif "broker" in kind or kind in ("withdraw", "erase"):
         machine = ""
     else:
         machine = dice.choice((*machines["edge"], "server", *machines["edge"], *machines["screen"]))

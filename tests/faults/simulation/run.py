@@ -11,6 +11,7 @@ from tests.faults.report import Outcome
 from tests.faults.simulation import laws
 from tests.faults.simulation.clockwork import World
 from tests.faults.simulation.entropy import simulated
+from tests.faults.simulation.paths import Paths
 from tests.faults.simulation.plan import Plan, draw
 from tests.faults.simulation.shoppers import Shoppers
 from tests.faults.simulation.store import FAST, Store, Template, build
@@ -94,13 +95,15 @@ def _live(store: Store) -> Run:
     for machine in store.machines.values():
         world.after(world.dice(f"start {machine.name}").random(), machine.start)
     shoppers, trouble = Shoppers(store), Troublemaker(store)
+    paths = Paths(store)
+    paths.watch()
     world.after(1.0, shoppers.begin)
     trouble.begin()
     world.run_until(lambda: bool(world.bugs), plan.lasts_s)
     shoppers.moving, trouble.over = False, True
     _make_well(store)
     outcome.recovery_s = _settle(store)
-    laws.check(store, shoppers, outcome)
+    laws.check(store, paths, outcome)
     return Run(outcome, plan, world.trace, trouble.injected)
 
 

@@ -1,7 +1,7 @@
-"""A screen as the kiosk page is: at most one moment, fenced by version, gone when its time is over or its link.
+"""A screen as the kiosk page is: at most one moment, fenced by version, gone when its time is over, its link or its clock.
 
 Not product code: the page is JavaScript and held by tests of its own.  It is here so that what reaches a screen can be
-held to what may be seen on one.
+held to what may be seen on one.  A page has its connection through the server; a screen of somebody's own has not.
 """
 
 import asyncio
@@ -26,12 +26,17 @@ from broker_config.messages import (
 from broker_config.site import Display, DisplayId, Site
 from broker_config.topics import BY_NAME, filters_for, topic_for
 from server.clock import NS_PER_MS, to_datetime, to_ns
-from tests.faults.simulation.clockwork import World
-from tests.faults.simulation.machines import Machine
+from tests.faults.simulation.clockwork import NS_PER_S, World
+from tests.faults.simulation.machine import Machine
+from tests.faults.simulation.network import Connection
 
-KEEPALIVE_S = 15
+KEEPALIVE_S = 4
+SILENT_S = 9.0
 RETRY_S = (0.25, 2.0)
 MAX_CLOCK_ERROR_MS = 50
+ASK_EVERY_S, ASK_AGAIN_S, GOOD_FOR_S = 60.0, 5.0, 180.0
+OWN = ("d-till",)
+"""Screens that are no page of ours."""
 
 
 @dataclass(slots=True)
@@ -52,8 +57,10 @@ class Screen(Machine):
         self.shown: list[Showing] = []
         self._fence = (-1, -1)
         dice = world.dice(f"clock of {display.id}")
-        self._clock_error_ns = dice.randint(-MAX_CLOCK_ERROR_MS, MAX_CLOCK_ERROR_MS) * NS_PER_MS
-        self._client: aiomqtt.Client | None = None
+        self._slip_ns = dice.randint(-MAX_CLOCK_ERROR_MS, MAX_CLOCK_ERROR_MS) * NS_PER_MS
+        self._server_error_ns = 0
+        self._trusted_until_s = 0.0
+        self._client: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsent: list[MomentShown] = []
 
@@ -62,20 +69,30 @@ class Screen(Machine):
         """What is on it now."""
         return self.shown[-1] if self.shown and self.shown[-1].until_ns is None else None
 
+    @property
+    def connection(self) -> Connection | None:
+        """Its way to the broker, while it has one."""
+        return None if self._client is None else self._client.connection
+
     def kill(self, *, power: bool = False) -> None:
         """It is dark, too."""
         self._end("link", tell=False)
         super().kill(power=power)
 
     async def _main(self) -> None:
+        self._trusted_until_s = 0.0
+        assert self.loop is not None
+        self.loop.create_task(self._keep_time())
         _, filters = filters_for("display", self._site, self.name)
         state = DisplayState(state="lost", session=f"{self.starts}", since=to_datetime(self.world.utc_ns))
         will = aiomqtt.Will(*self._message(state), qos=1, retain=True)
         while True:
+            self._ask_time()
             try:
                 async with aiomqtt.Client(
                     "broker", identifier=self.name, clean_session=True, will=will, keepalive=KEEPALIVE_S, timeout=5
                 ) as self._client:
+                    self._listen(self._client)
                     await self._client.subscribe([(each, 1) for each in filters])
                     await self._client.publish(*self._message(replace(state, state="ready")), qos=1, retain=True)
                     await self._send_receipts()
@@ -86,9 +103,37 @@ class Screen(Machine):
                 self._end("link")
             await asyncio.sleep(random.uniform(*RETRY_S))
 
+    def _listen(self, client: Any) -> None:
+        """Hang up on a broker that has said nothing for too long: nobody could take away what is shown."""
+        left_s = SILENT_S - (self.world.now_ns - client.heard_ns) / NS_PER_S
+        if client is not self._client or client.is_lost:
+            return
+        if left_s > 0:
+            self.world.after(left_s, lambda: self._listen(client), self.loop)
+            return
+        self._end("link")
+        client.hang_up()
+
+    async def _keep_time(self) -> None:
+        """As the page does: without the server's word on its time no moment's end is known, so none is shown."""
+        while True:
+            self._ask_time()
+            if not self._trusts:
+                self._end("link")
+            await asyncio.sleep(ASK_EVERY_S if self.world.now_s + GOOD_FOR_S == self._trusted_until_s else ASK_AGAIN_S)
+
+    def _ask_time(self) -> None:
+        if self.server.app is not None and self.network.reaches(self.name) and self.network.reaches(self.server.name):
+            self._server_error_ns = self.server.clock_error_ns + self._slip_ns
+            self._trusted_until_s = self.world.now_s + GOOD_FOR_S
+
+    @property
+    def _trusts(self) -> bool:
+        return self.world.now_s < self._trusted_until_s
+
     def _now_ns(self) -> int:
         """By its estimate of the server's clock."""
-        return self.world.utc_ns + self._clock_error_ns
+        return self.world.utc_ns + self._server_error_ns
 
     def _take(self, data: Data) -> None:
         match data:
@@ -108,7 +153,7 @@ class Screen(Machine):
     def _show(self, moment: MomentSet) -> None:
         left_ns = to_ns(moment.issued_at) + moment.ttl_ms * NS_PER_MS - self._now_ns()
         left_ns = min(left_ns, moment.ttl_ms * NS_PER_MS)
-        if left_ns <= 0 or not self._passes(moment.version):
+        if not self._trusts or left_ns <= 0 or not self._passes(moment.version):
             return
         self._end("replaced")
         self.world.note("shows", self.name, moment.decision)

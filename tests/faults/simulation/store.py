@@ -15,6 +15,7 @@ import msgspec
 
 from broker_config.site import Site, load_site
 from edge.config import EdgeConfig, load_config
+from edge.kernels import cache_folder, prepare_kernels
 from server.config import ServerConfig
 from server.config import load_config as load_server_config
 from server.runtime import opened
@@ -22,10 +23,11 @@ from tests.faults.simulation.broker import Broker
 from tests.faults.simulation.clockwork import World
 from tests.faults.simulation.entropy import simulated
 from tests.faults.simulation.files import Disk
-from tests.faults.simulation.machines import EdgeMachine, Machine, ServerMachine
+from tests.faults.simulation.machine import Machine
+from tests.faults.simulation.machines import EdgeMachine, ServerMachine
 from tests.faults.simulation.network import Network
 from tests.faults.simulation.plan import Plan
-from tests.faults.simulation.screen import Screen
+from tests.faults.simulation.screen import OWN, Screen
 from tests.faults.simulation.truth import Truth
 from tests.support.identities import write_seeded_store
 
@@ -67,6 +69,7 @@ class Template:
 @contextmanager
 def template() -> Iterator[Template]:
     """The files, made once for many runs; the same in every process."""
+    prepare_kernels(cache_folder(), lambda *_: None)
     with tempfile.TemporaryDirectory(dir=FAST if FAST.is_dir() else None) as name, simulated(World(TEMPLATE_SEED)):
         folder = Path(name) / "store"
         folder.mkdir()
@@ -143,7 +146,11 @@ def build(world: World, ground: Template, plan: Plan, base: Path) -> Store:
     server_disk = Disk(world, "server", base, Path(ground.server.data), on_tape=plan.power)
     server = ServerMachine(world, network, broker, ground.server, server_disk)
     screens = {each.id: Screen(world, network, broker, ground.site, each) for each in ground.site.displays}
+    truth.server_error_ns = lambda: server.clock_error_ns
     store = Store(world, ground, plan, truth, network, broker, {edge.name: edge}, server, screens)
     for machine in store.machines.values():
         machine.server = server
+        machine.through = (server,) if machine.name in screens and machine.name not in OWN else ()
+        machine.wall_error_ns = plan.clocks.get(machine.name, 0)
+        machine.forgetful = machine.name in plan.forgetful
     return store

@@ -1,15 +1,16 @@
 """What is planned is done: machines die, cables come out, disks fill up."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from server.members.schemas import ConsentChange
-from server.state import ServerState
-from tests.faults.simulation.plan import Trouble
+from tests.faults.simulation.gone import Kind, let_go
+from tests.faults.simulation.plan import Trouble, wrong_clock
 from tests.faults.simulation.store import Store
 
 RESTART_S = 0.5
 RESTORE_S = 1.0  # nobody is quicker, and versions begin with the second of a start
 SLOW_S = 2.0
+ERASE_AFTER_S = 0.5
 
 
 class Troublemaker:
@@ -112,32 +113,45 @@ class Troublemaker:
         self._world.after(trouble.lasts_s, free)
 
     def _restore(self, trouble: Trouble) -> None:
-        """The server dies and comes back with the copy that was made some time ago."""
-        server = self._store.server
-        assert server.disk is not None
-        copies = server.disk.backup()
+        """The server dies and comes back with the copy that was made some time ago.
+
+        Half of the time its owner has what it replaces, too, and the program for it; otherwise the disk is lost.
+        """
+        server, disk = self._store.server, self._store.server.disk
+        assert disk is not None
+        copies, copied_ns = disk.backup(), self._world.utc_ns
 
         def die() -> None:
             if self.over:
                 return
             server.kill()
-            assert server.disk is not None
-            server.disk.restore(copies)
-            self._store.truth.restored = True
+            if trouble.number % 2:
+                disk.restore(copies)
+                self._store.truth.forgotten.append((copied_ns, self._world.utc_ns))
+            else:
+                disk.put_back(copies)
+            self._store.truth.restored = frozenset(self._store.truth.issued_ns)
             self._world.after(RESTORE_S, lambda: self._again(trouble))
 
         self._world.after(trouble.lasts_s, die)
 
     def _withdraw(self, trouble: Trouble) -> None:
+        self._let_go(trouble, "withdrawn")
+
+    def _erase(self, trouble: Trouble) -> None:
+        """Half of the time an agent is cut off meanwhile, and hears of it late."""
+        if trouble.number % 2:
+            self._cut_off(replace(trouble, machine=next(iter(self._store.edges))))
+        self._world.after(ERASE_AFTER_S, lambda: self._let_go(trouble, "erased"))
+
+    def _let_go(self, trouble: Trouble, kind: Kind) -> None:
         members = sorted(self._store.template.members)
         member = members[trouble.number % self._store.plan.people]
+        self._store.server.do(lambda state: let_go(self._store, state, member, kind))
 
-        async def withdraw(state: ServerState) -> None:
-            await state.members.set_consent(member, ConsentChange(purpose="recognise", granted=False))
-            self._store.truth.withdrawn.setdefault(member, self._world.utc_ns)
-            self._world.note("withdrawn", member)
-
-        self._store.server.do(withdraw)
+    def _set_clock(self, trouble: Trouble) -> None:
+        """By whoever does: the running program's own clock is to know nothing of it."""
+        self._store.machines[trouble.machine].set_clock(wrong_clock(trouble.machine, trouble.number))
 
     def _screen_off(self, trouble: Trouble) -> None:
         self._kill(trouble)

@@ -1,18 +1,33 @@
 """What really happened, kept outside the system: every event with its id, from the instant its commit was reported."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from broker_config.messages import EdgeDropped, decode
+from broker_config.messages import ActuatorCommand, EdgeDropped, ErasureReceipt, MomentSet, decode
+from edge.clock import to_ns
 from edge.outbox import Outbox
 from edge.outbox_rows import DropRange, Row
 from tests.faults.simulation.broker import Message
 from tests.faults.simulation.clockwork import World
 
+if TYPE_CHECKING:
+    from tests.faults.simulation.gone import Gone
+
 Key = tuple[str, str, int]
 """Agent, generation, number in it: what the event's id says."""
+
+
+class Speaker(Protocol):
+    """An agent's machine."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def vouched_ns(self) -> int: ...
 
 
 class _Named(msgspec.Struct):
@@ -24,6 +39,7 @@ class _Fence(msgspec.Struct):
     result: str | None = None
 
 
+HEARD = re.compile(r"/(actuator/[^/]+/cmd|moment/set|dropped|privacy/receipt/[^/]+)$")
 _fence = msgspec.json.Decoder(_Fence)
 _named = msgspec.json.Decoder(_Named)
 
@@ -39,29 +55,43 @@ class Truth:
     """Of one run.
 
     Args:
+        server_error_ns: by how much the server's clock is wrong now.
         handed: payload of every event that was given to an outbox; one that no commit reported is nobody's.
+        handed_ns: when that was, true UTC ns.
         promised: payload of every event whose commit was reported, as kept or as given up.
         dropped: those of them that the outbox gave up in that very commit.
-        withdrawn: member ids by when the server had confirmed it, true UTC ns.
-        commands: messages that went to actuators, with the true time.
+        gone: who withdrew or was erased.
+        handles: whose handles are or were, of members who are gone.
+        receipts: which agent said when that it had applied which erasure; true UTC ns.
+        commands: orders to actuators that passed the broker, and when they were given, true UTC ns.
+        issued_ns: when a decision's moment was issued, true UTC ns.
         declared: what agents said on the bus that they gave up.
         intents: orders that an actuator was about to carry out, by its key and their version.
         rash: acknowledgements of what was not on the disk.
-        restored: whether the server was put back to an older copy, which forgets what came since.
+        recognised: who recognised somebody, when, and when the server had last answered for its table; true UTC ns.
+        restored: decisions that passed the broker before the server was last put back to an older copy; None: it never was.
+        forgotten: from when to when the server's consents are lost with a disk; true UTC ns.
     """
 
     world: World
+    server_error_ns: Callable[[], int] = lambda: 0
     handed: dict[Key, bytes] = field(default_factory=dict)
+    handed_ns: dict[Key, int] = field(default_factory=dict)
     promised: dict[Key, bytes] = field(default_factory=dict)
     dropped: set[Key] = field(default_factory=set)
-    withdrawn: dict[str, int] = field(default_factory=dict)
-    commands: list[tuple[int, Message]] = field(default_factory=list)
+    gone: list["Gone"] = field(default_factory=list)
+    handles: dict[bytes, str] = field(default_factory=dict)
+    receipts: list[tuple[str, int, int]] = field(default_factory=list)
+    commands: list[tuple[int, ActuatorCommand]] = field(default_factory=list)
+    issued_ns: dict[str, int] = field(default_factory=dict)
     declared: list[tuple[str, EdgeDropped]] = field(default_factory=list)
-    restored: bool = False
+    restored: frozenset[str] | None = None
+    forgotten: list[tuple[int, int]] = field(default_factory=list)
     intents: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     rash: list[str] = field(default_factory=list)
+    recognised: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def watch(self, outbox: Outbox, agent: str) -> None:
+    def watch(self, outbox: Outbox, edge: Speaker) -> None:
         """Note what this outbox is given and what it keeps."""
         numbers: dict[int, Key] = {}
         put, commit = outbox._queue.put, outbox._store.commit
@@ -70,6 +100,9 @@ class Truth:
             for row in rows:
                 numbers[row.seq] = key = key_of(row.payload)
                 self.handed[key] = row.payload
+                self.handed_ns[key] = self.world.utc_ns
+                if row.topic.endswith("/visit/entered"):
+                    self.recognised.append((edge.name, self.world.utc_ns, edge.vouched_ns))
             put(rows, state)
 
         def noted_commit(rows: Sequence[Row], state: Mapping[str, bytes], drops: Iterable[DropRange] = ()) -> list[Row]:
@@ -92,9 +125,14 @@ class Truth:
 
     def hear(self, message: Message) -> None:
         """What passes the broker."""
-        if message.topic.endswith("/cmd") and "/actuator/" in message.topic:
-            self.commands.append((self.world.utc_ns, message))
-        elif message.topic.endswith("/dropped"):
-            said = decode(message.payload).data
-            assert isinstance(said, EdgeDropped)
-            self.declared.append((message.topic.split("/")[4], said))
+        if not HEARD.search(message.topic):
+            return
+        match decode(message.payload).data:
+            case ActuatorCommand() as order:
+                self.commands.append((to_ns(order.issued_at) - self.server_error_ns(), order))
+            case MomentSet() as moment:
+                self.issued_ns[moment.decision] = to_ns(moment.issued_at) - self.server_error_ns()
+            case ErasureReceipt() as receipt:
+                self.receipts.append((message.topic.split("/")[-1], receipt.version, self.world.utc_ns))
+            case EdgeDropped() as said:
+                self.declared.append((message.topic.split("/")[4], said))
