@@ -6,6 +6,7 @@ file as what it erased: an agent that dies in between does it again.
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 
 from broker_config.identity import Credential
@@ -57,10 +58,13 @@ class Eraser:
 
         Args:
             version: the newest erasure that the table takes into account.
+
+        Raises:
+            sqlite3.OperationalError: the disk refuses it; nothing is said, and all of it is to be done again.
         """
         if version <= self.applied:
             return
-        await self._outbox.flush()  # what the new table made the agent say of those who left it
+        await self._flush()  # what the new table made the agent say of those who left it
         gone = await self._gone(members)
         dropped = 0
         for start in range(0, len(gone), AT_ONCE):
@@ -69,10 +73,15 @@ class Eraser:
         needles = sorted({row.token.encode() for row in gone if row.token})[:MAX_NEEDLES]
         await self._outbox.with_store(lambda store: store.leave_no_trace(needles))
         self._outbox.append([], {KEY: str(version).encode()})
-        await self._outbox.flush()
+        await self._flush()
         self.applied = version
         log.warning("erasure %s applied: %s stored events removed, %s of them never sent", version, len(gone), dropped)
         self._show(ErasureReceipt(version=version, dropped=dropped))
+
+    async def _flush(self) -> None:
+        """What is only in memory could come onto the disk after the erasure."""
+        if not await self._outbox.flush():
+            raise sqlite3.OperationalError("database or disk is full")
 
     async def _gone(self, members: OpenedMembers) -> list[VisitRow]:
         """The stored events of those who are in no table any more; in memory they are forgotten here."""

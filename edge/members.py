@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -135,8 +136,7 @@ class Members:
         try:
             async with client.stream("GET", self._url, headers=headers) as answer:
                 if answer.status_code == httpx.codes.NOT_MODIFIED:
-                    await self._erase(answer)
-                    return None
+                    return await self._erase(answer)
                 answer.raise_for_status()
                 members = await self._receive(answer)
         except MessageError as error:
@@ -151,14 +151,17 @@ class Members:
         retired = [self._members]
         self._use(members)
         await asyncio.to_thread(retired.clear)  # unmapping hundreds of megabytes takes a while
-        await self._erase(answer)
-        return None
+        return await self._erase(answer)
 
-    async def _erase(self, answer: httpx.Response) -> None:
-        """Let the newest erasure be applied that the table in force takes into account."""
+    async def _erase(self, answer: httpx.Response) -> str | None:
+        """Let the newest erasure be applied that the table in force takes into account; what went wrong otherwise."""
         said = answer.headers.get(ERASED_HEADER, "0")
         if self._on_erased is not None and self._members is not None and said.isdecimal() and int(said):
-            await self._on_erased(int(said), self._members)
+            try:
+                await self._on_erased(int(said), self._members)
+            except sqlite3.OperationalError as error:
+                return f"an erasure waits for its disk ({error}); free some space on it"
+        return None
 
     async def _receive(self, answer: httpx.Response) -> OpenedMembers:
         """The answer's table, on the disk and opened.  What may wait for the disk does so in a thread."""

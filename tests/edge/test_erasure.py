@@ -1,6 +1,7 @@
 """Erasure on a gateway: every file afterwards, the gaps it leaves, and an agent that died half way."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,6 +160,21 @@ async def test_an_agent_that_dies_half_way_does_it_again_and_drops_nothing_twice
     monkeypatch.undo()
     await gateway.eraser.apply(5, table(BOB))
     assert (gateway.eraser.applied, gateway.outbox.dropped_events) == (5, 2)
+
+
+async def test_an_erasure_on_a_full_disk_is_not_said_to_be_done_and_is_done_once_there_is_space(gateway, monkeypatch):
+    gateway.came_and_went(ANN)
+
+    async def refused() -> bool:
+        return False
+
+    monkeypatch.setattr(gateway.outbox, "flush", refused)
+    with pytest.raises(sqlite3.OperationalError):
+        await gateway.eraser.apply(5, table(BOB))
+    assert (gateway.eraser.applied, gateway.shown) == (0, [])
+    monkeypatch.undo()
+    await gateway.eraser.apply(5, table(BOB))
+    assert (gateway.eraser.applied, await gateway.tokens_left()) == (5, set())
 
 
 async def test_events_go_on_while_a_large_outbox_is_gone_through(gateway, monkeypatch):

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from broker_config.identity import make_credential
-from broker_config.member_table import MemberTable, pack_members
+from broker_config.member_table import ERASED_HEADER, MemberTable, pack_members
 from edge import members as members_module
 from edge.at_rest import AtRest
 from edge.member_file import OpenedMembers, member_path
@@ -236,3 +237,32 @@ async def test_a_table_beyond_all_measure_is_cut_off(
     async with running(members):
         await eventually(lambda: applied)
     assert (contents(applied), members.refused) == ([TABLES[1]], 1)
+
+
+async def test_an_erasure_that_a_full_disk_refuses_ends_nothing_and_is_tried_again(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members_module.Backoff, "next_delay_s", lambda _self: 0.0)
+    told: list[int] = []
+
+    async def erase(version: int, _members: OpenedMembers) -> None:
+        told.append(version)
+        if len(told) < 3:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    server.answers = [
+        httpx.Response(200, content=TABLES[1].to_bytes(), headers={"ETag": '"1"', ERASED_HEADER: "5"}),
+        *(httpx.Response(304, headers={ERASED_HEADER: "5"}) for _ in range(2)),
+    ]
+    members = Members(
+        tmp_path,
+        "http://server",
+        CREDENTIAL,
+        lambda _table: None,
+        ManualClock(),
+        transport=httpx.MockTransport(server),
+        on_erased=erase,
+        trust=True,
+    )
+    async with running(members):
+        await eventually(lambda: told == [5, 5, 5])

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from broker_config.member_table import unpack_members
 from broker_config.messages import ItemArrived, MembersOffered
 from broker_config.site import AgentId, load_site
 from server.clock import to_datetime
@@ -14,6 +13,7 @@ from server.members.tables import LEASE_NS
 from server.runtime import opened
 from server.state import ServerState
 from tests.server.harness import EVIDENCE, RIVER, Clock, Edge, token
+from tests.support.member_tables import unpack_members
 
 DAY_S = 24 * 3600.0
 ITEM = "3034257bf400cb0000000001"
