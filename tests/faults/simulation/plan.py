@@ -5,7 +5,7 @@ turn and a common trouble does not hide the rest ("swarm testing", Groce et al.,
 """
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.faults.simulation.broker import Habits
 from tests.faults.simulation.clockwork import BEGAN_NS, NS_PER_S
@@ -67,13 +67,15 @@ class Plan:
     forgetful: tuple[str, ...] = ()
 
 
-def draw(dice: random.Random, lasts_s: float, machines: dict[str, tuple[str, ...]]) -> Plan:
+def draw(dice: random.Random, lasts_s: float, machines: dict[str, tuple[str, ...]], *, wide: bool = False) -> Plan:
     """A run's plan.
 
     Args:
         machines: names by kind: `edge`, `screen`.
+        wide: clocks may be wrong, too, and members may be erased.
     """
-    kinds = {kind: dice.randint(1, MOST_OF_A_KIND) for kind in KINDS if dice.random() < ON_SHARE}
+    every_kind = KINDS + WIDE_KINDS * wide
+    kinds = {kind: dice.randint(1, MOST_OF_A_KIND) for kind in every_kind if dice.random() < ON_SHARE}
     habits = Habits(
         max_queued=dice.choice((1000, 1000, 100, 20)),
         max_in_flight=dice.choice((20, 20, 5)),
@@ -82,9 +84,7 @@ def draw(dice: random.Random, lasts_s: float, machines: dict[str, tuple[str, ...
         persistent=dice.random() < 0.5,
     )
     troubles = [_trouble(dice, kind, lasts_s, machines) for kind, count in sorted(kinds.items()) for _ in range(count)]
-    hosts = (*machines["edge"], "server")
-    clocks = {host: wrong_clock(host, dice.randint(0, 60)) for host in hosts if dice.random() < WRONG_CLOCK_SHARE}
-    return Plan(
+    plan = Plan(
         lasts_s=lasts_s,
         people=dice.randint(1, 4),
         goods=dice.randint(1, 8),
@@ -94,9 +94,14 @@ def draw(dice: random.Random, lasts_s: float, machines: dict[str, tuple[str, ...
         quota_bytes=dice.choice((64 * MIB, 64 * MIB, SMALLEST_QUOTA_BYTES)),
         power=any("power" in kind for kind in kinds),
         troubles=tuple(sorted(troubles, key=lambda each: each.at_s)),
-        clocks=clocks,
-        forgetful=tuple(edge for edge in machines["edge"] if dice.random() < WRONG_CLOCK_SHARE),
     )
+    return _with_wrong_clocks(dice, plan, machines["edge"]) if wide else plan
+
+
+def _with_wrong_clocks(dice: random.Random, plan: Plan, edges: tuple[str, ...]) -> Plan:
+    hosts = (*edges, "server")
+    clocks = {host: wrong_clock(host, dice.randint(0, 60)) for host in hosts if dice.random() < WRONG_CLOCK_SHARE}
+    return replace(plan, clocks=clocks, forgetful=tuple(edge for edge in edges if dice.random() < WRONG_CLOCK_SHARE))
 
 
 def wrong_clock(machine: str, number: int) -> int:
@@ -123,11 +128,9 @@ KINDS = (
     "full disk edge",
     "full disk server",
     "withdraw",
-    "erase",
     "screen off",
-    "set clock edge",
-    "set clock server",
 )
+WIDE_KINDS = ("erase", "set clock edge", "set clock server")
 
 
 def _trouble(dice: random.Random, kind: str, lasts_s: float, machines: dict[str, tuple[str, ...]]) -> Trouble:

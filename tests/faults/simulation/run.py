@@ -18,6 +18,8 @@ from tests.faults.simulation.store import FAST, Store, Template, build
 from tests.faults.simulation.troubles import Troublemaker
 
 LASTS_S = 45.0
+WIDE_FROM = 1000
+"""From this seed on clocks are wrong, too, and members are erased."""
 SETTLE_S = 240.0
 """Longer than every back-off, keep-alive and patience together."""
 LOOK_S = 1.0
@@ -71,7 +73,7 @@ def simulate(
     """
     world = World(seed, say)
     machines = {"edge": (ground.edge.agent,), "screen": tuple(display.id for display in ground.site.displays)}
-    plan = plan or draw(world.dice("plan"), lasts_s, machines)
+    plan = plan or draw(world.dice("plan"), lasts_s, machines, wide=seed >= WIDE_FROM)
     with (
         tempfile.TemporaryDirectory(dir=FAST if FAST.is_dir() else None) as name,
         simulated(world),
