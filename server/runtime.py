@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from broker_config.errors import ConfigError
 from broker_config.heartbeats import Heartbeats
@@ -119,13 +119,17 @@ async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIt
             raise ConfigError(why) from error
         telemetry = await stack.enter_async_context(open_telemetry(config.influx, site))
         state = _assemble(config, site, db, telemetry, clock_ns, secrets)
-        async with db.write() as session:
-            await state.commands.start_epoch(session)
-        state.access.first_link = await state.access.staff.prepare()
-        async with state.ledger.transaction():
-            pass  # the services' first load
-        await state.erasure.reapply()  # before anything is heard, answered or matched
-        await state.members.forget_withdrawn()
+        try:
+            async with db.write() as session:
+                await state.commands.start_epoch(session)
+            state.access.first_link = await state.access.staff.prepare()
+            async with state.ledger.transaction():
+                pass  # the services' first load
+            await state.erasure.reapply()  # before anything is heard, answered or matched
+            await state.members.forget_withdrawn()
+        except OperationalError as error:
+            why = f"{config.database}: cannot be written ({error.orig}); free some space on its disk"
+            raise ConfigError(why) from error
         await asyncio.to_thread(keep_reserve, folder)
         state.link.on_connect += [state.send_base, state.owe_acks]
         yield state

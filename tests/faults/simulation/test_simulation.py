@@ -11,12 +11,13 @@ import pytest
 from tests.faults.simulation.broker import Habits
 from tests.faults.simulation.mutants import MUTANTS, PRIVATE_MUTANTS
 from tests.faults.simulation.plan import DAY_NS, HOUR_NS, MIB, Plan, Trouble
-from tests.faults.simulation.run import simulate
+from tests.faults.simulation.run import WIDE_FROM, simulate
 from tests.faults.simulation.store import Template, template
 
 ROOT = Path(__file__).parents[3]
 SEEDS = 200
 BLOCKS = 10
+WIDE_SEEDS = 2
 SEEDS_UNTIL_FOUND = 6
 ROUGH_SEEDS = 3
 TWICE = 2
@@ -36,6 +37,13 @@ def test_nothing_is_lost_shown_twice_or_late_whatever_goes_wrong(ground: Templat
     assert [str(run) for run in runs if not run.sound] == []
     assert sum(run.outcome.generated for run in runs) > 400
     assert sum(run.injected for run in runs) > 100
+
+
+@pytest.mark.timeout(600)
+def test_dates_and_those_who_are_gone_are_right_whatever_clocks_show(ground: Template) -> None:
+    runs = [simulate(WIDE_FROM + number, ground) for number in range(WIDE_SEEDS)]
+    assert [str(run) for run in runs if not run.sound] == []
+    assert sum(run.injected for run in runs) > WIDE_SEEDS
 
 
 def rough(seed: int) -> Plan:
