@@ -49,7 +49,7 @@ def _dark(store: Store, paths: Paths, outcome: Outcome) -> None:
     """
     if store.plan.habits.spread_s or store.broker.dropped:
         return
-    for gone in store.truth.gone:
+    for gone in (each for each in store.truth.gone if stays_gone(store, each)):
         for screen in store.screens.values():
             for showing in screen.shown:
                 if showing.moment.visit not in gone.visits:
