@@ -62,6 +62,12 @@ def rough(seed: int) -> Plan:
     return Plan(45.0, 4, 8, 40.0, habits, (0.001, 0.02), 64 * MIB, power=True, troubles=troubles)
 
 
+def late(_seed: int) -> Plan:
+    """A plan in which nothing happens but that orders are held back on their way, again and again."""
+    troubles = tuple(Trouble(6.0 + 6.0 * number, "cut off", "gw-1", 4.0) for number in range(7))
+    return Plan(45.0, 4, 2, 10.0, Habits(), (0.15, 0.4), troubles=troubles)
+
+
 def private(seed: int) -> Plan:
     """A plan in which members withdraw and are erased, an older copy of the server is put back, and no clock is right."""
     troubles = (
@@ -73,12 +79,12 @@ def private(seed: int) -> Plan:
         Trouble(38.0, "set clock server", "server", number=HOUR_AHEAD),
         Trouble(39.0, "kill server", "server", 0.5),
     )
-    clocks = {"gw-1": -DAY_NS, "server": HOUR_NS}
+    clocks = {"gw-1": 365 * DAY_NS, "server": HOUR_NS}
     return Plan(45.0, 4, 4, 10.0, Habits(), (0.001, 0.02), power=True, troubles=troubles, clocks=clocks)
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("plan", [rough, private])
+@pytest.mark.parametrize("plan", [rough, late, private])
 def test_a_plan_full_of_trouble_is_survived(ground: Template, plan: Callable[[int], Plan]) -> None:
     runs = [simulate(seed, ground, plan=plan(seed)) for seed in range(ROUGH_SEEDS)]
     assert [str(run) for run in runs if not run.sound] == []
@@ -87,9 +93,9 @@ def test_a_plan_full_of_trouble_is_survived(ground: Template, plan: Callable[[in
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", sorted(MUTANTS | PRIVATE_MUTANTS))
 def test_a_safeguard_taken_away_is_noticed(ground: Template, name: str) -> None:
-    """Of the private plan's mutants each shows at seed 0: a date 25 h wrong, a screen lit for 3.7 s, a token in the outbox, a
-    trace in the database, a visit that is known again."""
-    plan = rough if name in MUTANTS else private
+    """Each shows at the first seed of its plan, but two: a withdrawal in silence at seed 2, visits that a backup brings back at seed 1.
+    Another timing of the product may move that."""
+    plan = {"no_expiry": late}.get(name, rough if name in MUTANTS else private)
     for seed in range(SEEDS_UNTIL_FOUND):
         with (MUTANTS | PRIVATE_MUTANTS)[name]():
             if not simulate(seed, ground, plan=plan(seed)).sound:
