@@ -45,7 +45,8 @@ class EdgePlan:
         count: events in all; None for as long as it lives.
         handles: members who come and go, one in `MEMBER_EVERY` events.
         connects: whether it sends at all.
-        fill: so many events at once before it connects: a backlog.
+        fill: so many events at once before it connects: a backlog.  What happens until it is connected would queue behind it, so the
+            others come only then.
     """
 
     config: Path
@@ -87,7 +88,7 @@ async def gateway(plan: EdgePlan) -> None:
         await _fill(outbox, events, plan.fill)
         truth.note("filled", outbox.last_seq)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_generate(outbox, events, plan))
+            tasks.create_task(_generate(outbox, events, plan, uplink))
             if plan.connects:
                 tasks.create_task(uplink.run())
                 tasks.create_task(Poster(config, events.announcer, outbox, uplink).run())
@@ -133,8 +134,10 @@ async def _fill(outbox: Outbox, events: "Events", count: int) -> None:
         count -= 2000
 
 
-async def _generate(outbox: Outbox, events: "Events", plan: EdgePlan) -> None:
+async def _generate(outbox: Outbox, events: "Events", plan: EdgePlan, uplink: Uplink) -> None:
     """Bursts at random instants, `per_s` events a second on average."""
+    while plan.fill and plan.connects and not uplink.delivery.connected:
+        await asyncio.sleep(0.01)
     loop, made = asyncio.get_running_loop(), 0
     due_s = loop.time()
     while plan.per_s and (plan.count is None or made < plan.count):
