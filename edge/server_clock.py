@@ -19,7 +19,7 @@ import msgspec
 from broker_config.command_mac import is_time_signed
 from broker_config.errors import MessageError
 from broker_config.identity import Credential
-from broker_config.messages import ActuatorCommand, Data, Envelope
+from broker_config.messages import ActuatorCommand, Data, EdgeAck, Envelope
 from edge.clock import NS_PER_MS, NS_PER_S, Clock, to_ns
 
 log = logging.getLogger(__name__)
@@ -99,12 +99,19 @@ class ServerClock:
         return ServerTime(now_ns + bounds.lowest_ns - slack_ns, now_ns + bounds.highest_ns + slack_ns)
 
     def is_over(self, said: Envelope[Data]) -> bool:
-        """Whether a message came after its expiry: old, or held back.  A command's own line judges it, and answers."""
+        """Whether a message came after its expiry: old, or held back; or the server's clock is another now, so ask.
+
+        A command's own line judges it, and answers.  An acknowledgement is heeded whatever its age: of a generation that an
+        agent has done with, a server put back to an older copy says only once that it lacks it.
+        """
         now = self.now()
-        if said.expires is None or now is None or isinstance(said.data, ActuatorCommand):
+        if said.expires is None or now is None or isinstance(said.data, ActuatorCommand | EdgeAck):
             return False
-        self.expired += now.earliest_ns > to_ns(said.expires)
-        return now.earliest_ns > to_ns(said.expires)
+        if now.earliest_ns <= to_ns(said.expires):
+            return False
+        self.expired += 1
+        self.doubt()
+        return True
 
     @property
     def skew_ns(self) -> int | None:

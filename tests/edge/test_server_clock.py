@@ -5,14 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
+import msgspec
 import pytest
 
 from broker_config.command_mac import sign_time
 from broker_config.identity import make_credential
-from broker_config.messages import Data, Envelope, HostState, TransactionSettled
+from broker_config.messages import Data, EdgeAck, Envelope, HostState, TransactionSettled
 from edge.clock import Clock, to_datetime
 from edge.host_watch import HostWatch
-from edge.server_clock import DRIFT_PPM, GOOD_FOR_NS, ServerClock
+from edge.server_clock import DRIFT_PPM, EVERY_S, GOOD_FOR_NS, ServerClock
 from tests.support.patience import eventually
 
 S = 1_000_000_000
@@ -172,6 +173,23 @@ async def test_an_old_settlement_said_again_is_over_by_the_servers_clock(world: 
     assert not world.time.is_over(settled(world, 86_399))
     assert not world.time.is_over(settled(world, 2 * 86_400, expires_s=None))
     assert world.time.expired == 1
+
+
+async def test_what_an_older_copy_of_the_server_lacks_is_heard_though_its_clock_was_set_back(world: World) -> None:
+    await world.time.ask(world.http)
+    world.server_ahead_ns -= 86_400 * S
+    lacking = msgspec.structs.replace(settled(world, 0, expires_s=60), data=EdgeAck(generation="0" * 16, upto=0))
+    assert not world.time.is_over(lacking), "it is said once: unheard, the agent takes its events for stored"
+
+
+async def test_a_message_that_seems_old_makes_an_agent_ask_for_the_servers_time_again(world: World) -> None:
+    running = asyncio.create_task(world.time.run())
+    await eventually(lambda: world.time.now() is not None)
+    world.server_ahead_ns -= 86_400 * S
+    assert world.time.is_over(settled(world, 0, expires_s=60)), "the server's clock was set back"
+    await eventually(lambda: not world.time.is_over(settled(world, 0, expires_s=60)), within_s=EVERY_S / 2)
+    running.cancel()
+    await asyncio.wait([running])
 
 
 def host(state: str) -> HostState:
