@@ -161,7 +161,9 @@ class Events:
         self.announcer = Announcer(config.site.id, config.agent, zones, seal_key, clock, simulated=True)
         self.rng, self._zones, self._clock, self._handles = rng, zones, clock, handles
         self._number = 0
-        self._inside: tuple[bytes, str, int] | None = None
+        # As an agent's: it keeps a visit's token for as long as the member comes back within minutes.
+        self._tokens = {handle: f"{rng.getrandbits(128):032x}" for handle in handles}
+        self._inside: tuple[bytes, int] | None = None
 
     def next(self) -> PendingEvent:
         """The next event."""
@@ -172,14 +174,14 @@ class Events:
         return self.announcer.item(self._transition(kind, bytes.fromhex(GOODS.format(self._number % POOL))))
 
     def _visit(self) -> VisitChange:
-        if self._inside is None:
-            token = f"{self.rng.getrandbits(128):032x}"
-            self._inside = self.rng.choice(self._handles), token, self.rng.randrange(len(self._zones))
-            handle, token, zone = self._inside
-            return VisitChange("entered", token, handle, zone, 0.0, None, self._transition("arrived", b"", zone))
-        handle, token, zone = self._inside
-        self._inside = None
-        return VisitChange("left", token, handle, zone, 1.0, "timeout", self._transition("departed", b"", zone))
+        came = self._inside
+        if came is None:
+            self._inside = handle, zone = self.rng.choice(self._handles), self.rng.randrange(len(self._zones))
+            place = self._transition("arrived", b"", zone)
+            return VisitChange("entered", self._tokens[handle], handle, zone, 0.0, None, place)
+        self._inside, (handle, zone) = None, came
+        place = self._transition("departed", b"", zone)
+        return VisitChange("left", self._tokens[handle], handle, zone, 1.0, "timeout", place)
 
     def _transition(self, kind: str, epc: bytes, zone: int | None = None) -> Transition:
         now_ns = self._clock()
