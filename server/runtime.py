@@ -16,7 +16,7 @@ from server.access.start import make_access
 from server.audit.service import Audit
 from server.catalog import load_catalog
 from server.checkout.service import CheckoutService
-from server.clock import ClockNs
+from server.clock import ClockNs, check_clock
 from server.clones import Clones
 from server.commands.keys import CommandKeys
 from server.commands.retries import keep_retrying
@@ -104,7 +104,12 @@ async def end(link: asyncio.Task[None]) -> None:
 
 @asynccontextmanager
 async def opened(config: ServerConfig, site: Site, clock_ns: ClockNs) -> AsyncIterator[ServerState]:
-    """The state with nothing at work yet."""
+    """The state with nothing at work yet.
+
+    Raises:
+        ConfigError: a file, credential or the database cannot be used, or the host's clock was never set.
+    """
+    check_clock(clock_ns())
     folder = Path(config.data)
     secrets = load_secrets(folder)
     async with AsyncExitStack() as stack:

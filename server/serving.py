@@ -23,7 +23,7 @@ from server.guard import MOST_HEAD_BYTES
 from server.slow_clients import patient_protocol
 from server.state import ServerState
 from server.tls import follow_renewals, open_tls
-from server.waiting import started_with_room
+from server.waiting import clock_is_set, started_with_room
 
 GRACE_S = 3
 MAX_WS_BYTES = 128 * 1024
@@ -53,7 +53,7 @@ class QuietServer(uvicorn.Server):
 
 
 async def serve(config: ServerConfig, say: Callable[[str], None], notifier: ServiceNotifier) -> None:
-    """Serve until SIGINT or SIGTERM; on a full disk, wait for room.
+    """Serve until SIGINT or SIGTERM; wait for a clock that is set, and on a full disk for room.
 
     Args:
         say: is told the address once the server is up.
@@ -63,6 +63,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None], notifier: Serv
         ConfigError: the port is taken, or a file is missing or wrong.
     """
     stopper = _Stopper(notifier)
+    await clock_is_set(notifier)
     context = None if config.tls is None else open_tls(config.tls)
     listener = take_port(config.host, config.port)
     app = create_app(config)

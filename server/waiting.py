@@ -1,4 +1,6 @@
-"""A start on a full disk: answer what can be answered without the database, and begin as soon as there is room.
+"""A start before the clock is set waits.
+
+One on a full disk: answer what can be answered without the database, and begin as soon as there is room.
 
 Nothing is taken in meanwhile, so nothing is acknowledged: agents keep their events, and open screens their base content.
 """
@@ -6,6 +8,7 @@ Nothing is taken in meanwhile, so nothing is acknowledged: agents keep their eve
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -20,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from broker_config.errors import ConfigError
 from broker_config.service_notify import ServiceNotifier
 from broker_config.site import load_site
+from server.clock import ClockNs, check_clock
 from server.config import ServerConfig
 from server.guard import RequestGuard
 from server.room import give_reserve, has_room
@@ -75,6 +79,25 @@ async def _room(folder: Path, notifier: ServiceNotifier) -> None:
     while not await asyncio.to_thread(has_room, folder):
         notifier.starting(WORDS.format(folder), PATIENCE_S)
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def clock_is_set(notifier: ServiceNotifier, now_ns: ClockNs = time.time_ns) -> None:
+    """Return once the host's clock can be believed: one without a battery shows 1970 until the network has set it.
+
+    Nothing is taken in meanwhile, so nothing is acknowledged.
+    """
+    told = False
+    while True:
+        try:
+            check_clock(now_ns())
+        except ConfigError as error:
+            if not told:
+                log.error("%s", error)  # noqa: TRY400 - one line
+            told = True
+            notifier.starting(str(error), PATIENCE_S)
+            await asyncio.sleep(LOOK_EVERY_S)
+        else:
+            return
 
 
 @asynccontextmanager

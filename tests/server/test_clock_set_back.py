@@ -4,15 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from broker_config.errors import ConfigError
 from broker_config.messages import ItemArrived, MembersOffered
+from broker_config.service_notify import ServiceNotifier
 from broker_config.site import AgentId, load_site
-from server.clock import to_datetime
+from server.clock import NS_PER_S, to_datetime
 from server.config import load_config
 from server.link import Incoming
 from server.members.tables import LEASE_NS
 from server.runtime import opened
 from server.state import ServerState
-from tests.server.harness import EVIDENCE, RIVER, Clock, Edge, token
+from server.waiting import clock_is_set
+from tests.server.harness import EVIDENCE, NOON_NS, RIVER, Clock, Edge, token
 from tests.support.member_tables import unpack_members
 
 DAY_S = 24 * 3600.0
@@ -28,6 +33,25 @@ async def started_again(store: Path, clock: Clock) -> AsyncIterator[ServerState]
 def seen(edge: Edge, zone: str) -> Incoming:
     at = to_datetime(edge.clock())
     return edge.event(ItemArrived(zone=zone, epc=ITEM, detected_at=at, last_read_at=at, evidence=EVIDENCE), zone=zone)
+
+
+async def test_a_server_whose_clock_was_never_set_does_not_start_and_loses_nothing(edge, state, store, clock):
+    """It took what agents say, put right by its clock, for messages of before 1970: set aside, acknowledged, lost."""
+    with pytest.raises(ConfigError, match="clock shows 1970-01-01, so it was never set"):
+        async with started_again(store, Clock(now_ns=60 * NS_PER_S)):
+            pass
+    async with started_again(store, clock) as again:
+        later = Edge(again, clock, seqs=edge.seqs)
+        await later.deliver(seen(later, "shoes"))
+        assert again.items.counts() == {"shoes": 1}
+
+
+async def test_a_start_waits_for_a_clock_that_was_never_set_and_says_so_once(caplog, monkeypatch):
+    monkeypatch.setattr("server.waiting.LOOK_EVERY_S", 0.0)
+    shows = [60 * NS_PER_S, 61 * NS_PER_S, NOON_NS]
+    await clock_is_set(ServiceNotifier(), lambda: shows.pop(0))
+    assert not shows
+    assert [record.getMessage().count("never set") for record in caplog.records] == [1]
 
 
 async def test_goods_and_people_move_on_after_the_servers_clock_was_set_back(edge, state, store, clock):
