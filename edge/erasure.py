@@ -29,7 +29,8 @@ class Eraser:
 
     Args:
         credential: its seal key opens whose the stored events are.
-        show: publishes the receipt, now and at each connection.
+        show: publishes the receipt, now and at each connection.  It is asked again at each answer that carries a member table,
+            or says that it stands.
     """
 
     def __init__(
@@ -45,13 +46,15 @@ class Eraser:
         self._seal_key = bytes.fromhex(credential.seal_key)
         self.applied = 0
         """The newest erasure that this gateway has applied."""
+        self._receipt = ErasureReceipt(version=0)
 
     async def load(self) -> None:
         """What earlier runs applied."""
         kept = await self._outbox.state(KEY)
         if kept is not None and kept.isdigit():
             self.applied = int(kept)
-            self._show(ErasureReceipt(version=self.applied))
+            self._receipt = ErasureReceipt(version=self.applied)
+            self._show(self._receipt)
 
     async def apply(self, version: int, members: OpenedMembers) -> None:
         """Leave nothing of anybody who is not in this table, which is in force.
@@ -63,6 +66,7 @@ class Eraser:
             sqlite3.OperationalError: the disk refuses it; nothing is said, and all of it is to be done again.
         """
         if version <= self.applied:
+            self._show(self._receipt)  # the broker may have dropped it before the server had it, in silence
             return
         await self._flush()  # what the new table made the agent say of those who left it
         gone = await self._gone(members)
@@ -76,7 +80,8 @@ class Eraser:
         await self._flush()
         self.applied = version
         log.warning("erasure %s applied: %s stored events removed, %s of them never sent", version, len(gone), dropped)
-        self._show(ErasureReceipt(version=version, dropped=dropped))
+        self._receipt = ErasureReceipt(version=version, dropped=dropped)
+        self._show(self._receipt)
 
     async def _flush(self) -> None:
         """What is only in memory could come onto the disk after the erasure."""

@@ -5,6 +5,7 @@ Nobody can erase one member from them, so an erasure removes them whole; a repla
 
 from pathlib import Path
 
+from broker_config.private_files import sync
 from server.clock import NS_PER_S
 
 CORRUPT = ".corrupt-"
@@ -31,6 +32,12 @@ def outlived(path: Path, now_ns: int) -> list[Path]:
 
 
 def remove(files: list[Path]) -> None:
-    """Remove them."""
+    """Remove them, for good: when this returns, a power cut brings none of them back.
+
+    Raises:
+        OSError: one of them may still be there.
+    """
     for each in files:
         each.unlink(missing_ok=True)
+    for folder in {each.parent for each in files}:
+        sync(folder)

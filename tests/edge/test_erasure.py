@@ -147,6 +147,20 @@ async def test_an_erasure_is_applied_once_and_remembered(gateway):
     assert (again.eraser.applied, again.shown) == (5, [ErasureReceipt(version=5)])
 
 
+async def test_a_receipt_that_the_broker_dropped_is_said_again_with_the_next_look_at_the_table(gateway):
+    gateway.came_and_went(ANN)
+    await gateway.eraser.apply(5, table(BOB))
+    receipt = ErasureReceipt(version=5, dropped=2)
+    assert gateway.shown == [receipt]
+    await gateway.eraser.apply(5, table(BOB))
+    assert gateway.shown == [receipt, receipt]
+    again = Gateway(gateway.folder, gateway.outbox)
+    await again.eraser.load()
+    await again.eraser.apply(5, table(BOB))
+    assert again.shown == [ErasureReceipt(version=5)] * 2
+    assert again.keeper.forgotten == 0, "nothing is gone through again"
+
+
 async def test_an_agent_that_dies_half_way_does_it_again_and_drops_nothing_twice(gateway, monkeypatch):
     gateway.came_and_went(ANN, BOB)
 

@@ -71,6 +71,7 @@ class Broker:
     def __init__(self, world: World, network: Network, habits: Habits) -> None:
         self.world, self.network, self.habits = world, network, habits
         self.up, self.dropped = True, 0
+        self.dropped_topics: set[str] = set()
         self.sessions: dict[str, Session] = {}
         self.retained: dict[str, Message] = {}
         self.heard: list[Any] = []
@@ -138,6 +139,7 @@ class Broker:
             return
         if len(session.waiting) >= self.habits.max_queued:
             self.dropped += 1
+            self.dropped_topics.add(message.topic)
             return
         session.waiting.append(message)
         if session.client is not None:

@@ -23,6 +23,8 @@ from tests.faults.simulation.clockwork import ProcessLoop, World
 USUAL_S = (0.0002, 0.002)
 DATABASES = ("outbox.sqlite", "tacet.db")
 LOG = "-wal"
+ON_TAPE = {name + end for name in DATABASES for end in ("", LOG, "-journal")}
+"""What SQLite writes; databases that were set aside are none of it."""
 
 
 class Disk:
@@ -68,9 +70,9 @@ class Disk:
         if power and self._on_tape:
             cut = Cut(self.tape.position, self._dice.choice(KEPT_SHARES))
             after = disk_after(self.tape, cut, self._dice)
-            # Other files are synced by their writers, and not on the tape.
-            contents = {name: data for name, data in contents.items() if not name.startswith(DATABASES)}
-            contents |= {name: data for name, data in after.items() if name.startswith(DATABASES)}
+            # Other files are synced by those who write, rename or remove them, and not on the tape.
+            contents = {name: data for name, data in contents.items() if name not in ON_TAPE}
+            contents |= {name: data for name, data in after.items() if name in ON_TAPE}
         self._recording.close()
         for name, data in contents.items():
             if not name.endswith("-shm"):

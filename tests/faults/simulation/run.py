@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.members import REFRESH_S
 from tests.faults.report import Outcome
 from tests.faults.simulation import laws
 from tests.faults.simulation.clockwork import World
@@ -22,6 +23,7 @@ WIDE_FROM = 1000
 """From this seed on clocks are wrong, too, and members are erased."""
 SETTLE_S = 240.0
 """Longer than every back-off, keep-alive and patience together."""
+RECEIPT = "/privacy/receipt/"
 LOOK_S = 1.0
 STILL_S = 12.0
 """Nothing has been missing for so long: departures, housekeeping and the last acknowledgements are through."""
@@ -127,10 +129,15 @@ def _settle(store: Store) -> float:
     """Wait until nothing is under way; how long it took, or the limit."""
     world = store.world
     began_s, still_s = world.now_s, 0.0
-    while world.now_s - began_s < SETTLE_S and still_s < STILL_S and not world.bugs:
+    while world.now_s - began_s < _patience_s(store) and still_s < STILL_S and not world.bugs:
         world.run_until(lambda: bool(world.bugs), world.now_s + LOOK_S)
         still_s = still_s + LOOK_S if laws.is_still(store) else 0.0
     return max(world.now_s - began_s - still_s, 0.0)
+
+
+def _patience_s(store: Store) -> float:
+    """A receipt that the broker has dropped comes with the agent's next look at its member table."""
+    return SETTLE_S + REFRESH_S * any(RECEIPT in topic for topic in store.broker.dropped_topics)
 
 
 @contextmanager
