@@ -30,6 +30,8 @@ UNSURE = ("timeout", "restart")
 """Reasons of a leaving that nobody saw happen."""
 LONGEST_NS = 24 * 3600 * NS_PER_S
 """A visit whose agent never said that it ended, because the agent is gone."""
+TOKENS_TOGETHER = 1000
+"""In one message: a broker ends the connection of who sends a longer one than it takes, and would do so again and again."""
 LATEST_NS = 3600 * NS_PER_S
 """For so long after a leaving it ends late entries also across a restart."""
 
@@ -235,7 +237,9 @@ class VisitService:
             del self._by_token[token]
         self._profiles.pop(visit.member, None)
         self._commands.clear_elsewhere(work, visit.id, set(), cause)
-        work.send(VisitEnded(visits=tuple(dict.fromkeys((visit.id, *visit.tokens))), cause=cause))
+        tokens = tuple(dict.fromkeys((visit.id, *visit.tokens)))
+        for start in range(0, len(tokens), TOKENS_TOGETHER):
+            work.send(VisitEnded(visits=tokens[start : start + TOKENS_TOGETHER], cause=cause))
         facts: dict[str, object] = {"visit": visit.id, "cause": cause}
         work.happenings.append(Happening("visit", "ended", work.now, "", facts))
         log.info("a visit ended: %s", cause)

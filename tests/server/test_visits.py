@@ -1,6 +1,15 @@
 """One member, one visit, whichever agents see it; and its end."""
 
-from broker_config.messages import EdgeState, Evidence, ItemArrived, MomentClear, MomentSet, VisitEnded, decode
+from broker_config.messages import (
+    MAX_PAYLOAD_BYTES,
+    EdgeState,
+    Evidence,
+    ItemArrived,
+    MomentClear,
+    MomentSet,
+    VisitEnded,
+    decode,
+)
 from broker_config.site import load_site
 from server.clock import to_datetime
 from server.config import load_config
@@ -223,3 +232,16 @@ async def test_a_leaving_ends_an_entry_that_comes_after_it_and_a_restart(edge, s
     async with opened(load_config(store / "server.toml"), load_site(store / "site.toml"), clock) as restarted:
         await Edge(restarted, clock).deliver(again)
         assert restarted.visits.counts() == {}
+
+
+async def test_the_end_of_a_visit_of_very_many_tokens_is_told_in_messages_that_a_broker_takes(edge, state):
+    handle = await edge.handle_of(RIVER)
+    tokens = {token(number) for number in range(1, 2501)}
+    await edge.deliver(*[edge.entered("door", handle, each) for each in sorted(tokens)])
+    edge.outgoing()
+    async with state.ledger.transaction() as work:
+        state.visits._end(work, state.visits._by_token[token(1)], "timeout")
+    ended = [out for out in edge.outgoing() if out.topic.endswith("/visit-ended")]
+    assert max(len(out.payload) for out in ended) <= MAX_PAYLOAD_BYTES
+    told = [each for out in ended for each in decode(out.payload).data.visits]
+    assert sorted(told) == sorted(tokens)
