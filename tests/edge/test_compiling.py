@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -28,7 +29,14 @@ COMMAND = [sys.executable, "-m", "tacet"]
 async def compiling(*arguments: str, home: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, psutil.Process]]:
     """A command with nothing compiled yet, and its child at work."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, env={**os.environ, "HOME": str(home)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        *COMMAND,
+        *arguments,
+        env={**os.environ, "HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=partial(
+            signal.signal, signal.SIGINT, signal.SIG_DFL
+        ),  # ignored by what a shell runs in the background
     )
     try:
         yield process, await child_of(process.pid)
