@@ -13,6 +13,7 @@ from pathlib import Path
 from edge.kernels import cache_folder, prepare_kernels
 from tests.faults.report import Outcome
 from tests.faults.row import CannotRunError, Profile, Row
+from tests.support.identities import rename_members
 from tests.support.service_manager import ServiceManager, service_manager
 from tests.system.test_service_manager import started, write_configs
 
@@ -30,6 +31,7 @@ async def hang(profile: Profile) -> list[Outcome]:
         folder = profile.folder / name
         folder.mkdir()
         write_configs(folder)
+        rename_members(folder / "members.csv")
         outcomes.append(await _hang_once(name, folder, watchdog_s))
     return outcomes
 
@@ -77,6 +79,7 @@ async def slow_compilation(profile: Profile) -> list[Outcome]:
     outcome, folder = Outcome(profile.seed), profile.folder / "cold"
     folder.mkdir()
     write_configs(folder, warm=False)
+    rename_members(folder / "members.csv")
     with service_manager(folder) as manager:
         for kind in ("cold", "warm"):
             began_s = time.monotonic()
