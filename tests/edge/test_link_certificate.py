@@ -12,7 +12,7 @@ import pytest
 from broker_config.messages import EdgeState
 from broker_config.pki.expiry import utc_now
 from edge.config import BrokerAddress, EdgeConfig, load_config
-from tests.edge.test_uplink import Agent, FakeServer, serving
+from tests.edge.uplink.rig import Agent, FakeServer, serving
 from tests.support.brokers import TestBroker, network_door, running_broker
 from tests.support.certificates import DAY, FAULTS
 from tests.support.edge import ManualClock

@@ -17,7 +17,7 @@ from broker_config.messages import EdgeAck, EdgeDropped, EventPost, PostAnswer, 
 from edge.config import BrokerAddress, load_config
 from edge.outbox_rows import DropRange
 from edge.posting import LIVE_ROWS, Poster
-from tests.edge.test_uplink import Agent
+from tests.edge.uplink.rig import Agent
 from tests.support.brokers import free_port, running_broker
 from tests.support.edge import ManualClock
 from tests.support.patience import eventually

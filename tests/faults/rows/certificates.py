@@ -18,7 +18,7 @@ from broker_config.messages import EdgeState
 from broker_config.pki.expiry import utc_now
 from broker_config.tls import load_context
 from edge.config import BrokerAddress, EdgeConfig, load_config
-from tests.edge.test_uplink import Agent, FakeServer, serving
+from tests.edge.uplink.rig import Agent, FakeServer, serving
 from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
 from tests.support.brokers import TestBroker, network_door, running_broker
