@@ -11,6 +11,8 @@ from broker_config.private_files import refuse_readable, write_private
 OWNER_FILE = "owner.token"
 CARD_KEYS_FILE = "card.keys"
 KEY_BYTES = 32
+LEAST_TOKEN = 32
+"""Letters of an owner token.  Of an empty one a caller that shows nothing would be the owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ def load_secrets(data: Path) -> Secrets:
         raise ConfigError(f"{data / CARD_KEYS_FILE} is damaged; restore it from the backup of this folder") from error
     if len(raw) != 2 * KEY_BYTES:
         raise ConfigError(f"{data / CARD_KEYS_FILE} was cut short; restore it from the backup of this folder")
+    if len(token) < LEAST_TOKEN:
+        raise ConfigError(f"{data / OWNER_FILE} was cut short; remove it, and the server makes another one")
     return Secrets(token.decode(), raw[:KEY_BYTES], raw[KEY_BYTES:])
 
 

@@ -124,28 +124,27 @@ class ActuatorLine:
     async def _obey(self, relay: Relay) -> None:
         """Commands, the end of a hold, and the regular reminder of the state, until the device fails."""
         while True:
-            now_s = asyncio.get_running_loop().time()
-            until_s = now_s + self._refresh_s
-            if self._revert_at_s is not None:
-                until_s = min(until_s, self._revert_at_s)
+            if self._is_hold_over():  # looked at before each order: however many come, a hold ends in its time
+                await self._switch(relay, relay.safe, None)
             try:
-                async with asyncio.timeout(max(until_s - now_s, 0)):
+                async with asyncio.timeout_at(self._next_look_s()):
                     order = await self._waiting.get()
             except TimeoutError:
-                await self._remind(relay)
+                if not self._is_hold_over():
+                    await relay.switch(on=self._on is True)
                 continue
             if order == LINK_LOST:
                 await self._switch(relay, relay.safe, None)
             else:
                 await self._execute(relay, order)
 
-    async def _remind(self, relay: Relay) -> None:
-        """The hold is over: safe state.  It is not: the present state once more."""
-        over = self._revert_at_s is not None and asyncio.get_running_loop().time() >= self._revert_at_s
-        if over or self._on is None:
-            await self._switch(relay, relay.safe, None)
-        else:
-            await relay.switch(on=self._on)
+    def _is_hold_over(self) -> bool:
+        return self._revert_at_s is not None and asyncio.get_running_loop().time() >= self._revert_at_s
+
+    def _next_look_s(self) -> float:
+        """When the hold ends, or the present state is to be told once more."""
+        remind_at_s = asyncio.get_running_loop().time() + self._refresh_s
+        return remind_at_s if self._revert_at_s is None else min(remind_at_s, self._revert_at_s)
 
     async def _execute(self, relay: Relay, command: ActuatorCommand) -> None:
         if not await self._passes(command):
@@ -178,7 +177,7 @@ class ActuatorLine:
 
     async def _switch(self, relay: Relay, on: bool, hold_ms: int | None) -> None:
         await relay.switch(on=on)
-        self._revert_at_s = None if hold_ms is None else asyncio.get_running_loop().time() + max(hold_ms, 0) / 1000
+        self._revert_at_s = None if hold_ms is None else asyncio.get_running_loop().time() + hold_ms / 1000
         self._now_is(on)
 
     async def _decline_for(self, delay_s: float) -> None:

@@ -19,7 +19,6 @@ from server.cli import members_app
 from server.config import load_config
 from server.db import Database
 from server.erasure.cli import privacy_app
-from server.secrets import load_secrets
 from server.state import ServerState
 from tests.server.harness import RIVER, Clock, Edge, add_agent, token
 from tests.support.member_tables import unpack_members
@@ -319,25 +318,6 @@ async def test_logs_name_nobody(api, store, clock, caplog):
     assert "a visit ended" in ours
     for secret in (RIVER, "River", member["member"], token(1), state.secrets.owner_token):
         assert secret not in ours
-
-
-def test_secrets_are_made_once_and_for_their_owner_only(tmp_path):
-    made = load_secrets(tmp_path / "data")
-    assert load_secrets(tmp_path / "data") == made
-    for path in (tmp_path / "data").iterdir():
-        assert path.stat().st_mode & 0o777 == 0o600
-        assert made.owner_token not in repr(made)
-    (tmp_path / "data" / "owner.token").chmod(0o644)
-    with pytest.raises(ConfigError, match="chmod 600"):
-        load_secrets(tmp_path / "data")
-
-
-def test_a_damaged_key_file_is_named(tmp_path):
-    load_secrets(tmp_path)
-    (tmp_path / "card.keys").write_text("abc")
-    (tmp_path / "card.keys").chmod(0o600)
-    with pytest.raises(ConfigError, match=r"card\.keys"):
-        load_secrets(tmp_path)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "shop.example"])

@@ -1,6 +1,7 @@
 """Actuators behind commands: done once, safe when nobody is in charge, and honest about what is not known."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -97,6 +98,27 @@ async def test_a_hold_ends_by_itself_in_the_safe_state(bench: Bench) -> None:
         await bench.results("done")
         await eventually(lambda: bench.state == (False, "ok") and bench.relay.on is False)
         assert bench.relay.told == [False, True, False]
+
+
+@dataclass
+class FloodedLedger(MemoryLedger):
+    """Where each old order that is answered, another one waits already: somebody plays them again and again."""
+
+    flood: Callable[[], None] = lambda: None
+
+    async def keep(self, state: Mapping[str, bytes], result: ActuatorResult | None) -> None:
+        await super().keep(state, result)
+        self.flood()
+        await asyncio.sleep(0)
+
+
+async def test_a_hold_ends_in_its_time_however_many_old_orders_are_played_again(clock: ManualClock) -> None:
+    ledger = FloodedLedger()
+    bench = Bench(FakeRelay(), ledger, clock)
+    async with bench.running():
+        ledger.flood = lambda: bench.order(3)
+        bench.order(4, hold_ms=30)
+        await eventually(lambda: bench.relay.told == [False, True, False])
 
 
 async def test_a_new_command_replaces_the_hold_of_the_old(clock: ManualClock) -> None:
