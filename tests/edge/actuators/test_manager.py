@@ -124,9 +124,12 @@ async def test_a_hold_ends_in_its_time_however_many_old_orders_are_played_again(
 async def test_a_new_command_replaces_the_hold_of_the_old(clock: ManualClock) -> None:
     bench = Bench(FakeRelay(), MemoryLedger(), clock, refresh_s=0.02)
     async with bench.running():
-        bench.order(1, hold_ms=60)
+        bench.order(1, hold_ms=60_000)
+        await bench.results("done")
+        assert bench.line._revert_at_s is not None
         bench.order(2)
         await bench.results("done", "done")
+        assert bench.line._revert_at_s is None
         await eventually(lambda: len(bench.relay.told) > 8)
         assert bench.relay.told[1:] == [True] * (len(bench.relay.told) - 1)
 
