@@ -8,6 +8,7 @@ import base64
 import os
 import secrets
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -22,6 +23,10 @@ from broker_config.topics import Party, user_name
 _MASK = (1 << 64) - 1
 HANDLE_BYTES = 16
 NONCE_BYTES = 12
+# Held to in files, where an editor or a bad copy may leave an empty text: with an empty key anybody signs.
+Password = Annotated[str, msgspec.Meta(min_length=16)]
+Key128 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+Key256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Credential(Strict, frozen=True):
@@ -35,12 +40,12 @@ class Credential(Strict, frozen=True):
     """
 
     user: str
-    password: str
+    password: Password
     party: Party
     id: str
-    match_key: str | None = None
-    seal_key: str | None = None
-    command_key: str | None = None
+    match_key: Key128 | None = None
+    seal_key: Key256 | None = None
+    command_key: Key256 | None = None
 
     @property
     def takes_commands(self) -> bool:
@@ -99,7 +104,7 @@ def load_credential(path: Path) -> Credential:
     """Read one credential file.
 
     Raises:
-        ConfigError: missing, malformed, or readable by others than its owner.
+        ConfigError: missing, malformed, a secret in it too short to be one, or readable by others than its owner.
     """
     credential = load_toml(path, Credential)
     refuse_readable(path)

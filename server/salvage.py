@@ -24,7 +24,6 @@ from server.tables.members import SALVAGE
 log = logging.getLogger(__name__)
 NOT_TAKEN_OVER = ("generation", "member_handle", "member_table", "epoch", "session", "staff_link")
 MAX_QUERIES = 4_000  # for one table
-NS_PER_MINUTE = 60_000_000_000
 ROWS_AT_ONCE = 1000
 TEXT, NULL = "'text'", "'null'"
 _KINDS = {
@@ -147,8 +146,8 @@ def _save(path: Path, new: Path) -> int:
         _remove_orphans(db)
         _suspend_consent(db, now_ns)
         _work_out_marks(db)
-        # Above every count of starts there has been: else the fences of screens and lamps would refuse us.
-        db.execute("INSERT INTO epoch VALUES (1, ?)", (now_ns // NS_PER_MINUTE,))
+        # The next start counts on from here, also by a clock that was set back: else the fences of screens and lamps refuse us.
+        db.execute("INSERT INTO epoch SELECT 1, epoch FROM command ORDER BY epoch DESC LIMIT 1")
         db.commit()
     return saved
 

@@ -79,7 +79,7 @@ async def look_at(session: AsyncSession, member: str) -> MeView | None:
         alias=row.alias,
         language=row.language,
         joined=to_datetime(row.created_ns),
-        purposes=tuple(_purpose(name, consents.get(name)) for name in sorted(PURPOSES, reverse=False)),
+        purposes=tuple(_purpose(name, consents.get(name)) for name in sorted(PURPOSES)),
         likes=tuple(sorted(each.tag for each in interests if each.liked)),
         dislikes=tuple(sorted(each.tag for each in interests if not each.liked)),
         quiet=preference.quiet if preference else "",

@@ -110,6 +110,17 @@ def test_a_secret_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
         load_credential(path)
 
 
+@pytest.mark.parametrize("field", ["password", "match_key", "seal_key", "command_key"])
+def test_a_secret_that_was_cut_short_is_refused(tmp_path: Path, field: str) -> None:
+    """An empty password lets everybody in, and with an empty key everybody signs."""
+    path = write_credential(tmp_path, made := make_credential("agent", "gw-1"))
+    whole = path.read_text()
+    for left in ("", "0f"):
+        path.write_text(whole.replace(str(getattr(made, field)), left))
+        with pytest.raises(ConfigError, match=field):
+            load_credential(path)
+
+
 def test_writing_again_replaces_the_whole_file_and_leaves_no_part(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     write_private(path, b"one, long")

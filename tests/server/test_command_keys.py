@@ -105,7 +105,7 @@ async def test_a_replaced_credential_counts_from_the_next_order_on(api, tmp_path
 async def test_a_credential_without_a_key_is_told_of_and_nobody_else_suffers(tmp_path, caplog):
     write_store(tmp_path)
     (tmp_path / "identity" / "display-d-door.toml").write_text(
-        'user = "display-d-door"\npassword = "x"\nparty = "display"\nid = "d-door"\n'
+        'user = "display-d-door"\npassword = "of a release before"\nparty = "display"\nid = "d-door"\n'
     )
     (tmp_path / "identity" / "display-d-door.toml").chmod(0o600)
     keys = CommandKeys(tmp_path / "identity", load_site(tmp_path / "site.toml"))

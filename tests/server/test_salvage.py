@@ -16,6 +16,8 @@ from server.runtime import opened
 from server.salvage import alarm, is_sound, mend
 
 EVENTS = 600
+FAR_AHEAD = 5_000_000_000
+"""The count of a start whose clock was in 2128."""
 
 
 def write_database(path: Path) -> None:
@@ -40,6 +42,8 @@ def write_database(path: Path) -> None:
             db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         db.execute("INSERT INTO generation VALUES ('gw-1', ?, ?, '', ?, 0)", ("a" * 16, EVENTS, EVENTS))
         db.execute("INSERT INTO epoch VALUES (1, 41)")
+        order = "INSERT INTO command (target, epoch, counter, issued_ns, \"on\") VALUES ('actuator/lamp', ?, 1, 1, 1)"
+        db.executemany(order, [(40,), (FAR_AHEAD,)])
         for number in range(50):
             db.execute("INSERT INTO member VALUES (?, 'River', 'en', 1)", (f"m-{number}",))
             db.execute("INSERT INTO consent VALUES (?, ?, 'recognise', 1, 1, 'import')", (number + 1, f"m-{number}"))
@@ -81,7 +85,8 @@ def test_it_begins_with_what_can_be_proved(tmp_path: Path, seed: int) -> None:
         )
         assert {row[0] for row in newest} <= {0}
         assert db.execute("SELECT count(*) FROM member_handle").fetchone()[0] == 0
-        assert db.execute("SELECT epoch FROM epoch").fetchone()[0] > 1_000_000
+        newest_order = db.execute("SELECT max(epoch) FROM command").fetchone()
+        assert newest_order == (db.execute("SELECT epoch FROM epoch").fetchone() or (None,))
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
     said = alarm(path)
     assert said is not None
@@ -102,6 +107,19 @@ def test_noise_in_one_page_costs_little(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         assert EVENTS - 40 <= db.execute("SELECT count(*) FROM event").fetchone()[0] < EVENTS
         assert db.execute("SELECT count(*) FROM member").fetchone()[0] == 50
+
+
+def test_orders_after_damage_are_newer_than_those_before_it_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    """Screens and lamps refuse what is older than what they know."""
+    path = tmp_path / "tacet.db"
+    write_database(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(bytes([77]) * 200) // 4096 * 4096
+    data[at : at + 4096] = bytes(4096)
+    path.write_bytes(data)
+    mend(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT epoch FROM epoch").fetchone() == (FAR_AHEAD,)
 
 
 def test_what_is_no_database_at_all_is_set_aside(tmp_path: Path) -> None:

@@ -7,14 +7,16 @@ from server.secrets import load_secrets, read_owner_token
 
 
 def test_secrets_are_made_once_and_for_their_owner_only(tmp_path):
-    made = load_secrets(tmp_path / "data")
-    assert load_secrets(tmp_path / "data") == made
-    for path in (tmp_path / "data").iterdir():
+    data = tmp_path / "store" / "data"
+    made = load_secrets(data)
+    assert load_secrets(data) == made
+    assert data.stat().st_mode & 0o777 == 0o700
+    for path in data.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600
         assert made.owner_token not in repr(made)
-    (tmp_path / "data" / "owner.token").chmod(0o644)
+    (data / "owner.token").chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
-        load_secrets(tmp_path / "data")
+        load_secrets(data)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,16 @@ async def test_a_browser_that_asks_again_keeps_its_code(pairing: PairingService)
     assert (again.code, again.secret) == (asked.code, None)
 
 
+async def test_a_code_is_told_to_the_browser_that_shows_it_and_to_no_other(pairing: PairingService) -> None:
+    asked = await pairing.ask(DOOR, None)
+    assert pairing.code_of(DOOR, "made up") is None
+    assert pairing.code_of(TILL, asked.secret) is None
+    other = await pairing.ask(DOOR, "made up")
+    assert other.code != asked.code
+    assert other.secret not in (None, "made up")
+    assert (pairing.code_of(DOOR, asked.secret), pairing.code_of(DOOR, other.secret)) == (asked.code, other.code)
+
+
 async def test_only_a_hash_of_the_secret_is_kept(pairing: PairingService, pairs: MemoryPairs) -> None:
     asked = await pairing.ask(DOOR, None)
     await pairing.approve(str(asked.code))
