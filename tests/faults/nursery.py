@@ -89,6 +89,11 @@ def open_nursery() -> None:
     forkserver.ensure_running()
 
 
+def nursery_pid() -> int | None:
+    """Of the process that the lives are forked from, if there is one."""
+    return forkserver._forkserver._forkserver_pid
+
+
 @asynccontextmanager
 async def life(target: Callable[..., None], *arguments: Any, log: Path) -> AsyncIterator[Life]:
     """A process that runs `target(*arguments)`; killed on leaving, if nobody did before.

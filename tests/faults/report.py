@@ -61,6 +61,7 @@ class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
         unsound: injected faults after which something was lost, twice or broken.
         seeds, broken: of the first unsound ones.
         figures: what else was measured.
+        cpu_s: what this process and those that it has waited for spent on it; a busy machine lengthens it less.
         load: how many programs wanted a processor meanwhile, this one among them; of a busy machine times say little.
         searched_bytes, traffic_bytes: files and traffic that were searched for the members of its stores.
         stores: how many stores with members there were.
@@ -84,6 +85,7 @@ class FaultRow(msgspec.Struct, frozen=True, kw_only=True):
     recovery_ms_max: float
     figures: dict[str, float]
     seconds: float
+    cpu_s: float = 0.0
     load: float = 0.0
     searched_bytes: int = 0
     traffic_bytes: int = 0

@@ -4,7 +4,6 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from tests.faults.report import Outcome
 
@@ -68,8 +67,11 @@ class Row:
         control: the same with the safeguard taken away; it must be seen to fail, or `run` proves nothing.
         control_name: what was taken away, or what does without it.
         limit_s: a run that takes longer has failed.
-        lane: `beside` for one that mostly waits: it runs in another process beside those that keep a processor busy;
-            `alone` for one whose figures hang on a processor that nobody else wants.
+        alone: nothing runs beside it, since its figures hang on a processor that nobody else wants.
+        takes_s: about how long in the fast profile and in the full one, controls included, with rows beside it on two
+            processors; those that take longest begin first.
+        in_memory: on a disk of memory where there is one: it opens so many databases that it would mostly wait for the disk,
+            and nothing of what it proves is the disk's.
     """
 
     numbers: tuple[int, ...]
@@ -78,4 +80,6 @@ class Row:
     control: Inject | None = None
     control_name: str = "control"
     limit_s: float = 900.0
-    lane: Literal["main", "beside", "alone"] = "main"
+    alone: bool = False
+    takes_s: tuple[float, float] = (5.0, 30.0)
+    in_memory: bool = False

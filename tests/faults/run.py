@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from tests.faults.lanes import in_lanes
+from tests.faults.lanes import in_lanes, in_turn
 from tests.faults.matrix import not_run
 from tests.faults.report import FaultRow, NotRun, SearchLine
 from tests.faults.row import Profile, Row
@@ -17,7 +17,7 @@ def run_all(rows: Sequence[Row], profile: Profile, only: int | None = None) -> I
     began = time.perf_counter()
     wanted = [row for row in rows if only is None or only in row.numbers]
     lines: list[Line] = []
-    for line in in_lanes(wanted, profile):
+    for line in in_lanes(wanted, profile) if only is None else in_turn(wanted, profile):
         lines.append(line)
         yield line
     covered = {number for row in wanted for number in row.numbers}

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from msgspec.structs import replace as replace_line
 
+from tests.faults.nursery import nursery_pid
 from tests.faults.report import FaultRow, NotRun, Outcome, as_row
 from tests.faults.row import CannotRunError, Inject, Profile, Row
 from tests.faults.search import Searched, searching
 
 ENDING_S = 20.0  # to clean up after a run that took too long
+MEMORY = Path("/dev/shm")
 CANNOT_RUN = (CannotRunError, pytest.skip.Exception)  # the test suite's helpers skip where a program is missing
 
 
@@ -27,8 +30,8 @@ def run_row(row: Row, profile: Profile) -> Iterator[FaultRow | NotRun]:
 
 
 def _run(row: Row, inject: Inject, name: str, profile: Profile, *, control: bool) -> FaultRow | NotRun:
-    began, searched = time.perf_counter(), Searched()
-    with searching(searched) as folder, quiet():
+    began, spent_s, searched = time.perf_counter(), _cpu_s(), Searched()
+    with searching(searched, MEMORY if row.in_memory and MEMORY.is_dir() else None) as folder, quiet():
         done = asyncio.run(_bounded(inject, replace(profile, folder=folder), row.limit_s))
         took_s = time.perf_counter() - began
     if isinstance(done, str):
@@ -38,6 +41,7 @@ def _run(row: Row, inject: Inject, name: str, profile: Profile, *, control: bool
     line = as_row(row.numbers, name, outcomes, took_s, control=control and not went_wrong)
     return replace_line(
         line,
+        cpu_s=round(_cpu_s() - spent_s, 1),
         searched_bytes=searched.files_bytes,
         traffic_bytes=searched.traffic_bytes,
         stores=searched.stores,
@@ -45,6 +49,12 @@ def _run(row: Row, inject: Inject, name: str, profile: Profile, *, control: bool
         identities=[str(hit) for hit in searched.found[:5]]
         + [f"not looked for: {each}" for each in searched.unknown[:5]],
     )
+
+
+def _cpu_s() -> float:
+    """Processor time so far of this process and its ended children, those of the nursery among them."""
+    spent = [psutil.Process(), *([psutil.Process(pid)] if (pid := nursery_pid()) is not None else [])]
+    return sum(sum(each.cpu_times()[:4]) for each in spent)
 
 
 async def _bounded(inject: Inject, profile: Profile, limit_s: float) -> list[Outcome] | Outcome | str:

@@ -91,10 +91,14 @@ def _is_at_home(path: Path, hit: Hit) -> bool:
 
 
 @contextmanager
-def searching(searched: Searched) -> Iterator[Path]:
-    """A folder for a row; whatever it leaves there, deletes or sends is in `searched` in the end."""
+def searching(searched: Searched, disk: Path | None = None) -> Iterator[Path]:
+    """A folder for a row; whatever it leaves there, deletes or sends is in `searched` in the end.
+
+    Args:
+        disk: where the folder is made, if not where temporary files are.
+    """
     multiprocessing.util.get_temp_dir()  # made once for the process's whole life, so not in a row's folder
-    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="faults-", dir=disk, ignore_cleanup_errors=True) as name:
         row, elsewhere, traffic = (Path(name) / each for each in ("row", "elsewhere", "traffic"))
         for folder in (row, elsewhere, traffic):
             folder.mkdir()

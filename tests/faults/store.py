@@ -117,6 +117,11 @@ class Store:
             }
         return str(file_id), rows, drops
 
+    async def acknowledges_news(self, *lives: Life, after: int = 10) -> None:
+        """Until something is acknowledged that happened so many events after this."""
+        wanted = self.truth.read().last_seq + after
+        await until(lambda: self.truth.read().upto > wanted, lives=lives)
+
     async def settled(self, *lives: Life, within_s: float = 120.0) -> None:
         """Until the server has acknowledged all that the edge has promised."""
 

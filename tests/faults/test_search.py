@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.faults import cli
+from tests.faults.lanes import LANES
 from tests.faults.nursery import close_nursery
 from tests.faults.report import FaultRow, Outcome, SearchLine
 from tests.faults.row import Inject, Profile, Row
 from tests.faults.run import run_all
+from tests.faults.run_row import MEMORY
 from tests.faults.search import Searched, searching
 from tests.faults.search_control import plant
 from tests.faults.tap import tapped
@@ -122,17 +125,38 @@ async def test_what_an_agent_says_by_http_and_hears_is_traffic_and_what_others_s
     assert file.read_bytes().endswith(b"/eventssaid, and heard")
 
 
-async def beside(profile: Profile) -> list[Outcome]:
-    return [Outcome(0, extra={"pid": float(os.getpid())})]
+async def where(profile: Profile) -> list[Outcome]:
+    figures = {"pid": float(os.getpid()), "in_memory": float(profile.folder.is_relative_to(MEMORY))}
+    return [Outcome(0, extra=figures)]
+
+
+async def dies(_: Profile) -> list[Outcome]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return []
 
 
 @pytest.mark.usefixtures("_no_planting", "_closing")
-def test_rows_that_wait_run_in_another_process_than_the_others() -> None:
-    rows = tuple(Row((n,), lane, beside, lane=lane) for n, lane in enumerate(("beside", "main", "alone"), 1))
+def test_one_row_that_needs_it_runs_alone_and_first_and_the_others_beside_each_other() -> None:
+    others = [Row((n,), str(n), where, takes_s=(n, 0), in_memory=n == 4) for n in range(2, 9)]
+    lines = list(run_all([*others, Row((1,), "1", where, alone=True)], Profile(Path())))
+    figures = {line.fault: line.figures for line in lines if isinstance(line, FaultRow)}
+    pids = {fault: figure["pid"] for fault, figure in figures.items()}
+    assert sorted(pids) == list("12345678")
+    assert next(iter(pids)) == "1"
+    assert [fault for fault, pid in pids.items() if pid == os.getpid()] == ["1"]
+    assert 1 < len(set(pids.values())) <= 1 + LANES
+    assert [fault for fault, figure in figures.items() if figure["in_memory"]] == (["4"] if MEMORY.is_dir() else [])
+
+
+@pytest.mark.usefixtures("_no_planting", "_closing")
+def test_a_row_that_its_process_dies_of_has_failed_and_the_others_run() -> None:
+    rows = [Row((n,), str(n), dies if n > 2 else where) for n in range(1, 4 + LANES)]
     lines = [line for line in run_all(rows, Profile(Path())) if isinstance(line, FaultRow)]
-    pids = {line.fault: line.figures["pid"] for line in lines}
-    assert next(line.fault for line in lines) == "alone"
-    assert pids["main"] == pids["alone"] == os.getpid() != pids["beside"]
+    said = {line.fault: (line.status, *line.broken) for line in lines}
+    assert said.keys() == {row.fault for row in rows}
+    killed = ("failed", "its process ended by itself, code -9")
+    assert list(said.values()).count(killed) == LANES
+    assert {*said.values()} == {killed, ("failed", "no process is left to run it")}
 
 
 def test_a_file_that_goes_away_while_it_is_looked_at_is_passed_over(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ hangs on the machine's speed, and into `extra` as measured.  What a machine may 
 do about it (`tests.support.programs.program` does).  A control takes the safeguard away and has to fail.
 
 Files and traffic are searched for the members of the row's stores without a word from it; a store is made by
-`write_seeded_store`, since members that the search does not know fail the run.  A row that mostly waits has `lane="beside"`
-and runs beside others; one whose figures hang on a free processor has `lane="alone"`.
+`write_seeded_store`, since members that the search does not know fail the run.  Rows run beside each other, those with the
+largest `takes_s` first; one whose figures hang on a free processor has `alone=True`, and one that opens databases by the
+dozen and proves nothing about disks `in_memory=True`.
 
 Then: `tacet bench faults --row 30`, and with `--seed N` the one fault again.  The fast profile is for every commit:
 all rows together within 5 minutes on 2 cores, so a few seconds for yours; the full one has an hour.

@@ -76,4 +76,4 @@ def _live_waits_s(
     return [(now_ns - promised_ns[seq]) / 1e9 for seq, now_ns in through.items() if seq in promised_ns]
 
 
-ROWS = (Row((12,), "the broker was away for an hour", hour_away, limit_s=2400, lane="alone"),)
+ROWS = (Row((12,), "the broker was away for an hour", hour_away, limit_s=2400, alone=True),)

@@ -159,4 +159,4 @@ class Reads:
                 await asyncio.sleep(0.01)
 
 
-ROWS = (Row((6,), "a reader's brown-out: back with its defaults", brown_out, lane="beside"),)
+ROWS = (Row((6,), "a reader's brown-out: back with its defaults", brown_out, takes_s=(5, 60)),)

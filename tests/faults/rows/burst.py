@@ -138,4 +138,4 @@ def _frames(epcs: Bytes) -> Bytes:
     return make_frames(make_reads(zeros, zeros, epcs))
 
 
-ROWS = (Row((25,), "a hundred times the usual reads", burst, narrow, f"room for {NARROW_READS}"),)
+ROWS = (Row((25,), "a hundred times the usual reads", burst, narrow, f"room for {NARROW_READS}", takes_s=(10, 80)),)

@@ -186,7 +186,15 @@ def _changes(zone: ZoneInfo) -> list[datetime]:
 
 
 ROWS = (
-    Row((9,), "the clock jumps while the agent runs", clock_jumps),
-    Row((10,), "the agent starts in 1970, a year ahead, behind", wrong_day, wrong_day_not_put_right, "not put right"),
-    Row((11,), "days of 23 and 25 hours, in three zones", long_and_short_days),
+    Row((9,), "the clock jumps while the agent runs", clock_jumps, takes_s=(10, 60), in_memory=True),
+    Row(
+        (10,),
+        "the agent starts in 1970, a year ahead, behind",
+        wrong_day,
+        wrong_day_not_put_right,
+        "not put right",
+        takes_s=(12, 120),
+        in_memory=True,
+    ),
+    Row((11,), "days of 23 and 25 hours, in three zones", long_and_short_days, in_memory=True),
 )

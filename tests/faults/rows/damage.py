@@ -28,6 +28,12 @@ async def damage_servers(profile: Profile) -> list[Outcome]:
 
 
 ROWS = (
-    Row((21,), "corrupt outbox: flipped, cut, emptied", damage_outboxes),
-    Row((21,), "corrupt server database: flipped, blanked, cut, emptied", damage_servers),
+    Row((21,), "corrupt outbox: flipped, cut, emptied", damage_outboxes, takes_s=(6, 90), in_memory=True),
+    Row(
+        (21,),
+        "corrupt server database: flipped, blanked, cut, emptied",
+        damage_servers,
+        takes_s=(8, 120),
+        in_memory=True,
+    ),
 )

@@ -160,8 +160,8 @@ def _resident_mib(server: Life) -> float:
 
 
 ROWS = (
-    Row((12,), "no broker: events by HTTP", no_broker),
-    Row((30,), "two agents with one identity", two_of_one, lane="beside"),
-    Row((32,), "a slow consumer", slow_server),
-    Row((38,), "server restored from yesterday's backup", restored),
+    Row((12,), "no broker: events by HTTP", no_broker, takes_s=(8, 80)),
+    Row((30,), "two agents with one identity", two_of_one, takes_s=(24, 100)),
+    Row((32,), "a slow consumer", slow_server, takes_s=(15, 120)),
+    Row((38,), "server restored from yesterday's backup", restored, takes_s=(12, 60)),
 )

@@ -167,7 +167,7 @@ def _nobody(_said: str) -> None:
 
 
 ROWS = (
-    Row((4,), "unplugged and replugged, another port name", replug, limit_s=2400, lane="beside"),
-    Row((5,), "a stuck serial port, open and silent", stuck, lane="beside"),
-    Row((7,), "a port opened by two processes", two_masters),
+    Row((4,), "unplugged and replugged, another port name", replug, limit_s=2400, takes_s=(8, 600)),
+    Row((5,), "a stuck serial port, open and silent", stuck, takes_s=(9, 9)),
+    Row((7,), "a port opened by two processes", two_masters, takes_s=(4, 4)),
 )

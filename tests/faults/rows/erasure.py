@@ -46,4 +46,4 @@ def judge(seed: int, seen: Erasing) -> Outcome:
     return outcome
 
 
-ROWS = (Row((29,), "a member is erased while the gateway is offline", erase_while_off, lane="beside"),)
+ROWS = (Row((29,), "a member is erased while the gateway is offline", erase_while_off, takes_s=(70, 200)),)

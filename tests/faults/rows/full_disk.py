@@ -27,6 +27,6 @@ async def _filled(what: str, seed: int, disk_mb: int, recovers_s: float) -> Outc
 
 
 ROWS = (
-    Row((19,), "the edge's disk is full", fill_edge),
-    Row((20,), "the server's disk is full", fill_server),
+    Row((19,), "the edge's disk is full", fill_edge, takes_s=(5, 60)),
+    Row((20,), "the server's disk is full", fill_server, takes_s=(10, 120)),
 )

@@ -203,6 +203,6 @@ async def _opened(folder: Path) -> AsyncIterator[ServerState]:
 
 
 ROWS = (
-    Row((15, 16), "messages twice, and out of order", shuffled),
-    Row((27,), "malformed messages", malformed),
+    Row((15, 16), "messages twice, and out of order", shuffled, takes_s=(8, 240), in_memory=True),
+    Row((27,), "malformed messages", malformed, takes_s=(5, 120), in_memory=True),
 )

@@ -52,7 +52,7 @@ async def raw_publisher_killed(profile: Profile) -> list[Outcome]:
 
 async def raw_subscriber_killed(profile: Profile) -> list[Outcome]:
     """The same script."""
-    return [await raw.subscriber_killed(profile.folder / "raw", profile.times(25, 500), profile.seed)]
+    return [await raw.subscriber_killed(profile.folder / "raw", profile.times(15, 500), profile.seed)]
 
 
 def _whole_file(shop: Store, outcome: Outcome) -> None:
@@ -69,7 +69,7 @@ def _whole_file(shop: Store, outcome: Outcome) -> None:
 
 async def kill_the_server(profile: Profile) -> list[Outcome]:
     """The server dies right after a commit, before its acknowledgement; the agent goes on producing."""
-    seeds = profile.seeds(25, 500)
+    seeds = profile.seeds(15, 500)
     outcome, waits_s = Outcome(profile.seed, injected=len(seeds)), []
     async with store(profile.folder / "store") as shop, shop.edge(seed=profile.seed, per_s=100) as edge:
         for seed in seeds:
@@ -96,6 +96,16 @@ def _first_commit_s(shop: Store, began_s: float) -> float:
 
 RAW = "raw MQTT QoS 1"
 ROWS = (
-    Row((22,), "agent killed while it writes", kill_the_edge, raw_publisher_killed, RAW, limit_s=1200),
-    Row((36,), "server killed before its acknowledgement", kill_the_server, raw_subscriber_killed, RAW, limit_s=1200),
+    Row(
+        (22,), "agent killed while it writes", kill_the_edge, raw_publisher_killed, RAW, limit_s=2700, takes_s=(30, 900)
+    ),
+    Row(
+        (36,),
+        "server killed before its acknowledgement",
+        kill_the_server,
+        raw_subscriber_killed,
+        RAW,
+        limit_s=2700,
+        takes_s=(35, 1200),
+    ),
 )

@@ -179,9 +179,14 @@ def _port(store: Store) -> int:
 
 ROWS = (
     Row(
-        (24,), "old, captured, altered and held-back orders", old_orders, old_orders_unfenced, "without fence and clock"
+        (24,),
+        "old, captured, altered and held-back orders",
+        old_orders,
+        old_orders_unfenced,
+        "without fence and clock",
+        in_memory=True,
     ),
-    Row((33,), "a display away for an hour of moments", display_away),
-    Row((34,), "a display cut off while it shows something personal", display_cut_off, lane="beside"),
-    Row((35,), "an actuator's acknowledgements lost", acknowledgements_lost),
+    Row((33,), "a display away for an hour of moments", display_away, in_memory=True),
+    Row((34,), "a display cut off while it shows something personal", display_cut_off, takes_s=(15, 150)),
+    Row((35,), "an actuator's acknowledgements lost", acknowledgements_lost, takes_s=(15, 300)),
 )

@@ -202,6 +202,6 @@ async def _memory(pid: int) -> AsyncIterator[_Memory]:
 
 
 ROWS = (
-    Row((28,), "packets of 1 to 256 MiB, embedded broker", embedded),
-    Row((28,), "packets of 1 to 256 MiB, Mosquitto", real, bare, "without its limits"),
+    Row((28,), "packets of 1 to 256 MiB, embedded broker", embedded, takes_s=(5, 60)),
+    Row((28,), "packets of 1 to 256 MiB, Mosquitto", real, bare, "without its limits", takes_s=(6, 60)),
 )

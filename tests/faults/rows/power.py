@@ -40,6 +40,6 @@ def _check() -> None:
 
 
 ROWS = (
-    Row((23,), "power cut, edge", edge, edge_control, "NORMAL"),
-    Row((23,), "power cut, server", server, server_control, "NORMAL"),
+    Row((23,), "power cut, edge", edge, edge_control, "NORMAL", takes_s=(8, 150), in_memory=True),
+    Row((23,), "power cut, server", server, server_control, "NORMAL", limit_s=2700, takes_s=(15, 600), in_memory=True),
 )

@@ -144,7 +144,7 @@ def _stream(spoken: tuple[str, str], rng: random.Random) -> bytes:
 
 
 ROWS = (
-    Row((1,), "serial garbage", garbage),
-    Row((2,), "partial, split and merged frames", split),
-    Row((3,), "a length field that lies", lying_length),
+    Row((1,), "serial garbage", garbage, takes_s=(8, 80)),
+    Row((2,), "partial, split and merged frames", split, takes_s=(4, 30)),
+    Row((3,), "a length field that lies", lying_length, takes_s=(2, 15)),
 )

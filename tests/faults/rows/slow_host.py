@@ -136,4 +136,4 @@ def _judge(outcome: Outcome, hose: Firehose, line: PtyLine, truth: TruthReader) 
     outcome.expect(gaps > 0 and noticed > 0, "nothing was lost, or nobody noticed")
 
 
-ROWS = (Row((8,), "a slow host: stopped, or too busy for its reader", slow_host),)
+ROWS = (Row((8,), "a slow host: stopped, or too busy for its reader", slow_host, takes_s=(10, 200)),)

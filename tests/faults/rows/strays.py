@@ -93,4 +93,4 @@ def pipeline_into(tracker: Tracker, outbox: Outbox, readers: Sequence[str] = ("b
     )
 
 
-ROWS = (Row((26,), "millions of stray tags", flood),)
+ROWS = (Row((26,), "millions of stray tags", flood, takes_s=(20, 150)),)

@@ -19,4 +19,4 @@ async def upgrade_all(profile: Profile) -> list[Outcome]:
     return outcomes
 
 
-ROWS = (Row((41,), "upgrade and rollback with a full outbox", upgrade_all),)
+ROWS = (Row((41,), "upgrade and rollback with a full outbox", upgrade_all, takes_s=(1, 1)),)
