@@ -12,11 +12,13 @@ def actor_of(who: Principal | None) -> Actor:
     return Actor(who.role, "" if who.kind == "token" else who.id)
 
 
-async def note(state: ServerState, who: Principal | None, action: str, account: str, outcome: str = "done") -> None:
+async def note(
+    state: ServerState, who: Principal | None, action: str, account: str, outcome: str = "done", detail: str = ""
+) -> None:
     """Write one line about an account.
 
     Args:
         account: its id; empty where there is none of the name that was tried.
     """
     async with state.ledger.transaction() as work:
-        await state.audit.record(work, actor_of(who), action, Thing("account", account), outcome)
+        await state.audit.record(work, actor_of(who), action, Thing("account", account), outcome, detail)

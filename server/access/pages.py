@@ -104,16 +104,19 @@ async def change_password(request: Request, state: State, who: Who, _session: Cu
     try:
         begun = await state.access.staff.change_password(who.id, form.old, form.new)
     except REFUSALS as error:
+        if isinstance(error, Unauthenticated):  # somebody at this browser does not know the password
+            await note(state, who, "password", who.id, "refused")
         return await _account_page(request, state, who, error)
     await note(state, who, "password", begun.staff)
     return _signed_in(request, begun, "/account")
 
 
 @router.post("/account/others")
-async def end_others(request: Request, state: State, session: CurrentSession) -> Response:
+async def end_others(request: Request, state: State, who: Who, session: CurrentSession) -> Response:
     """Sign every other browser out."""
     form_of(request, TokenForm)
     await state.access.sessions.end_all(session.kind, session.principal, but=session.id)
+    await note(state, who, "sign-out", who.id, detail="everywhere else")
     return RedirectResponse("/account", 303)
 
 

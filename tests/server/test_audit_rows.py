@@ -113,7 +113,14 @@ async def test_whatever_is_done_with_accounts_and_screens_is_written_down(tmp_pa
         secret, _ = await staff.make_link("ming", "password")
         begun = await staff.use_link(secret, GOOD)
         cookie, token = {"Cookie": f"{COOKIE}={begun.secret}"} | FORM, form_token(begun.secret)
+        others = await client.post("/account/others", data={"token": token}, headers=cookie)
+        assert others.headers["location"] == "/account"
+        await log.says(("staff", "sign-out", "account", begun.staff, "done", "everywhere else"))
         change = {"old": GOOD, "new": GOOD + " on", "token": token}
+        for field, wrong, status in (("old", "no idea", 401), ("new", "short", 422)):
+            said = await client.post("/account/password", data=change | {field: wrong}, headers=cookie)
+            assert said.status_code == status
+            await log.says(*[("staff", "password", "account", begun.staff, "refused")] * (field == "old"))
         assert (await client.post("/account/password", data=change, headers=cookie)).status_code == 303
         client.cookies.clear()
         await log.says(("staff", "password", "account", begun.staff))
