@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from broker_config.length_guard import LengthGuard
 from broker_config.messages import Device
 from edge.clock import to_datetime
 from readers.health import ReaderHealth
@@ -56,6 +57,7 @@ class Health:
 
     def __init__(self, clock_ns: ClockNs) -> None:
         self.tally = Tally()
+        self.outgoing = LengthGuard()
         self.on_change: Callable[[], None] | None = None
         self._clock_ns = clock_ns
         self._devices: dict[str, Device] = {}

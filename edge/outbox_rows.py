@@ -6,12 +6,18 @@ from typing import Literal
 
 import msgspec
 
+from broker_config.messages import MAX_PAYLOAD_BYTES
+
 EventClass = Literal["A", "B", "C"]
 """A: members, transactions, results of commands.  B: goods and shelves.  C: health.  When space runs out, C goes first."""
 
 
 CLASSES: tuple[EventClass, ...] = ("A", "B", "C")
 """The best first."""
+
+
+MAX_EVENT_BYTES = MAX_PAYLOAD_BYTES - 1024
+"""Less than any receiver takes: what must be known of our clock is added at each sending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,11 @@ class DropRange:
 
     def __len__(self) -> int:
         return self.last - self.first + 1
+
+
+def fits(row: Row) -> bool:
+    """Whether a message holds it; a longer one ends the connection of whoever sends it, and so is given up."""
+    return len(row.payload) <= MAX_EVENT_BYTES
 
 
 def as_ranges(rows: Iterable[Row]) -> list[DropRange]:

@@ -20,7 +20,7 @@ from edge.outbox_file import SET_STATE, open_outbox
 from edge.outbox_index import LostRange
 from edge.outbox_mark import Mark, MarkFile
 from edge.outbox_room import SHARES, Room, quota_pages
-from edge.outbox_rows import CLASSES, DropRange, EventClass, Row, as_ranges
+from edge.outbox_rows import CLASSES, DropRange, EventClass, Row, as_ranges, fits
 from edge.outbox_salvage import quarantined
 from edge.outbox_saved import lose_saved, read_saved, saved_generations
 from edge.outbox_sums import row_sum, state_sum
@@ -107,7 +107,7 @@ class OutboxStore:
         drops = list(drops)
         last_seq = max([self.last_seq, *(row.seq for row in rows), *(drop.last for drop in drops)])
         with self._transaction():
-            kept = self.room.make(rows, self.acked_upto, self._drops)
+            kept = self.room.make([row for row in rows if fits(row)], self.acked_upto, self._drops)
             for event_class in CLASSES:
                 values = [
                     (row.seq, row.topic, row.payload, row_sum(row.seq, event_class, row.topic, row.payload))

@@ -74,6 +74,7 @@ class Statistics:
             **self._outbox.figures(),
             "silent_readers": len(self._coverage.silent),
             "bad_messages": tally.bad_messages,
+            "held_back": self._health.outgoing.held_back,
             "forged_orders": tally.forged_orders,
             "refused_commands": tally.refused_commands,
             "refused_member_tables": self._members.refused,

@@ -126,9 +126,9 @@ class Uplink:
                 self._handlers.link_lost()
 
     def _connect(self) -> aiomqtt.Client:
-        topic, payload = self.states.own("lost")
-        will = aiomqtt.Will(topic, payload, qos=1, retain=True)
-        return make_client(self._config.broker, self._config.credential, will, self._certificate.context())
+        will = aiomqtt.Will(*self.states.own("lost"), qos=1, retain=True)
+        tls = self._certificate.context()
+        return make_client(self._config.broker, self._config.credential, will, tls, self._health.outgoing)
 
     async def _serve(self, client: aiomqtt.Client) -> None:
         """Everything that goes on while a connection stands.

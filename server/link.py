@@ -15,6 +15,7 @@ import aiomqtt
 
 from broker_config.backoff import Backoff
 from broker_config.identity import Credential
+from broker_config.length_guard import LengthGuard
 from broker_config.link_certificate import LinkCertificate
 from broker_config.messages import HOST_EVERY_S, Data, Envelope, HostState, encode
 from broker_config.mqtt_client import fail_fast
@@ -24,6 +25,7 @@ from server.clock import NS_PER_S, ClockNs, to_datetime
 from server.commands.keys import CommandKeys
 from server.commands.retelling import Retelling, Said
 from server.config import BrokerAddress
+from server.errors import TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class Link:
         self.incoming: asyncio.Queue[Incoming] = asyncio.Queue(MAX_INCOMING)
         self.connected = False
         self.expired_outgoing = 0
+        self.guard = LengthGuard()
         self._retelling = Retelling()
         self.on_connect: list[Callable[[], None]] = []
         self._outgoing: deque[Outgoing] = deque(maxlen=MAX_OUTGOING)
@@ -97,27 +100,34 @@ class Link:
         """As `send`, and return once the broker has acknowledged it.
 
         Raises:
+            TooLarge: no broker takes it.
             TimeoutError: it has not within `within_s`; the message goes on waiting for its turn.
         """
         delivered = asyncio.Event()
-        self._queue(data, subject, levels, delivered)
+        if not self._queue(data, subject, levels, delivered):
+            raise TooLarge("this is too much for one message; nothing was sent, send it in parts")
         async with asyncio.timeout(within_s):
             await delivered.wait()
 
-    def _queue(self, data: Data, subject: str | None, levels: dict[str, str], delivered: asyncio.Event | None) -> None:
+    def _queue(self, data: Data, subject: str | None, levels: dict[str, str], delivered: asyncio.Event | None) -> bool:
+        """Whether it will be sent."""
         row, now_ns = BY_NAME[data.topic], self._clock_ns()
         topic, payload = self._unsigned(data, now_ns, subject, levels)
         expires_ns = now_ns + row.expiry_s * NS_PER_S if row.expiry_s else None
-        if expires_ns is not None:
-            self._retelling.note(data, Said(row, topic, payload, expires_ns))
         signed = self._keys.sign(row, levels, topic, payload) if row.signed else payload
-        self._push(Outgoing(topic, signed, row.qos, row.retained, expires_ns, delivered))
+        will_go = self._push(Outgoing(topic, signed, row.qos, row.retained, expires_ns, delivered))
+        if will_go and expires_ns is not None:
+            self._retelling.note(data, Said(row, topic, payload, expires_ns))
+        return will_go
 
-    def _push(self, out: Outgoing) -> None:
+    def _push(self, out: Outgoing) -> bool:
+        if self.guard.refuses(out.topic, out.payload):
+            return False
         if len(self._outgoing) == MAX_OUTGOING:
             self.expired_outgoing += 1
         self._outgoing.append(out)
         self._waiting.set()
+        return True
 
     def tell_again(self) -> None:
         """A receiver has another key: sign for it what it may have missed under the one before."""

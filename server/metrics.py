@@ -33,6 +33,9 @@ class ServerCollector(Collector):
         yield CounterMetricFamily(
             "tacet_outgoing_expired", "Messages to the broker that waited too long", link.expired_outgoing
         )
+        yield CounterMetricFamily(
+            "tacet_outgoing_too_long", "Messages held back that no broker takes", link.guard.held_back
+        )
         retries = self._state.commands.retries
         yield CounterMetricFamily("tacet_orders_retried", "Orders to actuators sent again", retries.retried)
         yield CounterMetricFamily("tacet_orders_unanswered", "Orders that no agent answered", retries.unanswered)

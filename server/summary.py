@@ -136,7 +136,8 @@ def status(state: ServerState) -> Status:
 def _alarm(state: ServerState) -> str | None:
     disk = "the database cannot be written ({}); free some space on its disk, agents keep their events"
     trouble = disk.format(state.db.trouble) if state.db.trouble else _narrow(state)
-    return "; ".join(each for each in (trouble, alarm(state.config.database), state.clones.alarm) if each) or None
+    others = alarm(state.config.database), state.clones.alarm, state.link.guard.alarm
+    return "; ".join(each for each in (trouble, *others) if each) or None
 
 
 def _narrow(state: ServerState) -> str | None:

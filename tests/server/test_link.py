@@ -9,6 +9,8 @@ import aiomqtt
 import pytest
 
 import server.runtime
+from broker_config.length_guard import AROUND_BYTES
+from broker_config.limits import MAX_PACKET_BYTES
 from broker_config.messages import (
     BaseSet,
     DisplayState,
@@ -18,17 +20,21 @@ from broker_config.messages import (
     HostState,
     MembersOffered,
     MomentSet,
+    TransactionSettled,
     decode,
 )
 from broker_config.site import load_site
+from broker_config.topics import topic_for
 from server.clock import to_datetime
 from server.commands.keys import CommandKeys
 from server.config import load_config
-from server.link import Link
+from server.errors import TooLarge
+from server.link import Link, Outgoing
 from server.runtime import end, running
 from server.state import ServerState
+from server.summary import status
 from tests.server.harness import RIVER, Clock, Edge, token, write_store
-from tests.support.brokers import running_broker
+from tests.support.brokers import ENGINES, running_broker
 from tests.support.patience import WAIT_S, eventually
 
 
@@ -198,3 +204,42 @@ async def test_a_server_that_dies_is_mourned_and_who_comes_later_hears_of_it(tmp
             await late.subscribe("tacet/1/demo/server/$state", 1)
             heard, message = await first(late, HostState)
             assert (heard.state in ("lost", "disconnected"), message.retain) == (True, True)
+
+
+def offer_of(size_bytes: int, topic: str) -> Outgoing:
+    """A message whose packet is that long, as the guard counts; what no broker takes begins one above its limit."""
+    return Outgoing(topic, b"x" * (size_bytes - AROUND_BYTES - len(topic)), 1, retain=False, expires_ns=None)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_message_that_no_broker_takes_is_held_back_and_the_connection_stays(tmp_path, engine, caplog):
+    topic, sold_topic = "tacet/1/demo/edge/gw-1/cmd/members", topic_for("txn_settled", "demo")
+    longest, longer = (offer_of(MAX_PACKET_BYTES + more, topic) for more in (0, 1))
+    async with running_broker(tmp_path, engine=engine) as broker, broker.client("agent-gw-1") as agent:
+        write_store(tmp_path, broker_port=broker.port)
+        await agent.subscribe(topic, 1)
+        async with running(load_config(tmp_path / "server.toml"), Clock()) as state:
+            await eventually(lambda: state.link.connected)
+            for out in (longer, longer, longest, longer):
+                state.link._push(out)
+            sold = TransactionSettled(
+                transaction="0" * 32, epcs=("30" * 12,) * 3000, settled_at=to_datetime(state.clock_ns())
+            )
+            with pytest.raises(TooLarge, match="in parts"):
+                await state.link.deliver(sold, within_s=WAIT_S)
+            state.link.send(MembersOffered(version=4711), agent="gw-1")
+            assert not state.link._retelling.unexpired(state.clock_ns()), "nor is it told again under another key"
+            sizes = []
+            async with asyncio.timeout(WAIT_S):
+                async for message in agent.messages:
+                    sizes.append(len(message.payload))
+                    if b"4711" in message.payload:
+                        break
+            assert len(longest.payload) in sizes
+            assert len(longer.payload) not in sizes
+            assert state.link.guard.held_back == 4
+            assert "cmd/members" not in str(status(state).alarm), "its newest message was sent"
+            assert f"not sent: {sold_topic};" in str(status(state).alarm)
+    said = [each.message for each in caplog.records if "held back" in each.message]
+    assert [topic in each for each in said] == [True, True, False], "once until one fits again"
+    assert not [each for each in caplog.records if "lost" in each.message], "one connection for all of it"

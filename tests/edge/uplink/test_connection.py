@@ -10,13 +10,11 @@ import aiomqtt
 import pytest
 
 import edge.uplink
-from broker_config.messages import (
-    EdgeQuarantined,
-    EdgeState,
-)
+from broker_config.messages import EdgeDropped, EdgeQuarantined, EdgeState
+from broker_config.topics import topic_for
 from edge.config import BrokerAddress, load_config
 from edge.delivery import IN_FLIGHT
-from edge.outbox_rows import DropRange, Row
+from edge.outbox_rows import DropRange, PendingEvent, Row
 from edge.uplink import QUARANTINED_S
 from tests.edge.uplink.rig import Agent, StubClient, config_for, relay, serving, unconnected
 from tests.support.brokers import TestBroker
@@ -196,3 +194,27 @@ async def test_sessions_only_grow_over_connections_and_starts(
         assert sessions == sorted(sessions)
         assert len(set(sessions)) == len(set(generations)) == 2
         assert said[-1].generations == tuple(dict.fromkeys(generations))
+
+
+async def test_what_is_too_long_for_the_broker_is_held_back_and_an_event_declared_and_the_connection_stays(
+    broker: TestBroker, edge_folder: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = Agent(config_for(broker, edge_folder), clock)
+    async with serving(broker) as server, agent.running():
+        await eventually(lambda: server.last_state() == "ready")
+        agent.health.warn("host.long", "host", "x" * 70_000)
+        agent.outbox.append(
+            [PendingEvent(topic_for("item_arrived", "demo", zone="door"), "B", lambda _: b"x" * 65_000)]
+        )
+        agent.happen()
+        await eventually(lambda: server.seqs == [2] and server.of(EdgeDropped))
+        (dropped,) = {(each.first, each.last, each.event_class) for each in server.of(EdgeDropped)}
+        assert dropped == (1, 1, "B")
+        assert agent.outbox.dropped_events == 1
+        await eventually(lambda: agent.health.outgoing.held_back > 0)
+        agent.health.warn("host.long", "host", "short")
+        await eventually(lambda: server.of(EdgeState)[-1].devices[-1].alarm == "short")
+        assert agent.health.tally.link_losses == 0
+    said = [each.message for each in caplog.records if "held back" in each.message]
+    assert len(said) == 1
+    assert "gw-1/$state" in said[0]
