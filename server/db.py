@@ -114,13 +114,13 @@ def _make_private(path: Path) -> None:
         path.touch(mode=0o600)
 
 
-def migrate(connection: Connection) -> None:
-    """Bring the schema up to date."""
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema up to date, or up to a revision."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError as error:  # it knows no such revision
         raise ConfigError(
             f"the database was written by a newer version of Tacet ({error}); install that again, or put a backup from before back"

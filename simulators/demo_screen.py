@@ -121,9 +121,10 @@ def happenings(picture: Picture) -> Table:
     """The last decisions, each with its why."""
     table = Table.grid(padding=(0, 2))
     for decision in picture.decisions:
-        spoke = decision["outcome"] in ("shown", "acted")
+        spoke = decision["outcome"] == "acted" or decision["shown_at"]
         style = "" if spoke else "dim"
-        word = Text("spoke" if spoke else "silent", style="bold" if spoke else "dim")
+        sent = "sent" if decision["outcome"] == "shown" else "silent"  # until the screen says that it was shown
+        word = Text("spoke" if spoke else sent, style="bold" if spoke else "dim")
         table.add_row(
             Text(decision["at"][11:19], style="dim"),
             word,

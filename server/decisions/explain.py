@@ -12,9 +12,9 @@ FORGOTTEN: Text = {
 }
 SENTENCES: dict[str, dict[str, str]] = {
     "shown": {
-        "en": "Shown on {place}: “{text}” Reason given: {why}.",
-        "zh-Hant": "已在{place}顯示「{text}」，說明的理由：{why}。",
-        "zh-Hans": "已在{place}显示“{text}”，说明的理由：{why}。",
+        "en": "Sent to {place}: “{text}” Reason given: {why}.",
+        "zh-Hant": "已送往{place}：「{text}」，說明的理由：{why}。",
+        "zh-Hans": "已发往{place}：“{text}”，说明的理由：{why}。",
     },
     "acted.on": {
         "en": "{place} was switched on. Reason: {why}.",
@@ -68,13 +68,13 @@ SENTENCES: dict[str, dict[str, str]] = {
     },
     "frequency_cap.default": {
         "en": "Stayed silent: {shown} messages in this visit already, and {cap} is as many as we show unasked.",
-        "zh-Hant": "保持安靜：這次來店已顯示{shown}則訊息，而未設定時最多{cap}則。",
-        "zh-Hans": "保持安静：这次来店已显示{shown}条消息，而未设置时最多{cap}条。",
+        "zh-Hant": "保持安靜：這次來店已送出{shown}則訊息，而未設定時最多{cap}則。",
+        "zh-Hans": "保持安静：这次来店已发出{shown}条消息，而未设置时最多{cap}条。",
     },
     "frequency_cap.own": {
         "en": "Stayed silent: {shown} messages in this visit already, and the member wants no more than {cap}.",
-        "zh-Hant": "保持安靜：這次來店已顯示{shown}則訊息，而會員希望最多{cap}則。",
-        "zh-Hans": "保持安静：这次来店已显示{shown}条消息，而会员希望最多{cap}条。",
+        "zh-Hant": "保持安靜：這次來店已送出{shown}則訊息，而會員希望最多{cap}則。",
+        "zh-Hans": "保持安静：这次来店已发出{shown}条消息，而会员希望最多{cap}条。",
     },
     "interest.vetoed": {
         "en": "Stayed silent: the member has said no to this subject ({tags}).",

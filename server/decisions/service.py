@@ -17,7 +17,7 @@ from server.decisions import store
 from server.decisions.engine import Verdict, decide
 from server.decisions.explain import explain
 from server.decisions.gates import OPENNESS, Context, DecisionData, MemberFacts
-from server.decisions.model import DecisionRecord
+from server.decisions.model import DecisionRecord, moment_s
 from server.decisions.rules import Content, Rule, Rules, Trigger, load_rules
 from server.errors import NotFound
 from server.feed import Happening
@@ -219,5 +219,6 @@ class DecisionService:
             "visit": record.visit,
             "display": record.display,
             "say": record.say,
+            "moment_s": moment_s(record),
         }
         work.happenings.append(Happening("decision", "made", record.at, record.place, facts))

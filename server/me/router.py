@@ -11,6 +11,7 @@ from server.access.limits import address_key
 from server.access.pages import form_of, problem, told_of_end
 from server.access.principal import MaybeWho, Principal, Who
 from server.audit.service import Actor, Thing
+from server.clock import to_datetime
 from server.errors import NotFound, ServerError, TooMany, Unauthenticated, Unprocessable
 from server.me.schemas import CodeForm, ConsentForm, EraseForm, WishesForm
 from server.me.view import export, look_at
@@ -122,7 +123,7 @@ def _back(request: Request) -> Response:
 async def _language(request: Request, state: ServerState, who: Principal) -> tuple[Catalogue, object]:
     """The member's own language first, unless another is asked for; and what the page shows."""
     async with state.db.session() as session:
-        me = await look_at(session, who.id)
+        me = await look_at(session, who.id, to_datetime(state.clock_ns()))
     if me is None:
         raise NotFound("this member is not here any more")
     asked = request.query_params.get("lang") or me.language

@@ -10,8 +10,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from broker_config.site import Text
 from server.clock import to_datetime
-from server.decisions.model import DecisionRecord
-from server.decisions.store import to_record
+from server.decisions.model import DecisionRecord, Fate, fate_of
+from server.decisions.store import to_records
 from server.members.importer import PURPOSES
 from server.members.store import CardVault, latest_consents
 from server.tables import (
@@ -43,11 +43,16 @@ class PurposeView:
 
 @dataclass(frozen=True, slots=True)
 class SaidView:
-    """Something that was shown, or left unsaid, and why."""
+    """Something that was sent to a screen, or left unsaid, and why.
+
+    Args:
+        fate: what became of it on the screen; None where nothing was sent.
+    """
 
     at: datetime
-    outcome: str
     say: Text
+    fate: Fate | None
+    shown_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class MeView:
     said: tuple[SaidView, ...]
 
 
-async def look_at(session: AsyncSession, member: str) -> MeView | None:
+async def look_at(session: AsyncSession, member: str, now: datetime) -> MeView | None:
     """A member's own view; None where there is no such member."""
     row = await session.get(MemberRow, member)
     if row is None:
@@ -85,7 +90,10 @@ async def look_at(session: AsyncSession, member: str) -> MeView | None:
         quiet=preference.quiet if preference else "",
         cap=preference.cap if preference else None,
         visits=len(visits),
-        said=tuple(SaidView(each.at, each.outcome, each.say) for each in await _decisions(session, member, SHOWN)),
+        said=tuple(
+            SaidView(each.at, each.say, fate_of(each, now), each.shown_at)
+            for each in await _decisions(session, member, SHOWN)
+        ),
     )
 
 
@@ -96,7 +104,7 @@ def _purpose(name: str, consent: ConsentRow | None) -> PurposeView:
 async def _decisions(session: AsyncSession, member: str, limit: int | None = None) -> list[DecisionRecord]:
     theirs = select(VisitRow.id).where(VisitRow.member == member)
     query = select(DecisionRow).where(DecisionRow.visit.in_(theirs)).order_by(DecisionRow.at_ns.desc(), DecisionRow.id)
-    return [to_record(row) for row in await session.scalars(query if limit is None else query.limit(limit))]
+    return await to_records(session, await session.scalars(query if limit is None else query.limit(limit)))
 
 
 async def export(session: AsyncSession, vault: CardVault, member: str, audit_id: str) -> dict[str, object]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from broker_config.site import Site, Text
 from server.catalog import Catalog
-from server.decisions.model import DecisionRecord, GateResult, Outcome
+from server.decisions.model import DecisionRecord, GateResult, Outcome, fate_of
 from server.web.i18n import Catalogue
 from server.web.visit_label import label_visit
 
@@ -66,11 +67,13 @@ class DecisionPage:
     facts: tuple[Fact, ...]
 
 
-def describe(record: DecisionRecord, site: Site, articles: Catalog, catalogue: Catalogue) -> DecisionPage:
+def describe(
+    record: DecisionRecord, site: Site, articles: Catalog, catalogue: Catalogue, now: datetime
+) -> DecisionPage:
     """The page of one decision, in the catalogue's language and the store's time."""
-    local = record.at.astimezone(ZoneInfo(site.timezone))
+    local, fate = record.at.astimezone(ZoneInfo(site.timezone)), fate_of(record, now)
     return DecisionPage(
-        verdict=catalogue.text(VERDICTS[record.outcome]),
+        verdict=catalogue.text(VERDICTS[record.outcome] if fate in (None, "shown") else f"fate.{fate}"),
         say=catalogue.pick(record.say),
         at=record.at.isoformat(),
         clock=f"{local:%Y-%m-%d %H:%M:%S}",

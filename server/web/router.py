@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from server.clock import to_datetime
 from server.errors import NotFound
 from server.floor.plan import draw_plan
 from server.state import State
@@ -10,7 +11,7 @@ from server.web.decision_page import describe
 from server.web.pages import page_data
 
 KIOSK_TEXTS = ("kiosk.",)
-FLOOR_TEXTS = ("floor.", "state.", "story.")
+FLOOR_TEXTS = ("floor.", "state.", "story.", "fate.")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -62,4 +63,5 @@ async def get_decision_page(decision: str, request: Request, state: State) -> HT
         record = await state.decisions.get(decision)
     except NotFound:
         return state.pages.render("missing.html", catalogue, 404, line=catalogue.text("missing.decision"))
-    return state.pages.render("decision.html", catalogue, d=describe(record, state.site, state.catalog, catalogue))
+    described = describe(record, state.site, state.catalog, catalogue, to_datetime(state.clock_ns()))
+    return state.pages.render("decision.html", catalogue, d=described)

@@ -261,7 +261,11 @@ async def test_decisions_and_figures_are_answered_as_json(api, store, clock):
     (listed,) = (await client.get("/api/decisions?limit=5", headers=owner(state))).json()
     one = (await client.get(f"/api/decisions/{listed['decision']}", headers=owner(state))).json()
     assert one == listed
-    assert (one["outcome"], one["gates"][0]["gate"], one["say"]["en"].startswith("Shown")) == ("shown", "purpose", True)
+    assert (one["outcome"], one["gates"][0]["gate"], one["say"]["en"].startswith("Sent to ")) == (
+        "shown",
+        "purpose",
+        True,
+    )
     summary = (await client.get("/api/summary", headers=owner(state))).json()
     assert (summary["events"], summary["decisions"], summary["events_lost"]) == (1, 1, 0)
     status = (await client.get("/api/status", headers=owner(state))).json()

@@ -12,6 +12,7 @@ import pytest
 from broker_config.messages import VisitEnded
 from server.app import create_app
 from server.audit.reading import verify_file
+from server.clock import to_datetime
 from server.config import load_config
 from server.displays.pairing import MINUTE_NS
 from server.errors import NotFound, TooMany, Unauthenticated
@@ -165,6 +166,34 @@ async def test_the_page_shows_ones_own_and_nobody_elses(shop):
         text = json.dumps(held)
         for foreign in (XIAOYU, token(2), await shop.member("小雨"), "小雨"):
             assert foreign not in text
+
+
+async def test_only_a_screens_receipt_makes_a_moment_shown(shop):
+    """A moment for a screen that was never connected was told as shown."""
+    await shop.edge.visit(RIVER, "door", token(1))
+    (moment,) = shop.edge.moments()
+
+    async def told() -> tuple[str, str, str | None]:
+        """Word and mark at `/me`, what the owner's page begins with, and when the API says that it was shown."""
+        async with shop.browser("River") as river:
+            (entry,) = re.findall(r'<li class="(?:spoke|silent)">.*?</li>', (await river.get("/me?lang=en")).text)
+        assert "Sent to Door screen: “Welcome" in entry
+        word = re.findall(r'class="fate">(.+?)(?: <time|</p>)', entry)[0]
+        page = (await shop.owner("GET", f"/decisions/{moment.decision}?lang=en")).text
+        (listed,) = (await shop.owner("GET", "/api/decisions")).json()
+        assert listed == (await shop.owner("GET", f"/api/decisions/{moment.decision}")).json()
+        assert re.findall(r'<p class="verdict">(.+?)</p>', page) == ["It spoke" if word == "Shown" else word]
+        return word, re.findall(r'class="(spoke|silent)"', entry)[0], listed["shown_at"]
+
+    assert await told() == ("Sent, not yet shown", "silent", None)
+    shop.clock.pass_s(8)
+    assert await told() == ("Sent; its screen has not said that it was shown", "silent", None)
+    await shop.edge.deliver(shop.edge.shown(moment))
+    assert await told() == (
+        "Shown",
+        "spoke",
+        to_datetime(shop.clock.now_ns + 4_000_000).isoformat().replace("+00:00", "Z"),
+    )
 
 
 async def test_nothing_that_a_form_says_reaches_another_member(shop):

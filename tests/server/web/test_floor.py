@@ -7,16 +7,20 @@ import pytest
 from broker_config.messages import (
     ActuatorState,
     Device,
+    Envelope,
+    MomentShown,
     SensorReport,
     ShelfPick,
     ShelfPutback,
     ShelfState,
     ZoneCoverage,
+    encode,
 )
+from broker_config.topics import topic_for
 from server.feed import Happening
 from tests.server.web.conftest import DEMO, Store
 from tests.support.chromium import Page, chromium
-from tests.support.fake_agent import FakeAgent, fake_agent
+from tests.support.fake_agent import FakeAgent, fake_agent, now
 
 pytestmark = pytest.mark.system
 
@@ -78,6 +82,7 @@ async def test_the_floor_through_its_states(store: Store) -> None:
         counts = await page.evaluate("document.querySelector('[data-zone=shoes] .counts').textContent")
         assert "Visits <5" in str(counts), "few people are not counted out"
         assert "Shelf lamp: on" in str(await page.evaluate(table))
+        await tell_what_was_shown(page, store)
         await fit_a_phone(page)
 
         await sense_and_warn(page, agent)
@@ -90,6 +95,35 @@ async def test_the_floor_through_its_states(store: Store) -> None:
         await page.evaluate("document.querySelector('[data-outcome=not_shown]').click()")
         await page.wait_for("document.querySelectorAll('.steps .stopped').length === 1")
         assert "quiet" in str(await page.evaluate("document.querySelector('h1').textContent"))
+
+
+async def tell_what_was_shown(page: Page, store: Store) -> None:
+    """A moment is shown once its screen says so, also where that comes late; until then it was sent."""
+    line = "document.querySelector('.story li:has([data-outcome=shown])')"
+    fate = f"{line}.querySelector('.fate').textContent"
+    assert await page.evaluate(fate) != "Shown", "no screen is connected"
+    await page.evaluate("realNow = Date.now, Date.now = () => realNow() + 10_000")
+    await page.wait_for(f"{fate} === 'Sent; its screen has not said that it was shown'")
+    await page.evaluate("Date.now = realNow")
+    link = str(await page.evaluate(f"{line}.querySelector('a').pathname"))
+    (decision,) = [each for each in await store.state.decisions.latest(9) if each.decision in link]
+    proof = MomentShown(
+        display="d-shoes",
+        decision=decision.decision,
+        content="trail-runners",
+        phase="started",
+        at=now(),
+        cause_at=now(),
+    )
+    async with store.broker.client("display-d-shoes") as screen:
+        envelope = Envelope(
+            specversion="1.0", id="p", source="/tacet/demo/d-shoes", type=proof.type_name, time=now(), data=proof
+        )
+        await screen.publish(topic_for("display_shown", "demo", display="d-shoes"), encode(envelope), qos=1)
+        await page.wait_for(f"{fate} === 'Shown' && {line}.dataset.fate === 'shown'")
+    await page.evaluate("location.reload()")
+    await page.wait_for(f"{line} && {fate} === 'Shown'")
+    await page.wait_for(state("live"))
 
 
 async def sense_and_warn(page: Page, agent: FakeAgent) -> None:

@@ -117,9 +117,12 @@ def test_page_data_cannot_end_its_element() -> None:
     assert json.loads(text) == {"name": "</script><script>alert(1)</script>&"}
 
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
 def record(outcome: str = "not_shown", **changes: object) -> DecisionRecord:
     fields: dict[str, object] = {
-        "decision": "d" * 32, "at": datetime(2026, 3, 1, 12, tzinfo=UTC), "rule": "trail-runners", "rule_version": 2,
+        "decision": "d" * 32, "at": NOON, "rule": "trail-runners", "rule_version": 2,
         "rule_why": {"en": "because you like running", "zh-Hant": "因為您喜歡跑步"}, "rule_author": "owner", "outcome": outcome,
         "reason": "quiet_hours", "place": "shoes", "display": "d-shoes", "content": "trail-runners", "visit": None,
         "event": "gw-1.00.7", "data": {"trigger": "visit.entered", "member": {"interests": ["running"], "cap": None}},
@@ -131,7 +134,7 @@ def record(outcome: str = "not_shown", **changes: object) -> DecisionRecord:
 
 
 async def test_a_decision_marks_the_step_that_stopped_it(store: Store) -> None:
-    page = describe(record(), store.state.site, store.state.catalog, load_catalogues("en").choose("en", None))
+    page = describe(record(), store.state.site, store.state.catalog, load_catalogues("en").choose("en", None), NOON)
     assert [(step.name, step.mark) for step in page.steps] == [
         ("Consent", "passed"), ("Quiet hours", "stopped"), ("Declared interest", "not-run"),
     ]  # fmt: skip
@@ -153,11 +156,11 @@ async def test_a_shelf_decision_names_its_article_and_shelf(
 ) -> None:
     catalogue = load_catalogues(language).choose(language, None)
     about = record("acted", data={"trigger": "shelf.pick", "shelf": "s1", "gtin": "00614141008124"})
-    page = describe(about, store.state.site, store.state.catalog, catalogue)
+    page = describe(about, store.state.site, store.state.catalog, catalogue, NOON)
     facts = {fact.name: fact.value for fact in page.facts}
     assert facts[catalogue.text("fact.gtin")] == article
     assert facts[catalogue.text("fact.shelf")] == shelf
-    unknown = describe(record("acted", data={"gtin": "1" * 14}), store.state.site, store.state.catalog, catalogue)
+    unknown = describe(record("acted", data={"gtin": "1" * 14}), store.state.site, store.state.catalog, catalogue, NOON)
     assert {fact.name: fact.value for fact in unknown.facts}[catalogue.text("fact.gtin")] == "1" * 14
 
 

@@ -3,7 +3,7 @@
 import { bad, showFigures, showTroubles, troublesOf } from "./figures.js";
 import { age, clockTime, t } from "./page.js";
 import { draw, hear, update } from "./plan.js";
-import { recall, tell } from "./story.js";
+import { recall, settle, tell } from "./story.js";
 
 const EVERY_MS = 2_000;
 const SOON_MS = 400; // a crowd at the door must not become a crowd of requests
@@ -63,6 +63,7 @@ function show() {
   showTroubles(state === "lost" ? [bad(t("floor.lost", { time: clockTime(lostSince) }))] : status ? troublesOf(status) : []);
   document.querySelector(".clock").textContent = clockTime(Date.now());
   draw(Date.now());
+  settle(Date.now());
 }
 
 function listen() {

@@ -4,7 +4,7 @@ import { clockTime, language, number, pick, placeName, t } from "./page.js";
 import { labelVisit } from "../visit.js";
 
 const MAX_LINES = 80;
-// Told by the plan alone: as lines they would drown what matters.
+// Told by the plan alone, or at the line of their decision: as lines they would drown what matters.
 const UNTOLD = new Set(["shelf.state", "shown.started", "shown.ended"]);
 const ASIDE = new Set(["visit.left", "visit.ended", "item", "agent", "display"]); // said in a lower voice
 
@@ -12,6 +12,8 @@ const list = document.querySelector(".story ol");
 const button = document.querySelector(".story button");
 const waiting = [];
 const decisions = new Set();
+const shown = new Set(); // decisions whose screen said that the moment appeared
+const unsettled = new Map(); // decision -> { line, untilMs }: a moment that was sent, and of which no screen has spoken
 let paused = false;
 
 button.addEventListener("click", () => {
@@ -22,6 +24,7 @@ button.addEventListener("click", () => {
 
 /** Tell a happening, or keep it while paused. */
 export function tell(happening) {
+  if (happening.kind === "shown" && happening.what === "started") appeared(happening.facts.decision);
   const line = makeLine(happening);
   if (!line) return;
   line.classList.add("new");
@@ -37,6 +40,27 @@ export function recall(records) {
     const line = makeLine({ kind: "decision", what: "made", at: record.at, place: record.place, facts: record });
     if (line) put(line, "append");
   }
+}
+
+/** Say of each moment that was sent whether it may still appear.  What a screen said is not taken back. */
+export function settle(nowMs) {
+  for (const [decision, { line, untilMs }] of unsettled) {
+    if (!line.isConnected && !waiting.includes(line)) unsettled.delete(decision);
+    else if (nowMs >= untilMs) befall(line, "unshown");
+  }
+}
+
+function appeared(decision) {
+  shown.add(decision);
+  const found = unsettled.get(decision);
+  if (found) befall(found.line, "shown");
+  unsettled.delete(decision);
+}
+
+function befall(line, fate) {
+  if (line.dataset.fate === fate) return;
+  line.dataset.fate = fate;
+  line.querySelector(".fate").textContent = t(`fate.${fate}`);
 }
 
 function put(line, where = "prepend") {
@@ -60,7 +84,18 @@ function makeLine({ kind, what, at, place, facts }) {
   time.dateTime = at;
   time.textContent = clockTime(at);
   line.append(time, says);
+  if (facts.outcome === "shown") follow(line, facts, Date.parse(at));
   return line;
+}
+
+/** Say at its line what becomes of a moment that was sent. */
+function follow(line, { decision, shown_at, moment_s, context }, atMs) {
+  const fate = document.createElement("span");
+  fate.className = "fate";
+  line.querySelector("p").append(fate);
+  unsettled.set(decision, { line, untilMs: atMs + (moment_s ?? context.rule.moment.ttl_s) * 1000 });
+  befall(line, "sent");
+  if (shown_at || shown.has(decision)) appeared(decision);
 }
 
 function sayDecision({ decision, outcome, say: words }) {
