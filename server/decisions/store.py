@@ -34,7 +34,7 @@ async def to_records(session: AsyncSession, rows: Iterable[DecisionRow]) -> list
     receipts = select(ProofRow.decision, ProofRow.at_ns).where(
         ProofRow.phase == "started", ProofRow.decision.in_([row.id for row in rows])
     )
-    shown_ns = {decision: at_ns for decision, at_ns in await session.execute(receipts)}
+    shown_ns = dict((await session.execute(receipts)).tuples().all())
     return [_to_record(row, shown_ns.get(row.id)) for row in rows]
 
 
