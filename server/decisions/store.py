@@ -34,7 +34,7 @@ async def to_records(session: AsyncSession, rows: Iterable[DecisionRow]) -> list
     receipts = select(ProofRow.decision, ProofRow.at_ns).where(
         ProofRow.phase == "started", ProofRow.decision.in_([row.id for row in rows])
     )
-    shown_ns = dict((await session.execute(receipts)).tuples().all())
+    shown_ns = {row.decision: row.at_ns for row in await session.execute(receipts)}
     return [_to_record(row, shown_ns.get(row.id)) for row in rows]
 
 
