@@ -66,13 +66,18 @@ class Poster:
 
     async def run(self) -> None:
         """Look now and then whether it is needed, for ever; a server that is away is retried with growing delays."""
+        while True:
+            self._live, self._backlog = self._outbox.last_seq, self._outbox.acked_upto
+            if self.is_needed():
+                await self._post_while_needed()
+            await asyncio.sleep(self._look_every_s)
+
+    async def _post_while_needed(self) -> None:
+        """With a connection that is closed at the end: one that nobody uses stays open on this side long after the server's."""
         backoff = Backoff(max_s=MAX_BACKOFF_S)
         async with self._client() as client:
-            while True:
-                if not self.is_needed():
-                    self._live, self._backlog = self._outbox.last_seq, self._outbox.acked_upto
-                    await asyncio.sleep(self._look_every_s)
-                elif await self._post_some(client):
+            while self.is_needed():
+                if await self._post_some(client):
                     backoff.reset()
                 else:
                     await asyncio.sleep(backoff.next_delay_s())

@@ -34,6 +34,7 @@ class Web:
     dropped: list[EdgeDropped] = field(default_factory=list)
     status: int = 200
     quarantined: bool = False
+    closed: int = 0
     hook: Callable[[], None] = lambda: None
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
@@ -62,6 +63,17 @@ class Web:
         return PostAnswer(acks=tuple(acks), quarantined=self.quarantined)
 
 
+class Wire(httpx.MockTransport):
+    """What carries the requests, and whether it is still held open."""
+
+    def __init__(self, web: Web) -> None:
+        super().__init__(web.answer)
+        self._web = web
+
+    async def aclose(self) -> None:
+        self._web.closed += 1
+
+
 @dataclass
 class World:
     agent: Agent
@@ -77,8 +89,7 @@ async def posting(folder: Path, clock: ManualClock, *, port: int = 1, after_s: f
     config = replace(config, broker=BrokerAddress("127.0.0.1", port), outbox=limits)
     web = Web()
     async with Agent(config, clock).running() as agent:
-        transport = httpx.MockTransport(web.answer)
-        poster = Poster(config, agent.announcer, agent.outbox, agent.uplink, transport, look_every_s=0.01)
+        poster = Poster(config, agent.announcer, agent.outbox, agent.uplink, Wire(web), look_every_s=0.01)
         task = asyncio.create_task(poster.run())
         try:
             yield World(agent, poster, web)
@@ -195,3 +206,16 @@ async def test_a_broker_that_passes_nothing_on_is_gone_round(edge_folder: Path, 
         world.poster._progress = 0, world.poster._progress[1] - 61
         await eventually(lambda: world.agent.outbox.acked_upto == 1)
         assert not world.poster.is_needed()
+
+
+async def test_no_connection_to_the_server_is_held_open_once_mqtt_does_its_work_again(
+    edge_folder: Path, clock: ManualClock
+) -> None:
+    async with posting(edge_folder, clock, after_s=3600) as world:
+        for count in (1, 2):
+            world.agent.happen()
+            await world.agent.outbox.flush()
+            assert world.web.closed == count - 1
+            world.poster._progress = world.poster._progress[0], world.poster._progress[1] - 61
+            await eventually(lambda count=count: world.web.closed == count)
+            assert world.agent.outbox.acked_upto == count
