@@ -47,7 +47,6 @@ class Access:
         try:
             self._load()
         except ConfigError as error:
-            self._seen = self._signature()
             log.error("clients stay as they were, but for those taken out: %s", error)  # noqa: TRY400  one line is enough
             return self._drop_removed()
         log.info("%d clients may connect", len(self._credentials))

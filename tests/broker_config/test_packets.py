@@ -53,3 +53,7 @@ def test_what_is_none_is_refused_with_the_reason(first_byte: int, body: bytes, w
 def test_another_version_is_left_to_the_broker_to_answer() -> None:
     check_packet(0x10, b"\0\4MQTT\5" + b"whatever version 5 has here")
     check_packet(0x10, b"\0\6MQIsdp\3" + b"or version 3.1")
+
+
+def test_a_connect_without_name_password_or_will_is_one_that_is_answered_no() -> None:
+    check_packet(0x10, b"\0\4MQTT\4\0\0\x3c" + field("nobody"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import broker_config.access
 from broker_config import engine
 from broker_config.access import Access
 from broker_config.config import TlsListener
@@ -107,3 +108,30 @@ def test_who_is_shut_out_loses_his_rights_although_anothers_file_is_faulty(tmp_p
     assert "agent-gw-1" not in access.rights
     assert "agent-gw-1" not in access.passwords
     assert "display-d-door" in access.rights
+
+
+@pytest.mark.parametrize(("before", "step"), [("no credential", "ensure_credentials"), (None, "load_credentials")])
+def test_a_file_that_is_written_while_they_are_read_is_read_at_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None, step: str
+) -> None:
+    access, read = Access(DEMO_SITE, tmp_path), getattr(broker_config.access, step)
+    assert not access.has_changed()
+    write_credential(tmp_path, make_credential("client", "early"))
+    if before is not None:
+        (tmp_path / "client-late.toml").write_text(before)
+    assert access.has_changed()
+
+    def read_slowly(*given: object) -> object:
+        try:
+            return read(*given)
+        finally:
+            write_credential(tmp_path, make_credential("client", "late"))
+
+    with monkeypatch.context() as slow:
+        slow.setattr(broker_config.access, step, read_slowly)
+        access.reload()
+    assert "client-late" not in access.passwords
+    assert access.has_changed()
+    access.reload()
+    assert {"client-early", "client-late"} <= access.passwords.keys()
+    assert not access.has_changed()

@@ -1,16 +1,27 @@
 """Sessions, and the table of routes that the gate enforces."""
 
 import re
+from contextlib import nullcontext
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
+from starlette.requests import HTTPConnection
 
 from broker_config.errors import ConfigError
 from server.access import cookies
+from server.access.principal import (
+    Principal,
+    check_role,
+    current_principal,
+    current_session,
+    find_principal,
+    note_principal,
+)
 from server.access.sessions import SEEN_EVERY_NS, form_token, hash_secret
 from server.access.table import ROUTES, check_table
 from server.clock import NS_PER_S
+from server.errors import Refused, Unauthenticated
 
 HOUR_S = 3600.0
 
@@ -123,3 +134,34 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(url, name):
     assert {"httponly", "samesite=strict", "path=/"} <= parts
     assert ("secure" in parts) == (asked.scheme == "https")
     assert not any(part.startswith("domain") for part in parts), "a __Host- cookie has none"
+
+
+def test_signing_out_names_the_cookie_as_signing_in_did_or_browsers_keep_it():
+    scope = {"type": "http", "scheme": "https", "headers": [(b"host", b"shop.example")], "path": "/", "server": None}
+    answer = cookies.Response()
+    cookies.take(answer, cookies.HTTPConnection(scope))
+    parts = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")}
+    assert {'__host-tacet=""', "max-age=0", "secure", "path=/", "httponly", "samesite=strict"} <= parts
+
+
+def asked_by(who: Principal | None) -> HTTPConnection:
+    connection = HTTPConnection({"type": "http", "headers": [], "path": "/"})
+    note_principal(connection, who)
+    return connection
+
+
+async def test_a_stranger_is_nobody_and_a_token_is_no_browser():
+    token = Principal("token", "owner", "owner")
+    assert await find_principal(asked_by(None)) is None
+    with pytest.raises(Unauthenticated, match="sign in"):
+        await current_principal(asked_by(None))
+    assert await current_principal(asked_by(token)) == token
+    with pytest.raises(Unauthenticated, match="signed-in browsers"):
+        await current_session(asked_by(token))
+
+
+@pytest.mark.parametrize("role", ["owner", "staff", "partner", "member", "agent"])
+def test_only_the_roles_that_are_named_are_let_through(role):
+    for allowed in (("owner", "staff"), frozenset({"member"}), ()):
+        with nullcontext() if role in allowed else pytest.raises(Refused, match=role):
+            check_role(Principal("staff", "s-1", role), allowed)

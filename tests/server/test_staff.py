@@ -196,7 +196,7 @@ async def test_the_only_owner_stays_and_anybody_else_can_go(state, owner):
     ["password1234", "Password!!!!!", "P@ssw0rd2026", "123456789012", "111111111111", "qwertyuiop12", "1q2w3e4r5t6y", "abcabcabcabc",
      "tacettacettacet", "plantplantplant",
      "iloveyou2026!", "letmein!!!!!!!", "demo-2026-12-01", "ming12345678", "098765432109", "passwordpassword",
-     "            1", "correct horse battery staple"],
+     "            1", "correct horse battery staple", "abcddcbaabdc"],
 )  # fmt: skip
 def test_what_is_guessed_first_is_no_password(password):
     assert is_common(password, "ming", "demo")
@@ -212,6 +212,7 @@ def test_what_is_guessed_first_is_no_password(password):
         "一二三四五六七八九十百千",
         "xkcdxkcd-tree",
         "aB3$kkkkk9fe",
+        "abcdeedcbaae",
         "x" * 5 + "monkey river 4",
     ],
 )

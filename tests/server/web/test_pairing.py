@@ -6,8 +6,10 @@ from broker_config.site import DisplayId
 from server.displays.pairing import (
     CODE_ALPHABET,
     CODES_PER_MINUTE,
+    MINUTE_NS,
     WRONG_CODES_PER_MINUTE,
     PairingService,
+    RateLimit,
     hash_secret,
 )
 from server.errors import NotFound, TooMany
@@ -90,6 +92,20 @@ async def test_new_codes_are_rate_limited(pairing: PairingService, clock: Steppe
         await pairing.ask(DOOR, None)
     clock.pass_s(60)
     await pairing.ask(DOOR, None)
+
+
+def test_each_try_makes_room_a_minute_after_it_and_no_sooner(clock: SteppedClock) -> None:
+    limit = RateLimit(2, MINUTE_NS, clock)
+    limit.count("tries")
+    clock.pass_s(30)
+    limit.count("tries")
+    clock.pass_s(29)
+    with pytest.raises(TooMany):
+        limit.count("tries")
+    clock.pass_s(1)
+    limit.count("tries")
+    with pytest.raises(TooMany):
+        limit.count("tries")
 
 
 async def test_guessing_codes_is_rate_limited(pairing: PairingService) -> None:
