@@ -79,7 +79,7 @@ class Row:
     run: Inject
     control: Inject | None = None
     control_name: str = "control"
-    limit_s: float = 900.0
+    limit_s: float = 1800.0
     alone: bool = False
     takes_s: tuple[float, float] = (5.0, 30.0)
     in_memory: bool = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from tests.faults.search import Searched, searching
 
 ENDING_S = 20.0  # to clean up after a run that took too long
 MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 1 << 30
 CANNOT_RUN = (CannotRunError, pytest.skip.Exception)  # the test suite's helpers skip where a program is missing
 
 
@@ -31,7 +33,7 @@ def run_row(row: Row, profile: Profile) -> Iterator[FaultRow | NotRun]:
 
 def _run(row: Row, inject: Inject, name: str, profile: Profile, *, control: bool) -> FaultRow | NotRun:
     began, spent_s, searched = time.perf_counter(), _cpu_s(), Searched()
-    with searching(searched, MEMORY if row.in_memory and MEMORY.is_dir() else None) as folder, quiet():
+    with searching(searched, memory_disk() if row.in_memory else None) as folder, quiet():
         done = asyncio.run(_bounded(inject, replace(profile, folder=folder), row.limit_s))
         took_s = time.perf_counter() - began
     if isinstance(done, str):
@@ -49,6 +51,11 @@ def _run(row: Row, inject: Inject, name: str, profile: Profile, *, control: bool
         identities=[str(hit) for hit in searched.found[:5]]
         + [f"not looked for: {each}" for each in searched.unknown[:5]],
     )
+
+
+def memory_disk() -> Path | None:
+    """A disk of memory, if there is one with room; a container often has one of 64 MB."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH_BYTES else None
 
 
 def _cpu_s() -> float:

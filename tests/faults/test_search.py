@@ -12,13 +12,12 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from tests.faults import cli
+from tests.faults import cli, run_row
 from tests.faults.lanes import LANES
 from tests.faults.nursery import close_nursery
 from tests.faults.report import FaultRow, Outcome, SearchLine
 from tests.faults.row import Inject, Profile, Row
 from tests.faults.run import run_all
-from tests.faults.run_row import MEMORY
 from tests.faults.search import Searched, searching
 from tests.faults.search_control import plant
 from tests.faults.tap import tapped
@@ -126,8 +125,7 @@ async def test_what_an_agent_says_by_http_and_hears_is_traffic_and_what_others_s
 
 
 async def where(profile: Profile) -> list[Outcome]:
-    figures = {"pid": float(os.getpid()), "in_memory": float(profile.folder.is_relative_to(MEMORY))}
-    return [Outcome(0, extra=figures)]
+    return [Outcome(0, extra={"pid": float(os.getpid()), "in_memory": float("memory" in profile.folder.parts)})]
 
 
 async def dies(_: Profile) -> list[Outcome]:
@@ -136,7 +134,12 @@ async def dies(_: Profile) -> list[Outcome]:
 
 
 @pytest.mark.usefixtures("_no_planting", "_closing")
-def test_one_row_that_needs_it_runs_alone_and_first_and_the_others_beside_each_other() -> None:
+def test_one_row_that_needs_it_runs_alone_and_first_and_the_others_beside_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory").mkdir()
+    monkeypatch.setattr(run_row, "MEMORY", tmp_path / "memory")
+    monkeypatch.setattr(run_row, "ENOUGH_BYTES", 1)
     others = [Row((n,), str(n), where, takes_s=(n, 0), in_memory=n == 4) for n in range(2, 9)]
     lines = list(run_all([*others, Row((1,), "1", where, alone=True)], Profile(Path())))
     figures = {line.fault: line.figures for line in lines if isinstance(line, FaultRow)}
@@ -145,7 +148,17 @@ def test_one_row_that_needs_it_runs_alone_and_first_and_the_others_beside_each_o
     assert next(iter(pids)) == "1"
     assert [fault for fault, pid in pids.items() if pid == os.getpid()] == ["1"]
     assert 1 < len(set(pids.values())) <= 1 + LANES
-    assert [fault for fault, figure in figures.items() if figure["in_memory"]] == (["4"] if MEMORY.is_dir() else [])
+    assert [fault for fault, figure in figures.items() if figure["in_memory"]] == ["4"]
+
+
+def test_a_disk_of_memory_without_room_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_row, "MEMORY", tmp_path)
+    monkeypatch.setattr(run_row, "ENOUGH_BYTES", 1 << 60)
+    assert run_row.memory_disk() is None
+    monkeypatch.setattr(run_row, "ENOUGH_BYTES", 1)
+    assert run_row.memory_disk() == tmp_path
+    monkeypatch.setattr(run_row, "MEMORY", tmp_path / "none")
+    assert run_row.memory_disk() is None
 
 
 @pytest.mark.usefixtures("_no_planting", "_closing")

@@ -2,6 +2,7 @@
 
 import shutil
 
+from edge.kernel_cache import KeptKernels
 from edge.kernels import cache_folder, prepare_kernels
 from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
@@ -18,9 +19,12 @@ async def erase_while_off(profile: Profile) -> list[Outcome]:
         folder = profile.folder / str(seed)
         kernels = folder / "edge" / "kernels"
         prepare_kernels(cache_folder(), lambda *_: None)
-        kernels.parent.mkdir(mode=0o700, parents=True)
-        shutil.copytree(cache_folder(), kernels)
-        kernels.chmod(0o700)
+        kernels.mkdir(mode=0o700, parents=True)
+        kernels.parent.chmod(0o700)
+        own = KeptKernels(
+            cache_folder()
+        ).own  # not those of every other state of the code: each search goes through them
+        shutil.copytree(own, kernels / own.name)
         outcomes.append(judge(seed, await live_through(folder)))
     return outcomes
 
