@@ -121,6 +121,7 @@ ROUTES: dict[str, Rule] = {
     "POST /me/code": OPEN_FORM,
     "POST /me/consent": MEMBER_FORM,
     "POST /me/wishes": MEMBER_FORM,
+    "POST /me/interests": MEMBER_FORM,
     "GET /me/export": _rule("member", page=True),
     "GET /me/erase": _rule("member", page=True),
     "POST /me/erase": _rule("member", within_s=300.0, page=True, form=True),

@@ -80,13 +80,25 @@ class Rule(Strict, frozen=True, kw_only=True):
     actuator: ActuatorAction | None = None
 
 
+class Interest(Strict, frozen=True, kw_only=True):
+    """A subject in which members may declare an interest, and how it is called."""
+
+    id: Tag
+    name: Text
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A whole file, checked against the site."""
+    """A whole file, checked against the site.
+
+    Args:
+        interests: every subject that the file names, and what it is called; by its tag where the file does not say.
+    """
 
     version: int
     contents: dict[str, Content]
     rules: tuple[Rule, ...]
+    interests: dict[str, Text]
 
     def matching(self, trigger: Trigger, place: str) -> tuple[Rule, ...]:
         """The rules that speak of this, live or in shadow, in the file's order."""
@@ -127,8 +139,8 @@ def load_rules(path: Path, site: Site) -> Rules:
         ConfigError: one line: file, line, rule or content, and what to do.
     """
     top = _read_yaml(path)
-    if unknown := sorted(set(top) - {"version", "content", "rules"}):
-        raise ConfigError(f"{path}: unknown key {unknown[0]!r}; the file has version, content and rules")
+    if unknown := sorted(set(top) - {"version", "interests", "content", "rules"}):
+        raise ConfigError(f"{path}: unknown key {unknown[0]!r}; the file has version, interests, content and rules")
     version = top.get("version")
     if not isinstance(version, int):
         raise ConfigError(f"{path}: version is missing or no number")
@@ -139,7 +151,13 @@ def load_rules(path: Path, site: Site) -> Rules:
         _check_content(content, site, where)
     for rule, where in rules:
         _check_rule(rule, by_id, site, where)
-    return Rules(version, by_id, tuple(rule for rule, _ in rules))
+    named = _convert_all(path, {"interests": []} | top, "interests", Interest, "interest")
+    for interest, where in named:
+        _check_languages(interest.name, "name", where)
+    used = {tag for content, _ in contents for tag in content.interests}
+    used |= {tag for rule, _ in rules for tag in rule.interests}
+    interests: dict[str, Text] = {tag: {"en": tag} for tag in used} | {each.id: each.name for each, _ in named}
+    return Rules(version, by_id, tuple(rule for rule, _ in rules), interests)
 
 
 def _read_yaml(path: Path) -> dict[str, object]:

@@ -10,6 +10,9 @@ GAP = 5.0
 MARGIN = 2.0
 LINE = 46.0
 FOOT = 30.0
+SMALLEST = 14.0
+"""The letters of `tacet.css` in the drawing's units."""
+LEGIBLE_PX = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,15 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All rooms and the box around them."""
+    """All rooms and the box around them.
+
+    Args:
+        width_px, height_px: as small as its smallest letters can be read; a phone shows a part of it, to be moved.
+    """
 
     view_box: str
+    width_px: int
+    height_px: int
     rooms: tuple[Room, ...]
 
 
@@ -53,7 +62,10 @@ def draw_plan(site: Site, catalogue: Catalogue) -> Plan:
     box = [left * UNITS_PER_M - MARGIN, top * UNITS_PER_M - MARGIN]
     box += [(right - left) * UNITS_PER_M + 2 * MARGIN, (bottom - top) * UNITS_PER_M + 2 * MARGIN]
     return Plan(
-        " ".join(f"{value:g}" for value in box), tuple(_draw_room(site, zone, catalogue) for zone in site.zones)
+        view_box=" ".join(f"{value:g}" for value in box),
+        width_px=round(box[2] * LEGIBLE_PX / SMALLEST),
+        height_px=round(box[3] * LEGIBLE_PX / SMALLEST),
+        rooms=tuple(_draw_room(site, zone, catalogue) for zone in site.zones),
     )
 
 

@@ -13,7 +13,7 @@ from server.access.principal import MaybeWho, Principal, Who
 from server.audit.service import Actor, Thing
 from server.clock import to_datetime
 from server.errors import NotFound, ServerError, TooMany, Unauthenticated, Unprocessable
-from server.me.schemas import CodeForm, ConsentForm, EraseForm, WishesForm
+from server.me.schemas import CodeForm, ConsentForm, EraseForm, InterestForm, WishesForm
 from server.me.view import export, look_at
 from server.members.schemas import ConsentChange
 from server.state import ServerState, State
@@ -67,6 +67,14 @@ async def set_wishes(request: Request, state: State, who: Who) -> Response:
     return _back(request)
 
 
+@router.post("/me/interests")
+async def set_interest(request: Request, state: State, who: Who) -> Response:
+    """Like a subject, or want nothing of it, or say neither."""
+    form = form_of(request, InterestForm)
+    await state.members.set_interest(who.id, form.tag, form.wish, state.decisions.rules.interests, _actor(who))
+    return _back(request, "#interests")
+
+
 @router.get("/me/export")
 async def get_export(state: State, who: Who) -> Response:
     """Everything held, as a file."""
@@ -116,14 +124,14 @@ def _query(request: Request) -> str:
     return f"?lang={language}" if language.replace("-", "").isalnum() and language.isascii() else ""
 
 
-def _back(request: Request) -> Response:
-    return RedirectResponse(f"/me{_query(request)}", 303)
+def _back(request: Request, place: str = "") -> Response:
+    return RedirectResponse(f"/me{_query(request)}{place}", 303)
 
 
 async def _language(request: Request, state: ServerState, who: Principal) -> tuple[Catalogue, object]:
     """The member's own language first, unless another is asked for; and what the page shows."""
     async with state.db.session() as session:
-        me = await look_at(session, who.id, to_datetime(state.clock_ns()))
+        me = await look_at(session, who.id, state.decisions.rules.interests, to_datetime(state.clock_ns()))
     if me is None:
         raise NotFound("this member is not here any more")
     asked = request.query_params.get("lang") or me.language

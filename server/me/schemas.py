@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-from server.members.schemas import Body
+from server.members.schemas import Body, Wish
 
 Short = Annotated[str, StringConstraints(max_length=40)]
 
@@ -30,6 +30,14 @@ class WishesForm(Body):
     token: str
     quiet: Annotated[str, StringConstraints(max_length=200)]
     cap: Annotated[str, StringConstraints(pattern=r"^(unset|\d{1,3})$")]
+
+
+class InterestForm(Body):
+    """One of the three buttons of a subject."""
+
+    token: str
+    tag: Short
+    wish: Wish
 
 
 class EraseForm(Body):

@@ -1,6 +1,7 @@
 """What a member's page shows, and what an export holds: one member's rows and nobody else's."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +43,15 @@ class PurposeView:
 
 
 @dataclass(frozen=True, slots=True)
+class InterestView:
+    """A subject that the store speaks of, or that the member once declared; `liked` None: nothing is said of it."""
+
+    tag: str
+    name: Text
+    liked: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class SaidView:
     """Something that was sent to a screen, or left unsaid, and why.
 
@@ -63,21 +73,25 @@ class MeView:
     language: str
     joined: datetime
     purposes: tuple[PurposeView, ...]
-    likes: tuple[str, ...]
-    dislikes: tuple[str, ...]
+    interests: tuple[InterestView, ...]
     quiet: str
     cap: int | None
     visits: int
     said: tuple[SaidView, ...]
 
 
-async def look_at(session: AsyncSession, member: str, now: datetime) -> MeView | None:
-    """A member's own view; None where there is no such member."""
+async def look_at(session: AsyncSession, member: str, subjects: Mapping[str, Text], now: datetime) -> MeView | None:
+    """A member's own view; None where there is no such member.
+
+    Args:
+        subjects: what the store speaks of, and how it is called.
+    """
     row = await session.get(MemberRow, member)
     if row is None:
         return None
     consents = (await latest_consents(session, [member])).get(member, {})
-    interests = list(await session.scalars(select(InterestRow).where(InterestRow.member == member)))
+    interests = await session.scalars(select(InterestRow).where(InterestRow.member == member))
+    declared = {each.tag: each.liked for each in interests}
     preference = await session.get(PreferenceRow, member)
     visits = list(await session.scalars(select(VisitRow.id).where(VisitRow.member == member)))
     return MeView(
@@ -85,8 +99,10 @@ async def look_at(session: AsyncSession, member: str, now: datetime) -> MeView |
         language=row.language,
         joined=to_datetime(row.created_ns),
         purposes=tuple(_purpose(name, consents.get(name)) for name in sorted(PURPOSES)),
-        likes=tuple(sorted(each.tag for each in interests if each.liked)),
-        dislikes=tuple(sorted(each.tag for each in interests if not each.liked)),
+        interests=tuple(
+            InterestView(tag, subjects.get(tag, {"en": tag}), declared.get(tag))
+            for tag in sorted(subjects.keys() | declared.keys())
+        ),
         quiet=preference.quiet if preference else "",
         cap=preference.cap if preference else None,
         visits=len(visits),

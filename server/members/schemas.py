@@ -8,6 +8,10 @@ PAGE = 500
 """Members in one answer."""
 
 
+Wish = Literal["like", "dislike", "none"]
+"""What a member says of a subject; `none`: nothing."""
+
+
 class Body(BaseModel):
     """What comes in is taken literally: nothing extra, nothing converted."""
 

@@ -1,6 +1,7 @@
 """Members: import, look-up, consent.  Every change gives the agents a new table; a withdrawal also ends the member's visits."""
 
 from collections import defaultdict
+from collections.abc import Collection
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +14,7 @@ from server.erasure.store import Marks, is_erased_card, readmit_card
 from server.errors import NotFound, Unprocessable
 from server.members import store
 from server.members.importer import PURPOSES, MemberRecord, RowError, parse_cap, parse_members
-from server.members.schemas import PAGE, BadRow, ConsentChange, ImportReport, MemberView
+from server.members.schemas import PAGE, BadRow, ConsentChange, ImportReport, MemberView, Wish
 from server.members.tables import MemberTables
 from server.tables import ConsentRow, HandleRow, InterestRow, MemberRow, PreferenceRow, VisitRow
 from server.tables.members import SALVAGE
@@ -168,8 +169,32 @@ class MemberService:
         async with self._ledger.transaction() as work:
             if await work.session.get(MemberRow, member) is None:
                 raise NotFound(f"there is no member {member!r}")
-            await work.session.merge(PreferenceRow(member=member, quiet=quiet.strip(), cap=most))
+            row = await store.own_preference(work.session, member)
+            row.quiet, row.cap, row.own_wishes = quiet.strip(), most, True
             await self._audit.record(work, actor, "wishes", Thing("member", member))
+            self._visits.forget_profile(member)
+
+    async def set_interest(self, member: str, tag: str, wish: Wish, known: Collection[str], actor: Actor) -> None:
+        """Declare an interest or a dis-interest, or take either back; it counts from the next decision on.
+
+        Args:
+            known: what the store speaks of; another subject can only be taken back.
+        Raises:
+            Unprocessable: there is no such subject.
+            NotFound: no such member.
+        """
+        async with self._ledger.transaction() as work:
+            if await work.session.get(MemberRow, member) is None:
+                raise NotFound(f"there is no member {member!r}")
+            before = await work.session.get(InterestRow, (member, tag))
+            if tag not in known and (before is None or wish != "none"):
+                raise Unprocessable(f"the store does not speak of {tag[:40]!r}")
+            if wish != "none":
+                await work.session.merge(InterestRow(member=member, tag=tag, liked=wish == "like"))
+            elif before is not None:
+                await work.session.delete(before)
+            (await store.own_preference(work.session, member)).own_interests = True
+            await self._audit.record(work, actor, "wishes", Thing("member", member), detail="interests")
             self._visits.forget_profile(member)
 
     async def _may_join(self, work: Work, record: MemberRecord, bad: list[RowError], *, readmit: bool) -> bool:

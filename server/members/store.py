@@ -97,18 +97,34 @@ async def load_profile(session: AsyncSession, member: str) -> Profile | None:
 
 
 async def write_wishes(session: AsyncSession, member: str, record: MemberRecord) -> None:
-    """Set a member's interests and preferences to what the record says."""
-    await session.execute(delete(InterestRow).where(InterestRow.member == member))
-    await session.execute(delete(PreferenceRow).where(PreferenceRow.member == member))
-    session.add_all(wishes(member, record))
+    """Set a member's interests and preferences to what the record says, but for those that the member has set."""
+    own = await own_preference(session, member)
+    if not own.own_interests:
+        await session.execute(delete(InterestRow).where(InterestRow.member == member))
+        session.add_all(_interests(member, record))
+    if not own.own_wishes:
+        own.quiet, own.cap = record.quiet, record.cap
+
+
+async def own_preference(session: AsyncSession, member: str) -> PreferenceRow:
+    """A member's preferences, to be changed in place; made now for one who has none."""
+    row = await session.get(PreferenceRow, member)
+    if row is None:
+        row = PreferenceRow(member=member, quiet="", cap=None, own_wishes=False, own_interests=False)
+        session.add(row)
+    return row
 
 
 def wishes(member: str, record: MemberRecord) -> list[Base]:
-    """The rows of a member's interests and preferences."""
+    """The rows of a new member's interests and preferences."""
+    preference = PreferenceRow(member=member, quiet=record.quiet, cap=record.cap, own_wishes=False, own_interests=False)
+    return [*_interests(member, record), preference]
+
+
+def _interests(member: str, record: MemberRecord) -> list[Base]:
     return [
         *(InterestRow(member=member, tag=tag, liked=True) for tag in sorted(record.interests)),
         *(InterestRow(member=member, tag=tag, liked=False) for tag in sorted(record.disinterests)),
-        PreferenceRow(member=member, quiet=record.quiet, cap=record.cap),
     ]
 
 

@@ -52,12 +52,17 @@ class InterestRow(Base):
 
 
 class PreferenceRow(Base):
-    """How a member wants to be spoken to.  `cap` None: not set; 0: never."""
+    """How a member wants to be spoken to.  `cap` None: not set; 0: never.
+
+    `own_wishes`, `own_interests`: the member has set quiet hours and cap, or interests; no list overrules that.
+    """
 
     __tablename__ = "preference"
     member: Mapped[str] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), primary_key=True)
     quiet: Mapped[str]
     cap: Mapped[int | None]
+    own_wishes: Mapped[bool] = mapped_column(default=False)
+    own_interests: Mapped[bool] = mapped_column(default=False)
 
 
 class HandleRow(Base):

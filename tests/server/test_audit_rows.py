@@ -73,6 +73,9 @@ async def test_whatever_is_done_with_a_members_things_is_written_down(tmp_path):
         wishes = form | {"quiet": "12:00-13:00", "cap": "2"}
         assert (await client.post("/me/wishes", data=wishes, headers=member | FORM)).status_code == 303
         await log.says(("member", "wishes", "member", who))
+        interest = form | {"tag": "running", "wish": "dislike"}
+        assert (await client.post("/me/interests", data=interest, headers=member | FORM)).status_code == 303
+        await log.says(("member", "wishes", "member", who, "done", "interests"))
         for granted, word in (("no", "withdraw"), ("yes", "grant")):
             change = form | {"purpose": "recognise", "granted": granted}
             assert (await client.post("/me/consent", data=change, headers=member | FORM)).status_code == 303

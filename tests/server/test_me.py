@@ -78,7 +78,7 @@ async def test_a_stranger_is_asked_for_a_code_and_sees_nothing(shop):
         assert (page.status_code, "Ask for a code" in page.text) == (200, True)
         for path in ("/me/export", "/me/erase"):
             assert (await client.get(path)).status_code == 303
-        for path in ("/me/consent", "/me/wishes", "/me/erase"):
+        for path in ("/me/consent", "/me/interests", "/me/wishes", "/me/erase"):
             assert (await client.post(path, data={"token": ""})).status_code == 303
 
 
@@ -154,8 +154,7 @@ async def test_the_page_shows_ones_own_and_nobody_elses(shop):
     await shop.edge.visit(XIAOYU, "shoes", token(2))
     async with shop.browser("River") as river, shop.browser("小雨") as xiaoyu:
         hers, other = (await xiaoyu.get("/me?lang=en")).text, (await river.get("/me?lang=en")).text
-        assert "hiking" in other
-        assert "hiking" not in hers
+        assert (wishes_on(other)["Hiking"], wishes_on(hers)["Hiking"]) == ("like", "none")
         assert "River" not in hers
         held = (await river.get("/me/export")).json()
         assert held["member"][0]["alias"] == "River"
@@ -250,6 +249,73 @@ async def test_wishes_are_kept_and_nonsense_is_not(shop):
         assert (await river.post("/me/wishes", data=form | {"cap": "-1"})).status_code == 422
     await shop.edge.visit(RIVER, "door", token(1))
     assert not shop.edge.moments(), "none, ever"
+
+
+def wishes_on(page: str) -> dict[str, str]:
+    """What a member's page says of each subject, by the name it gives it."""
+    rows = re.findall(r'<strong id="subject-.*?>(.*?)</strong>.*?value="(\w+)" aria-pressed="true"', page, re.DOTALL)
+    return dict(rows)
+
+
+async def test_interests_are_the_members_own_to_change_and_count_from_the_next_decision_on(shop):
+    async with shop.browser("River") as river:
+        before = {"Golf": "dislike", "Hiking": "like", "Running": "like"}
+        assert wishes_on((await river.get("/me?lang=en")).text) == before
+        assert wishes_on((await river.get("/me?lang=zh-Hans")).text).keys() == {"高尔夫", "徒步", "跑步"}
+        form = {"token": await form_token(river), "tag": "running"}
+        for wish in ("like", "none", "dislike"):
+            said = await river.post("/me/interests?lang=en", data=form | {"wish": wish})
+            assert (said.status_code, said.headers["location"]) == (303, "/me?lang=en#interests")
+            assert wishes_on((await river.get("/me?lang=en")).text) == before | {"Running": wish}
+        await shop.edge.visit(RIVER, "door", token(1))
+        await shop.edge.visit(RIVER, "shoes", token(1))
+        assert [moment.content for moment in shop.edge.moments()] == ["welcome", "rain-jackets"]
+        await river.post("/me/interests", data=form | {"tag": "hiking", "wish": "none"})
+        await shop.edge.visit(RIVER, "exit", token(1))
+        await shop.edge.visit(RIVER, "shoes", token(1))
+        assert not [moment for moment in shop.edge.moments() if moment.content == "rain-jackets"]
+        held = (await river.get("/me/export")).json()["interests"]
+    assert sorted((row["tag"], row["liked"]) for row in held) == [("golf", False), ("running", False)]
+
+
+async def test_only_subjects_that_the_store_speaks_of_are_taken_and_any_can_be_taken_back(shop, store):
+    text = (store / "members.csv").read_text().replace("running;hiking", "running;chess")
+    await shop.state.members.import_csv(text)
+    async with shop.browser("River") as river:
+        form = {"token": await form_token(river), "tag": "chess", "wish": "none"}
+        assert wishes_on((await river.get("/me?lang=en")).text)["chess"] == "like"
+        for wrong in (
+            {"wish": "like"},
+            {"tag": "poker"},
+            {"tag": "poker", "wish": "like"},
+            {"wish": "love"},
+            {"tag": "x" * 41},
+        ):
+            assert (await river.post("/me/interests", data=form | wrong)).status_code == 422
+        for wrong in ("", "x"):
+            assert (await river.post("/me/interests", data=form | {"token": wrong})).status_code == 403
+        assert wishes_on((await river.get("/me?lang=en")).text)["chess"] == "like"
+        assert (await river.post("/me/interests", data=form)).status_code == 303
+        assert "chess" not in (await river.get("/me?lang=en")).text
+
+
+async def test_no_list_overrules_what_a_member_has_set(shop, store):
+    text = (store / "members.csv").read_text()
+    async with shop.browser("River") as river, shop.browser("小雨") as xiaoyu:
+        form = {"token": await form_token(river), "tag": "running", "wish": "none"}
+        await river.post("/me/interests", data=form)
+        wishes = {"token": await form_token(xiaoyu), "quiet": "20:00-10:00", "cap": "1"}
+        await xiaoyu.post("/me/wishes", data=wishes)
+        await shop.state.members.import_csv(text.replace(",golf,", ",chess,").replace(",,3", ",22:00-23:00,2"))
+    told = {each.alias: each for each in await shop.state.members.list_members()}
+    river, xiaoyu = told["River"], told["小雨"]
+    assert (river.interests, river.disinterests, river.quiet, river.cap) == (["hiking"], ["golf"], "22:00-23:00", 2)
+    assert (xiaoyu.interests, xiaoyu.disinterests, xiaoyu.quiet, xiaoyu.cap) == (
+        ["running"],
+        ["chess"],
+        "20:00-10:00",
+        1,
+    )
 
 
 async def test_erasing_oneself_ends_the_session_and_leaves_an_address_to_look_at(shop):
