@@ -178,7 +178,7 @@ async def fit_a_phone(page: Page) -> None:
     await page.wait_for("innerWidth === 360 && document.documentElement.scrollWidth === 360")
     letters = "[...document.querySelectorAll('.plan svg text')].filter((one) => one.textContent)"
     sizes = f"{letters}.map((one) => parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a)"
-    assert 11.9 < float(str(await page.evaluate(f"Math.min(...{sizes})")))
+    assert float(str(await page.evaluate(f"Math.min(...{sizes})"))) > 11.9
     last = "document.querySelector('.room:last-of-type .name').getBoundingClientRect().right"
     await page.evaluate("document.querySelector('.plan').scrollLeft = 10_000")
     assert float(str(await page.evaluate(last))) < 360
