@@ -1,14 +1,18 @@
-"""Who goes when there are too many connections to the embedded broker."""
+"""Who goes when there are too many connections to the embedded broker, or too much waits for one."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from amqtt.errors import MQTTError
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.session import Session
 
 from broker_config.access import Access
 from broker_config.embedded import broker as embedded
 from broker_config.embedded.broker import EmbeddedBroker
+from broker_config.embedded.connection import MAX_UNTAKEN_BYTES, MAX_UNTAKEN_MESSAGES, Handler
 from tests.support.brokers import DEMO_SITE
 
 
@@ -48,3 +52,38 @@ async def test_the_oldest_stranger_goes_and_only_where_there_are_too_many(
         lines[known].closing, lines[known].aborted = True, False
         broker._make_room()
         assert not lines[known].aborted, "it is going already"
+
+
+class Cut:
+    """As much of a writer as is asked."""
+
+    was_cut = False
+
+    def cut(self) -> None:
+        self.was_cut = True
+
+
+@pytest.mark.parametrize(
+    ("messages", "size", "is_cut"),
+    [
+        (0, MAX_UNTAKEN_BYTES - 4, False),
+        (0, MAX_UNTAKEN_BYTES - 3, True),
+        (MAX_UNTAKEN_MESSAGES - 1, 0, False),
+        (MAX_UNTAKEN_MESSAGES, 0, True),
+    ],
+)
+async def test_a_client_that_takes_nothing_is_cut_off_at_so_many_messages_and_so_many_bytes(
+    monkeypatch: pytest.MonkeyPatch, messages: int, size: int, is_cut: bool
+) -> None:
+    async def sent(*_: object) -> str:
+        assert (handler._untaken, handler._untaken_bytes) == (messages + 1, size + 4)
+        return "sent"
+
+    monkeypatch.setattr(BrokerProtocolHandler, "mqtt_publish", sent)
+    handler, line = Handler.__new__(Handler), Cut()
+    handler.writer, handler.session = line, None
+    handler._untaken, handler._untaken_bytes = messages, size
+    with pytest.raises(MQTTError, match="too much waits") if is_cut else nullcontext():
+        assert await handler.mqtt_publish("a", b"four", 1, False) == "sent"
+    assert line.was_cut == is_cut
+    assert (handler._untaken, handler._untaken_bytes) == (messages, size)

@@ -1,10 +1,14 @@
 """Which bytes the embedded broker takes for a packet of MQTT 3.1.1."""
 
+import asyncio
+
 import pytest
 
+from broker_config.embedded.connection import FramedReader, PacketRefused
 from broker_config.embedded.packets import check_packet
+from broker_config.limits import MAX_PACKET_BYTES
 from broker_config.mqtt_fields import Malformed
-from tests.support.mqtt_raw import connect, conversation, field, publish, subscribe
+from tests.support.mqtt_raw import connect, conversation, field, packet, publish, subscribe
 
 CONNECT = connect("agent-gw-1", "secret", will=("a/b", b"gone"))[2:]
 
@@ -57,3 +61,25 @@ def test_another_version_is_left_to_the_broker_to_answer() -> None:
 
 def test_a_connect_without_name_password_or_will_is_one_that_is_answered_no() -> None:
     check_packet(0x10, b"\0\4MQTT\4\0\0\x3c" + field("nobody"))
+
+
+def framed(data: bytes) -> FramedReader:
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    return FramedReader(reader, lambda: asyncio.sleep(0))
+
+
+async def test_the_longest_packet_is_taken_and_one_a_byte_longer_is_not() -> None:
+    longest = field("a") + bytes(MAX_PACKET_BYTES - 3)
+    reader = framed(packet(0x30, longest))
+    await reader.read(4)
+    assert await reader.read(len(longest)) == longest
+    with pytest.raises(PacketRefused, match=f"the limit is {MAX_PACKET_BYTES}"):
+        await framed(packet(0x30, longest + b"x")).read(1)
+
+
+async def test_a_length_of_five_bytes_is_none_and_the_stream_ends_with_it() -> None:
+    reader = framed(b"\xc0\x80\x80\x80\x80\x00" + b"\xc0\x00")
+    with pytest.raises(PacketRefused):
+        await reader.read(1)
+    assert await reader.read(1) == b""
