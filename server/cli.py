@@ -24,6 +24,7 @@ server_app.command()(backup)
 server_app.command()(restore)
 server_app.command()(bad)
 server_app.command()(clones)
+MOST_COLUMNS = 10_000
 members_app = typer.Typer(
     no_args_is_help=True,
     help="""Import members, show and change their consent.  The server must be running.
@@ -163,14 +164,15 @@ def list_members(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> No
         typer.echo(json.dumps(members, ensure_ascii=False))
         return
     table = Table(box=None)
-    table.add_column("Member", no_wrap=True)  # it is copied from here
-    for heading in ("Alias", "Language", "Purposes", "Likes", "Dislikes", "Quiet", "Cap"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("Member", "Alias", "Language", "Purposes", "Likes", "Dislikes", "Quiet", "Cap"):
+        table.add_column(heading, no_wrap=True)
     for row in members:
         lists = (", ".join(row[name]) or "-" for name in ("purposes", "interests", "disinterests"))
         cap = "not set" if row["cap"] is None else str(row["cap"])
         table.add_row(row["member"], row["alias"], row["language"], *lists, row["quiet"] or "-", cap)
-    Console().print(table)
+    # A line for each member, however narrow the terminal is: they are copied, searched and counted.
+    wide = Console(width=MOST_COLUMNS)
+    Console(width=wide.measure(table).maximum).print(table)
 
 
 @members_app.command()

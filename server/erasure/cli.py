@@ -39,7 +39,7 @@ def status(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
         typer.echo("nobody has been erased")
     else:
         for each in said.erasures:
-            places = [f"server: {'done' if each.here else 'not yet'}"]
+            places = [f"server: {'done' if each.here else 'not yet'}, old files removed: {each.removed_files}"]
             places += [
                 f"{agent.agent}: {agent.state} since {agent.since:%Y-%m-%d %H:%M:%S} UTC" for agent in each.agents
             ]

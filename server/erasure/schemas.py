@@ -22,6 +22,7 @@ class ErasureStatus(BaseModel):
 
     Args:
         here: when the server's own files held nothing any more; None: not yet.
+        removed_files: of the server's databases that were set aside, removed whole.
         complete: here, and at every gateway that could still have matched a card.
     """
 
@@ -29,6 +30,7 @@ class ErasureStatus(BaseModel):
     version: int
     asked_at: datetime
     here: datetime | None
+    removed_files: int
     agents: list[AgentErasure]
     complete: bool
 

@@ -8,6 +8,7 @@ answer with a receipt.
 import asyncio
 import logging
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import select, update
@@ -197,7 +198,7 @@ class ErasureService:
             if anew:
                 await self._db.rewrite()
             aside = await asyncio.to_thread(set_aside_of, self._path, replaced=not restored)
-            await self._remove(aside, "an erased member may be in it")
+            await self._remove(aside, "an erased member may be in it", versions)
             if not await remove_traces(self._db, traces):
                 return
             async with self._ledger.transaction() as work:
@@ -215,14 +216,16 @@ class ErasureService:
         """Remove the databases that restored copies have replaced, two days after."""
         await self._remove(await asyncio.to_thread(outlived, self._path, self._clock_ns()), "48 hours are over")
 
-    async def _remove(self, files: list[Path], why: str) -> None:
-        """Remove databases that were set aside, and have the access log say so."""
+    async def _remove(self, files: list[Path], why: str, versions: Sequence[int] = ()) -> None:
+        """Remove databases that were set aside, and have the access log say so, and the receipts of these erasures."""
         if not files:
             return
         await asyncio.to_thread(remove, files)
         names = ", ".join(each.name for each in files)
         async with self._ledger.transaction() as work:
             await self._audit.record(work, SERVER, "remove", Thing("database"), detail=f"{names}: {why}")
+            told = update(ErasureRow).where(ErasureRow.version.in_(versions))
+            await work.session.execute(told.values(removed_files=ErasureRow.removed_files + len(files)))
         log.warning("databases that were set aside were removed, %s: %s", why, names)
 
     async def _next_version(self, work: Work) -> int:
@@ -250,6 +253,7 @@ class ErasureService:
             version=row.version,
             asked_at=to_datetime(row.at_ns),
             here=None if row.done_ns is None else to_datetime(row.done_ns),
+            removed_files=row.removed_files,
             agents=agents,
             complete=row.done_ns is not None and all(each.state != "waiting" for each in agents),
         )

@@ -63,6 +63,7 @@ async def bury(session: AsyncSession, tombstone: Tombstone, agents: Iterable[str
         asked_by=tombstone.asked_by,
         member_mark=tombstone.member,
         done_ns=None,
+        removed_files=0,
     )
     await session.merge(row)
     for mark in tombstone.cards:

@@ -7,7 +7,10 @@ from server.tables.base import Base
 
 
 class ErasureRow(Base):
-    """A tombstone; see `server.erasure`.  `done_ns` None: the server's own files have not been looked through yet."""
+    """A tombstone; see `server.erasure`.  `done_ns` None: the server's own files have not been looked through yet.
+
+    `removed_files`: of databases that were set aside, since the member may have been in them.
+    """
 
     __tablename__ = "erasure"
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -16,6 +19,7 @@ class ErasureRow(Base):
     asked_by: Mapped[str]
     member_mark: Mapped[bytes]
     done_ns: Mapped[int | None]
+    removed_files: Mapped[int]
 
 
 class ErasedCardRow(Base):

@@ -321,6 +321,7 @@ async def test_no_list_overrules_what_a_member_has_set(shop, store):
 async def test_erasing_oneself_ends_the_session_and_leaves_an_address_to_look_at(shop):
     await shop.edge.visit(RIVER, "door", token(1))
     member = await shop.member("River")
+    shop.state.config.database.with_name("tacet.db.replaced-7").write_bytes(b"")
     async with shop.browser("River") as river:
         assert "cannot be undone" in (await river.get("/me/erase?lang=en")).text
         unsure = {"token": await form_token(river)}
@@ -330,6 +331,7 @@ async def test_erasing_oneself_ends_the_session_and_leaves_an_address_to_look_at
         assert re.fullmatch(r"/privacy/[0-9a-f]{32}\?lang=en", answer.headers["location"])
         page = await river.get(answer.headers["location"])
         assert "waiting since" in page.text
+        assert "old files removed with it: 1" in page.text
         assert "River" not in page.text
         assert "Ask for a code" in (await river.get("/me?lang=en")).text
         assert (await river.get("/privacy/" + "0" * 32)).status_code == 404

@@ -45,11 +45,11 @@ async def test_only_the_owner_can_read_what_is_known_of_members(tmp_path):
 
 def test_what_was_told_as_shown_before_receipts_were_heeded_is_told_as_sent():
     old = {
-        "en": "Shown on The door screen: “Hi: “there” Reason given: w.",
+        "en": "Shown on The door screen: “Shown on B: “there” Reason given: w.",
         "zh-Hant": "已在門口螢幕顯示「嗨顯示「」，說明的理由：w。",
     }
     new = {
-        "en": "Sent to The door screen: “Hi: “there” Reason given: w.",
+        "en": "Sent to The door screen: “Shown on B: “there” Reason given: w.",
         "zh-Hant": "已送往門口螢幕：「嗨顯示「」，說明的理由：w。",
     }
     forgotten = {"en": "Shown on no screen.", "zh-Hans": "已遗忘。"}
