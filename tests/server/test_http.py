@@ -356,7 +356,7 @@ def test_the_command_line_asks_for_page_after_page(store, monkeypatch):
 
 
 def test_the_command_line_asks_for_page_after_page_of_erasures(store, monkeypatch):
-    rest = {"asked_at": "2026-11-22T00:00:00Z", "here": None, "agents": [], "complete": False}
+    rest = {"asked_at": "2026-11-22T00:00:00Z", "here": None, "removed_files": 0, "agents": [], "complete": False}
     everything = [{"request": f"r{n}", "version": 9 - n} | rest for n in range(5)]
 
     class Pages:
