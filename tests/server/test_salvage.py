@@ -99,10 +99,7 @@ def test_it_begins_with_what_can_be_proved(tmp_path: Path, seed: int) -> None:
 def test_noise_in_one_page_costs_little(tmp_path: Path) -> None:
     path = tmp_path / "tacet.db"
     write_database(path)
-    data = bytearray(path.read_bytes())
-    at = data.index(bytes([77]) * 200) // 4096 * 4096
-    data[at : at + 4096] = random.Random(1).randbytes(4096)
-    path.write_bytes(data)
+    spoil_a_page(path)
     mend(path)
     with closing(sqlite3.connect(path)) as db:
         assert EVENTS - 40 <= db.execute("SELECT count(*) FROM event").fetchone()[0] < EVENTS
@@ -113,13 +110,30 @@ def test_orders_after_damage_are_newer_than_those_before_it_though_the_clock_was
     """Screens and lamps refuse what is older than what they know."""
     path = tmp_path / "tacet.db"
     write_database(path)
-    data = bytearray(path.read_bytes())
-    at = data.index(bytes([77]) * 200) // 4096 * 4096
-    data[at : at + 4096] = bytes(4096)
-    path.write_bytes(data)
+    spoil_a_page(path)
     mend(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT epoch FROM epoch").fetchone() == (FAR_AHEAD,)
+
+
+def test_what_is_left_of_a_member_whose_own_row_is_lost_is_not_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "tacet.db"
+    write_database(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DELETE FROM member WHERE id = 'm-7'")
+        db.commit()
+    spoil_a_page(path)
+    mend(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert {name for (name,) in db.execute("SELECT member FROM consent")} == {f"m-{n}" for n in range(50)} - {"m-7"}
+
+
+def spoil_a_page(path: Path) -> None:
+    """Noise where some events were."""
+    data = bytearray(path.read_bytes())
+    at = data.index(bytes([77]) * 200) // 4096 * 4096
+    data[at : at + 4096] = random.Random(1).randbytes(4096)
+    path.write_bytes(data)
 
 
 def test_what_is_no_database_at_all_is_set_aside(tmp_path: Path) -> None:
