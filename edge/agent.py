@@ -83,16 +83,18 @@ class Agent:
         self.stats = self._make_statistics(engine)
         handlers = self._make_handlers()
         self.uplink = Uplink(config, self._announcer, outbox, self.health, handlers, clock, heartbeats=beats)
-        self._poster = Poster(config, self._announcer, outbox, self.uplink)
+        self._poster = Poster(config, self._announcer, outbox, self.uplink, handlers.may_send)
         self._shelves = {scale.id: self._make_shelf(scale) for scale in config.scales}
         self._actuators = self._make_actuators()
-        self._host, self._arrived = HostWatch(self._actuators.link_lost), asyncio.Event()
+        self._host = HostWatch(self._actuators.link_lost, self._server_clock.there)
+        self._arrived = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until cancelled; then every device is left in its safe state, and what is present and the outbox are kept."""
         self._add_devices()
         await self._timebase.begin()
         self._server_clock.on_synced = self._synced
+        self._server_clock.on_settled_late = self._settled
         self._announcer.put_right = self._timebase.put_right
         await self._keeper.restore()
         self.uplink.states.started_at = to_datetime(self._keeper.started_ns)

@@ -13,10 +13,17 @@ class HostWatch:
 
     Args:
         on_alone: nobody can command us.
+        on_there: the server said that it is there.
     """
 
-    def __init__(self, on_alone: Callable[[], None], *, silent_s: float = SILENT_S) -> None:
-        self._on_alone, self._silent_s = on_alone, silent_s
+    def __init__(
+        self,
+        on_alone: Callable[[], None],
+        on_there: Callable[[], None] = lambda: None,
+        *,
+        silent_s: float = SILENT_S,
+    ) -> None:
+        self._on_alone, self._on_there, self._silent_s = on_alone, on_there, silent_s
         self._word = asyncio.Event()
         self._alone = False
 
@@ -25,6 +32,7 @@ class HostWatch:
         if said.state == "ready":
             self._alone = False
             self._word.set()
+            self._on_there()
         else:
             self._be_alone()
 

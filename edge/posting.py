@@ -7,7 +7,7 @@ commit.  MQTT goes on trying meanwhile, and what both have sent counts once.
 import asyncio
 import gzip
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 import msgspec
@@ -20,6 +20,7 @@ from edge.outbox import Outbox
 from edge.outbox_rows import Row
 from edge.runs import index_of
 from edge.uplink import Uplink
+from edge.uplink_handlers import at_once
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.25
@@ -37,6 +38,7 @@ class Poster:
     """Posts what the server lacks, for as long as the uplink cannot bring it there.
 
     Args:
+        may_send: as in `Handlers`.
         transport: tests put their own server here.
     """
 
@@ -46,12 +48,14 @@ class Poster:
         announcer: Announcer,
         outbox: Outbox,
         uplink: Uplink,
+        may_send: Callable[[], Awaitable[None]] = at_once,
         transport: httpx.AsyncBaseTransport | None = None,
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self.posted = 0
         """Rows that were answered for."""
         self._announcer, self._outbox, self._uplink = announcer, outbox, uplink
+        self._may_send = may_send
         self._agent, self._patience_s = config.agent, config.outbox.post_after_s
         self._url = f"{config.server}/api/edge/{config.agent}/events"
         self._auth, self._trust = (
@@ -74,6 +78,7 @@ class Poster:
 
     async def _post_while_needed(self) -> None:
         """With a connection that is closed at the end: one that nobody uses stays open on this side long after the server's."""
+        await self._may_send()
         backoff = Backoff(max_s=MAX_BACKOFF_S)
         async with self._client() as client:
             while self.is_needed():

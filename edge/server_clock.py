@@ -10,7 +10,8 @@ import asyncio
 import logging
 import secrets
 import ssl
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -19,7 +20,15 @@ import msgspec
 from broker_config.command_mac import is_time_signed
 from broker_config.errors import MessageError
 from broker_config.identity import Credential
-from broker_config.messages import ActuatorCommand, Data, EdgeAck, Envelope
+from broker_config.messages import (
+    ActuatorCommand,
+    Data,
+    EdgeAck,
+    Envelope,
+    MembersOffered,
+    TransactionSettled,
+    VisitEnded,
+)
 from edge.clock import NS_PER_MS, NS_PER_S, Clock, to_ns
 
 log = logging.getLogger(__name__)
@@ -32,7 +41,13 @@ MAX_ROUND_TRIP_NS = 1 * NS_PER_S
 MAX_STEP_NS = 1 * NS_PER_S
 DRIFT_PPM = 200  # of two cheap quartzes against each other; the bounds widen by it
 TIMEOUT_S = 3.0
-FIRST_WORD_S = 10.0
+ASKED_IN_VAIN_NS = 30 * NS_PER_S
+SILENT_NS = 10 * NS_PER_S
+MOST_DOUBTED = 100
+OF_ANY_AGE = ActuatorCommand, EdgeAck, MembersOffered, VisitEnded
+"""A command's own line judges it, and answers.  The others can only be said twice: of a generation that an agent has done
+with, a server put back to an older copy says only once that it lacks it; an offer makes the agent ask the server; tokens of
+visits are random, and those that have ended name nobody any more."""
 UNKNOWN = "the server's time is not known; commands are refused until it answers /time: check the network and `server`"
 
 
@@ -83,11 +98,15 @@ class ServerClock:
         """Answers that the server did not sign; messages that came after their expiry."""
         self.on_synced: Callable[[], None] = lambda: None
         """Called after each good answer."""
+        self.on_settled_late: Callable[[TransactionSettled], None] = lambda _: None
+        """Called with what seemed to be over, and was not."""
+        self._doubted: deque[Envelope[Data]] = deque(maxlen=MOST_DOUBTED)
         self._url, self._user = f"{server}/time", credential.user
         self._key = bytes.fromhex(credential.command_key or "")
         self._clock, self._on_trouble, self._transport, self._trust = clock, on_trouble, transport, trust
         self._bounds: _Bounds | None = None
         self._told = self._known = False
+        self._there_ns: tuple[int, int] | None = None
         self._wanted, self._first = asyncio.Event(), asyncio.Event()
 
     def now(self) -> ServerTime | None:
@@ -101,17 +120,30 @@ class ServerClock:
     def is_over(self, said: Envelope[Data]) -> bool:
         """Whether a message came after its expiry: old, or held back; or the server's clock is another now, so ask.
 
-        A command's own line judges it, and answers.  An acknowledgement is heeded whatever its age: of a generation that an
-        agent has done with, a server put back to an older copy says only once that it lacks it.
+        Goods that seem to be paid for too long are judged once more, by an answer that was asked for after they came.
         """
-        now = self.now()
-        if said.expires is None or now is None or isinstance(said.data, ActuatorCommand | EdgeAck):
+        if isinstance(said.data, OF_ANY_AGE) or not self._seems_over(said):
             return False
-        if now.earliest_ns <= to_ns(said.expires):
-            return False
-        self.expired += 1
+        if isinstance(said.data, TransactionSettled):
+            self._doubted.append(said)
+        else:
+            self.expired += 1
         self.doubt()
         return True
+
+    def _seems_over(self, said: Envelope[Data]) -> bool:
+        now = self.now()
+        return said.expires is not None and now is not None and now.earliest_ns > to_ns(said.expires)
+
+    def _judge_again(self, doubted: Sequence[Envelope[Data]]) -> None:
+        """By an answer that was asked for after they came."""
+        for said in doubted:
+            if said in self._doubted:
+                self._doubted.remove(said)
+            if self._seems_over(said):
+                self.expired += 1
+            elif isinstance(said.data, TransactionSettled):
+                self.on_settled_late(said.data)
 
     @property
     def skew_ns(self) -> int | None:
@@ -119,14 +151,22 @@ class ServerClock:
         return None if self._bounds is None else (self._bounds.lowest_ns + self._bounds.highest_ns) // 2
 
     async def first_word(self) -> None:
-        """Return once the server's time was known, or has been waited for long enough.
+        """Return once the server's time was known, or the server was there for long enough without telling it.
 
-        What is sent before that may be dated wrongly for good: a clock an hour behind looks like a message an hour late.
+        What is sent before that may be dated wrongly for good: a clock an hour behind looks like a message an hour late, and
+        older than what an earlier start said.  While the server is away nobody could take it in anyway.
         """
-        try:
-            async with asyncio.timeout(FIRST_WORD_S):
-                await self._first.wait()
-        except TimeoutError:
+        await self._first.wait()
+
+    def there(self) -> None:
+        """The server shows that it is there, as it does every few seconds."""
+        now_ns = self._clock()
+        if self._there_ns is None or now_ns - self._there_ns[1] > SILENT_NS:
+            self._there_ns = now_ns, now_ns
+            if not self._first.is_set():
+                self.doubt()
+        self._there_ns = self._there_ns[0], now_ns
+        if now_ns - self._there_ns[0] >= ASKED_IN_VAIN_NS:
             self._first.set()
 
     def doubt(self) -> None:
@@ -146,16 +186,20 @@ class ServerClock:
     async def ask(self, client: httpx.AsyncClient) -> bool:
         """Take a few samples; whether they tell the time."""
         samples: list[tuple[int, int]] = []
+        doubted = list(self._doubted)
         for _ in range(PROBES):
             try:
                 samples.append(await self._probe(client))
             except (httpx.HTTPError, msgspec.DecodeError, MessageError) as error:
+                if _is_an_answer(error):
+                    self.there()
                 log.debug("no time from %s: %s", self._url, error or type(error).__name__)
         lowest_ns = max((sample[0] for sample in samples), default=0)
         highest_ns = min((sample[1] for sample in samples), default=-1)
         good = 0 <= highest_ns - lowest_ns <= MAX_ROUND_TRIP_NS
         if good:
             self._bounds = _Bounds(lowest_ns, highest_ns, self._clock(), self._clock.step_ns())
+            self._judge_again(doubted)
             self.on_synced()
             self._first.set()
         self._tell()
@@ -196,3 +240,10 @@ class ServerClock:
             log.info("server's time known: %s ms ahead of ours", (self.skew_ns or 0) // NS_PER_MS)
         else:
             log.warning("%s", UNKNOWN)
+
+
+def _is_an_answer(error: Exception) -> bool:
+    """Whether a server answered that has no time for us; not one in its place, or one that is only starting."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return not error.response.is_server_error
+    return not isinstance(error, httpx.TransportError)

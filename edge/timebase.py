@@ -4,7 +4,7 @@ Each start numbers its events in a generation of its own and stamps them by one 
 generation turns all its times into the server's: how far that clock is from the server's, which the signed /time tells.  It
 is written beside the events once known, since the generation may have to be sent by a later start.  What was never found
 out follows from another start of the same boot, whose monotonic clock is the same.  Only what was stamped before a reboot
-and never put right goes out with its age alone.
+and never put right goes by guess: as long as the host's clock went on over the reboot, it was as wrong before as after.
 """
 
 import secrets
@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from edge.clock import NS_PER_MS, Clock, to_ns
+from edge.clock import NS_PER_MS, NS_PER_S, Clock, to_ns
 from edge.outbox import Outbox
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -23,6 +23,7 @@ KEY = "clocks"
 TELL_FROM_MS = 1_000  # less is within what networks and quartzes do anyway
 NEWS_MS = 500
 MAX_KEPT = 64
+SANE_FROM_NS = 1_577_836_800 * NS_PER_S  # 2020: before, a clock without a battery that nobody has set yet
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -101,7 +102,10 @@ class Timebase:
             return payload  # an earlier release stamped it; nothing is known of its clock
         skew_ms = self._skew_ms(base)
         if skew_ms is None:
-            return _with_member(payload, "agems", self._age_ms(payload, base))
+            at_ns = to_ns(_stamped.decode(payload).time)
+            skew_ms = self._own_skew_ms() if self._is_by_own_clock(base, at_ns) else None
+            if skew_ms is None:
+                return _with_member(payload, "agems", self._age_ms(base, at_ns))
         return payload if abs(skew_ms) < TELL_FROM_MS else _with_member(payload, "clockms", skew_ms)
 
     def _skew_ms(self, base: Base) -> int | None:
@@ -115,11 +119,16 @@ class Timebase:
         skew_ns = self._server_clock.skew_ns
         return None if skew_ns is None else skew_ns // NS_PER_MS
 
-    def _age_ms(self, payload: bytes, base: Base) -> int:
-        """How long ago it was stamped; across a reboot as far as the host's clock went on."""
-        at_ns = to_ns(_stamped.decode(payload).time)
+    def _is_by_own_clock(self, base: Base, at_ns: int) -> bool:
+        """Whether an earlier boot's clock seems to have gone on into this one: what it stamped was before this boot."""
+        return base.boot == self._own.boot or (at_ns <= self._own.offset_ns and _was_set(at_ns, self._own.offset_ns))
+
+    def _age_ms(self, base: Base, at_ns: int) -> int:
+        """How long ago it was stamped: across a reboot as far as the host's clock went on, else since this boot."""
         if base.boot == self._own.boot:
             at_ns += self._own.offset_ns - base.offset_ns
+        elif not self._is_by_own_clock(base, at_ns):
+            at_ns = self._own.offset_ns
         return max((self._clock() - at_ns) // NS_PER_MS, 0)
 
     def _keep(self) -> None:
@@ -132,6 +141,11 @@ def boot_id() -> str:
         return BOOT_ID.read_text().strip()
     except OSError:
         return secrets.token_hex(16)
+
+
+def _was_set(at_ns: int, later_ns: int) -> bool:
+    """Whether both times come from a clock that was set, or both from one that was not."""
+    return (at_ns >= SANE_FROM_NS) == (later_ns >= SANE_FROM_NS)
 
 
 def _with_member(payload: bytes, name: str, value: int) -> bytes:

@@ -18,7 +18,7 @@ class Handlers:
         command: an actuator's command and the actuator whose topic it came on.
         stats: the counters to publish.
         is_over: whether a message came after its expiry, as far as the server's time is known.
-        may_send: returns once events may leave: when the server's time is known, or has been waited for.
+        may_send: returns once events may leave: when the server's time is known, or has been asked for in vain.
         host: the server's word that it is there, or no longer; for who has actuators.
     """
 

@@ -89,7 +89,7 @@ async def posting(folder: Path, clock: ManualClock, *, port: int = 1, after_s: f
     config = replace(config, broker=BrokerAddress("127.0.0.1", port), outbox=limits)
     web = Web()
     async with Agent(config, clock).running() as agent:
-        poster = Poster(config, agent.announcer, agent.outbox, agent.uplink, Wire(web), look_every_s=0.01)
+        poster = Poster(config, agent.announcer, agent.outbox, agent.uplink, transport=Wire(web), look_every_s=0.01)
         task = asyncio.create_task(poster.run())
         try:
             yield World(agent, poster, web)

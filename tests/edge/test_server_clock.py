@@ -1,6 +1,7 @@
 """The server's time: proven, bounded by the round trip, and gone when it can no longer be relied on."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,10 +11,10 @@ import pytest
 
 from broker_config.command_mac import sign_time
 from broker_config.identity import make_credential
-from broker_config.messages import Data, EdgeAck, Envelope, HostState, TransactionSettled
+from broker_config.messages import Data, EdgeAck, Envelope, HostState, MembersOffered, TransactionSettled, VisitEnded
 from edge.clock import Clock, to_datetime
 from edge.host_watch import HostWatch
-from edge.server_clock import DRIFT_PPM, EVERY_S, GOOD_FOR_NS, ServerClock
+from edge.server_clock import DRIFT_PPM, EVERY_S, GOOD_FOR_NS, MOST_DOUBTED, PROBES, ServerClock
 from tests.support.patience import eventually
 
 S = 1_000_000_000
@@ -139,16 +140,60 @@ async def test_doubt_makes_it_ask_at_once(world: World) -> None:
     await asyncio.wait([running])
 
 
-async def test_what_is_to_be_sent_waits_for_the_servers_time_but_not_for_ever(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def is_waiting(world: World) -> bool:
+    """Whether what is to be sent still waits."""
     waiting = asyncio.create_task(world.time.first_word())
     await asyncio.sleep(0)
-    assert not waiting.done()
+    await asyncio.sleep(0)
+    return waiting.cancel()
+
+
+async def test_what_is_to_be_sent_waits_for_the_servers_time(world: World) -> None:
+    assert await is_waiting(world)
     await world.time.ask(world.http)
-    await waiting
-    monkeypatch.setattr("edge.server_clock.FIRST_WORD_S", 0.01)
-    await World().time.first_word()
+    assert not await is_waiting(world)
+
+
+async def test_nothing_is_sent_without_the_servers_time_while_the_server_is_away(world: World) -> None:
+    world.answers = False
+    world.time.there()  # what the broker kept of a server that is gone
+    for _ in range(30):
+        world.go(20 * S)
+        await world.time.ask(world.http)
+    assert await is_waiting(world)
+    world.time.there()
+    assert await is_waiting(world), "it has been there for a moment only"
+
+
+def no_time(world: World) -> None:
+    world.answers = False
+
+
+def unsigned(world: World) -> None:
+    world.sign = lambda *_: ""
+
+
+@pytest.mark.parametrize(("trouble", "is_heard"), [(no_time, True), (unsigned, False)])
+async def test_what_is_to_be_sent_waits_half_a_minute_for_a_server_that_is_there_and_tells_no_time(
+    world: World, trouble: Callable[[World], None], is_heard: bool
+) -> None:
+    trouble(world)
+    waited: list[bool] = []
+    for _ in range(11):
+        await world.time.ask(world.http)
+        if is_heard:  # on the bus
+            world.time.there()
+        waited.append(await is_waiting(world))
+        world.go(3 * S)
+    assert waited == [True] * 10 + [False]
+
+
+async def test_a_server_that_is_only_starting_is_not_there(world: World) -> None:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
+    for _ in range(20):
+        await world.time.ask(http)
+        world.go(3 * S)
+    assert await is_waiting(world)
 
 
 def settled(world: World, age_s: int, *, expires_s: int | None = 86_400) -> Envelope[Data]:
@@ -167,19 +212,69 @@ def settled(world: World, age_s: int, *, expires_s: int | None = 86_400) -> Enve
 
 
 async def test_an_old_settlement_said_again_is_over_by_the_servers_clock(world: World) -> None:
+    late: list[TransactionSettled] = []
+    world.time.on_settled_late = late.append
     assert not world.time.is_over(settled(world, 2 * 86_400)), "not known: rather heeded"
     await world.time.ask(world.http)
     assert world.time.is_over(settled(world, 86_401))
     assert not world.time.is_over(settled(world, 86_399))
     assert not world.time.is_over(settled(world, 2 * 86_400, expires_s=None))
-    assert world.time.expired == 1
+    assert world.time.expired == 0, "the server's clock may have been set back"
+    for _ in range(2):
+        await world.time.ask(world.http)
+        assert (world.time.expired, late) == (1, [])
 
 
-async def test_what_an_older_copy_of_the_server_lacks_is_heard_though_its_clock_was_set_back(world: World) -> None:
+async def test_goods_that_are_paid_are_heard_of_though_the_servers_clock_was_set_back(world: World) -> None:
+    """The agent still reckoned by the clock before, dropped what is said once, and took paid goods for stolen."""
+    late: list[TransactionSettled] = []
+    world.time.on_settled_late = late.append
     await world.time.ask(world.http)
-    world.server_ahead_ns -= 86_400 * S
-    lacking = msgspec.structs.replace(settled(world, 0, expires_s=60), data=EdgeAck(generation="0" * 16, upto=0))
-    assert not world.time.is_over(lacking), "it is said once: unheard, the agent takes its events for stored"
+    probes = itertools.count(1)
+
+    def heard_while_asking(request: httpx.Request) -> httpx.Response:
+        answer = world._answer(request)
+        if next(probes) == PROBES:
+            world.server_ahead_ns -= 2 * 86_400 * S
+            assert world.time.is_over(settled(world, 0))
+        return answer
+
+    assert await world.time.ask(httpx.AsyncClient(transport=httpx.MockTransport(heard_while_asking)))
+    world.answers = False
+    await world.time.ask(world.http)
+    assert late == [], "no answer was asked for since"
+    world.answers = True
+    await world.time.ask(world.http)
+    await world.time.ask(world.http)
+    assert (len(late), world.time.expired) == (1, 0)
+
+
+async def test_what_seems_to_be_over_is_kept_for_a_second_look_within_bounds(world: World) -> None:
+    late: list[TransactionSettled] = []
+    world.time.on_settled_late = late.append
+    await world.time.ask(world.http)
+    world.server_ahead_ns -= 2 * 86_400 * S
+    for _ in range(2 * MOST_DOUBTED):
+        world.time.is_over(settled(world, 0))
+    await world.time.ask(world.http)
+    assert len(late) == MOST_DOUBTED
+
+
+SAID_TWICE_IS_NOTHING = (
+    EdgeAck(generation="0" * 16, upto=0),
+    VisitEnded(visits=("0" * 32,), cause="erased"),
+    MembersOffered(version=1),
+)
+
+
+@pytest.mark.parametrize("said", SAID_TWICE_IS_NOTHING, ids=lambda said: said.topic)
+async def test_who_is_gone_and_what_is_lacking_is_heard_though_the_servers_clock_was_set_back(
+    world: World, said: Data
+) -> None:
+    await world.time.ask(world.http)
+    world.server_ahead_ns -= 2 * 86_400 * S
+    message = msgspec.structs.replace(settled(world, 0, expires_s=60), data=said)
+    assert not world.time.is_over(message), "it is said once"
 
 
 async def test_a_message_that_seems_old_makes_an_agent_ask_for_the_servers_time_again(world: World) -> None:
@@ -198,11 +293,12 @@ def host(state: str) -> HostState:
 
 async def test_a_server_that_dies_or_falls_silent_leaves_the_actuators_alone_once() -> None:
     alone: list[bool] = []
-    watch = HostWatch(lambda: alone.append(True), silent_s=0.05)
+    there: list[bool] = []
+    watch = HostWatch(lambda: alone.append(True), lambda: there.append(True), silent_s=0.05)
     watch.heard(host("ready"))
     watch.heard(host("lost"))
     watch.heard(host("disconnected"))
-    assert len(alone) == 1
+    assert (len(there), len(alone)) == (1, 1)
     running = asyncio.create_task(watch.run())
     watch.heard(host("ready"))
     await eventually(lambda: len(alone) == 2)

@@ -15,7 +15,7 @@ from edge.clock import Clock
 from edge.events import Announcer
 from edge.outbox import Outbox
 from edge.outbox_rows import Row
-from edge.timebase import Timebase
+from edge.timebase import TELL_FROM_MS, Timebase
 from server.times import put_right
 from tests.support.edge import a_transition
 
@@ -175,6 +175,40 @@ async def test_what_nobody_can_know_is_dated_by_its_arrival(start: Callable) -> 
     async with start(host) as second:
         (payload,) = await second.sent()
     assert abs(dated_ns(payload, host.true_ns)[0] - true) < 60 * S
+
+
+@pytest.mark.parametrize("wrong_s", [-25 * 3600, 25 * 3600, 0])
+async def test_what_an_earlier_boot_stamped_is_put_right_by_the_clock_that_is_still_as_wrong(
+    start: Callable, wrong_s: int
+) -> None:
+    host = Host(TRUE_NS + wrong_s * S)
+    async with start(host) as first:
+        true = await first.happen()
+    host.reboot(host.wall_ns + 20 * S)
+    async with start(host) as second:
+        second.sync()
+        host.go_s(600)
+        (payload,) = await second.sent()
+        host.go_s(3600)  # in a broker
+    assert abs(dated_ns(payload, host.true_ns)[0] - true) < TELL_FROM_MS * MS
+
+
+@pytest.mark.parametrize("after_ns", [0, TRUE_NS + 100 * S, TRUE_NS - 25 * 3600 * S])
+@pytest.mark.parametrize("is_synced", [True, False])
+async def test_what_a_clock_in_1970_stamped_is_from_before_the_next_boot(
+    start: Callable, after_ns: int, is_synced: bool
+) -> None:
+    host = Host(0)
+    async with start(host) as first:
+        host.go_s(80)
+        true = await first.happen()
+    host.reboot(after_ns)
+    booted_ns = host.true_ns
+    async with start(host) as second:
+        second.synced = is_synced
+        host.go_s(60)
+        (payload,) = await second.sent()
+    assert true <= dated_ns(payload, host.true_ns)[0] <= booted_ns + MS
 
 
 async def test_what_an_earlier_release_stamped_is_left_as_it_is(start: Callable) -> None:

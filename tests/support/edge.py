@@ -54,6 +54,9 @@ class KnownTime:
     async def first_word(self) -> None:
         return
 
+    def there(self) -> None:
+        """It is known already."""
+
     def is_over(self, _: object) -> bool:
         return False
 

@@ -103,7 +103,7 @@ def _epochs(store: Store, outcome: Outcome) -> None:
     copy and a clock that was set, neither does.
     """
     epochs = [epoch for epoch, _ in store.server.epochs]
-    if store.truth.restored is not None and not store.server.kept_time:
+    if store.truth.restored is not None and not store.server.has_gone_on:
         return
     if any(later <= earlier for earlier, later in itertools.pairwise(epochs)):
         outcome.broken.append(f"the server's epochs do not rise: {epochs}")
@@ -115,7 +115,7 @@ def _is_of_forgotten(store: Store, topic: str, payload: bytes) -> bool:
     if store.truth.restored is None:
         return False
     if topic.endswith("/result"):
-        return not store.server.kept_time
+        return not store.server.has_gone_on
     if not topic.endswith("/shown"):
         return False
     said = decode(payload).data

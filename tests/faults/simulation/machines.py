@@ -151,6 +151,11 @@ class ServerMachine(Machine):
         """Whether all its starts had one time; what is dated by one cannot be held against what is dated by another."""
         return len({error_ns for _, error_ns in self.clocks}) == 1
 
+    @property
+    def has_gone_on(self) -> bool:
+        """Whether its clock never showed less than before; members were enrolled by the right one, before its first start."""
+        return self.kept_time and self.clocks[0][1] >= 0
+
     def ask(self, request: httpx.Request, answer: "asyncio.Future[httpx.Response]") -> None:
         """A request has set out."""
         self._asked.append((request, answer))

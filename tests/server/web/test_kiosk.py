@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -134,8 +135,20 @@ async def test_a_kiosk_from_its_code_to_an_empty_memory(store: Store, receipts: 
         send(VisitEnded(visits=("c" * 32,), cause="withdrawn"))
         await page.wait_for(f"!{CARD}")
         assert (await ended(receipts, "last")).ended_by == "clear"
+        send(moment("set back", visit="d" * 32), display=SHOES)
+        await page.wait_for(CARD)
+        send_as_of(store, VisitEnded(visits=("d" * 32,), cause="erased"), timedelta(days=-2))
+        await page.wait_for(f"!{CARD}")
+        assert (await ended(receipts, "set back")).ended_by == "clear", "the server's clock was set back by two days"
         await assert_nothing_left(page)
         assert page.console_errors == []
+
+
+def send_as_of(store: Store, said: VisitEnded, off: timedelta) -> None:
+    """As a server would say it whose clock was set."""
+    link = store.state.link
+    topic, payload = link._message(said, time.time_ns() + off // timedelta(microseconds=1) * 1000, None, {})
+    link._push(Outgoing(topic, payload, 1, False, None))
 
 
 async def show_for_a_moment(store: Store, receipts: list[MomentShown]) -> MomentSet:

@@ -40,8 +40,11 @@ const receivers = {
   "tacet.visit.ended.v1": (data) => moment.forget(data.visits),
 };
 
+/** Only what shows somebody something can come too late: what takes it away is fenced, or names a visit that is over, and may
+ * seem old only because the server's clock was set back. */
 function receive(type, data, expires) {
-  if (expires && clock.trusted && Date.parse(expires) < clock.now()) return;
+  const isOver = expires && clock.trusted && Date.parse(expires) < clock.now();
+  if (isOver && type === "tacet.moment.set.v1") return;
   receivers[type]?.(data);
 }
 
