@@ -97,7 +97,6 @@ class Agent:
         self._server_clock.on_settled_late = self._settled
         self._announcer.put_right = self._timebase.put_right
         await self._keeper.restore()
-        self.uplink.states.started_at = to_datetime(self._keeper.started_ns)
         await self._eraser.load()
         await self._members.begin()
         self._coverage.begin()
@@ -268,7 +267,7 @@ class Agent:
 
     def _synced(self) -> None:
         self._timebase.synced()
-        self.uplink.states.date()
+        self.uplink.states.date(self._timebase.by_own_clock(self._keeper.started_ns, self._keeper.started_by))
         self._members.lease_by(self._server_clock.skew_ns or 0)
 
     def _settled(self, settled: TransactionSettled) -> None:

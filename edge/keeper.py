@@ -72,6 +72,8 @@ class Keeper:
         self._heartbeat = (heartbeats or Heartbeats()).add("presence file", within_s)
         self.started_ns = clock_ns()
         """Since when it is known who is where."""
+        self.started_by = outbox.generation
+        """Of the start whose clock said so."""
         self._path, self._at_rest = config.data / FILE, AtRest(config.credential, PURPOSE)
         self._config, self._engine, self._visits, self._outbox = config, engine, visits, outbox
         self._zones, self._say, self._clock_ns = zones, say, clock_ns
@@ -92,7 +94,7 @@ class Keeper:
         except (OSError, SealedFileError, PresenceFileError, SnapshotError) as error:
             self._refuse(error)
             return
-        self.started_ns = kept.started_ns
+        self.started_ns, self.started_by = kept.started_ns, kept.started_by
         index = {zone: number for number, zone in enumerate(self._zones)}
         self._visits.restore(kept.visits, {n: index[z] for n, z in enumerate(map(ZoneId, kept.zones)) if z in index})
         self._note(restored)
@@ -160,6 +162,7 @@ class Keeper:
                 generation=self._outbox.file_id,
                 seq=seq,
                 started_ns=self.started_ns,
+                started_by=self.started_by,
                 taken_ns=taken_ns,
                 zones=self._zones,
                 visits=visits,

@@ -31,6 +31,7 @@ class KeptPresence(msgspec.Struct, frozen=True):
     Args:
         generation, seq: of the outbox: what had been said when it was taken.
         started_ns: since when the agent has known who is where; goes on over restarts.
+        started_by: the generation of events of the start whose clock said so; empty: a file of an earlier release.
         zones: ids by the index that `visits` uses.
         engine: `edge.presence_snapshot.Snapshot.to_bytes`.
     """
@@ -44,6 +45,7 @@ class KeptPresence(msgspec.Struct, frozen=True):
     zones: tuple[str, ...]
     visits: KeptVisits
     engine: bytes
+    started_by: str = ""
 
 
 def pack(kept: KeptPresence) -> bytes:

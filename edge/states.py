@@ -1,6 +1,7 @@
 """What an agent says of itself and its places, retained: of each topic the newest, and all of it anew at each connection."""
 
 import asyncio
+from datetime import datetime
 from importlib.metadata import version
 
 import aiomqtt
@@ -29,9 +30,8 @@ class States:
     ) -> None:
         self.session = ""
         """Of the connection."""
-        self.started_at = to_datetime(clock_ns())
-        """Since when the agent knows who is where; to be set before the first connection."""
-        self._is_dated = False
+        self.started_at: datetime | None = None
+        """Since when the agent knows who is where, by this start's clock; None until that can be dated."""
         self._config, self._announcer, self._outbox = config, announcer, outbox
         self._health, self._clock_ns = health, clock_ns
         self._payloads: dict[str, bytes] = {}  # the newest, by topic
@@ -40,14 +40,17 @@ class States:
         self._sessions = 0
         health.on_change = self._announce_health
 
-    def date(self) -> None:
+    def date(self, started_ns: int | None) -> None:
         """The server's time is known: from now on say since when we know who is where.
 
         Not before: a birth that waits in the broker with its age alone would be dated by its arrival, and whoever came in
         meanwhile would count as seen by an earlier start.
+
+        Args:
+            started_ns: by this start's clock; None: nobody knows how wrong the clock was that said so.
         """
-        if not self._is_dated:
-            self._is_dated = True
+        if self.started_at is None and started_ns is not None:
+            self.started_at = to_datetime(started_ns)
             self._announce_health()
 
     def next_session(self) -> str:
@@ -94,7 +97,7 @@ class States:
             session=self.session,
             since=to_datetime(self._clock_ns()),
             devices=self._health.devices,
-            started=self.started_at if self._is_dated else None,
+            started=self.started_at,
             generation=self._outbox.generation,
             generations=self._outbox.generations[-MAX_GENERATIONS:],
         )

@@ -75,7 +75,8 @@ class Timebase:
         kept = await self._outbox.state(KEY)
         if kept is not None:
             known = _bases.decode(kept)
-            self._bases = {each: known[each] for each in self._outbox.generations[-MAX_KEPT:] if each in known}
+            wanted = {*self._outbox.generations[-MAX_KEPT:], *list(known)[-MAX_KEPT:]}
+            self._bases = {each: base for each, base in known.items() if each in wanted}
         self._bases[self._outbox.generation] = self._own
         self._keep()
         self._server_clock.on_synced = self.synced
@@ -107,6 +108,16 @@ class Timebase:
             if skew_ms is None:
                 return _with_member(payload, "agems", self._age_ms(base, at_ns))
         return payload if abs(skew_ms) < TELL_FROM_MS else _with_member(payload, "clockms", skew_ms)
+
+    def by_own_clock(self, at_ns: int, generation: str) -> int | None:
+        """A time that another start's clock said, by this one's; None where nobody knows how far they are apart.
+
+        Args:
+            generation: that start's.
+        """
+        base, own_ms = self._bases.get(generation), self._own_skew_ms()
+        skew_ms = None if base is None else self._skew_ms(base)
+        return None if skew_ms is None or own_ms is None else at_ns + (skew_ms - own_ms) * NS_PER_MS
 
     def _skew_ms(self, base: Base) -> int | None:
         if base.boot == self._own.boot:

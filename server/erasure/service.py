@@ -8,7 +8,7 @@ answer with a receipt.
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sqlalchemy import select, update
@@ -26,12 +26,15 @@ from server.erasure.schemas import PAGE, AgentErasure, ErasureStatus
 from server.erasure.traces import remove_traces
 from server.errors import NotFound, Unavailable
 from server.members.tables import LEASE_NS, MemberTables
-from server.set_aside import outlived, remove, set_aside_of
+from server.set_aside import not_erased_from, outlived, remove, set_aside_of
 from server.tables import ErasureReceiptRow, ErasureRow, MemberRow
 from server.visits.service import VisitService
 from server.work import Ledger, Work
 
 log = logging.getLogger(__name__)
+STILL_THERE = (
+    "an erased member may still be in the files beside %s (%s); free some space on the disk, the rest follows by itself"
+)
 
 
 class ErasureService:
@@ -103,6 +106,7 @@ class ErasureService:
         if missed:
             await self._finish([tombstone.version for tombstone in missed], traces, restored=True)
         await self.finish_unfinished()
+        await self._remove_not_erased(known.keys() | written.keys())
         if members:
             log.warning("%s members were erased again: a backup had brought them back", len(members))
         return len(members)
@@ -206,11 +210,15 @@ class ErasureService:
                 await work.session.execute(update(ErasureRow).where(done).values(done_ns=self._clock_ns()))
         except (OSError, OperationalError) as error:
             why = error.orig if isinstance(error, OperationalError) else error
-            log.error(  # noqa: TRY400 - one line
-                "an erased member may still be in the files beside %s (%s); free some space on the disk, the rest follows by itself",
-                self._path,
-                why,
-            )
+            log.error(STILL_THERE, self._path, why)  # noqa: TRY400 - one line
+
+    async def _remove_not_erased(self, versions: Collection[int]) -> None:
+        """Remove what a copy replaced before these erasures were through there: by a crash, or by one copy after another."""
+        try:
+            aside = await asyncio.to_thread(not_erased_from, self._path, versions)
+            await self._remove(aside, "an erased member may be in it")
+        except OSError as error:
+            log.error(STILL_THERE, self._path, error)  # noqa: TRY400 - one line
 
     async def remove_outlived(self) -> None:
         """Remove the databases that restored copies have replaced, two days after."""

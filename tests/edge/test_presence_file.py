@@ -1,5 +1,6 @@
 """The file a restart begins with: whole or refused, its owner's only, and never another agent's or another time's."""
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.presence_file import KeptPresence, PresenceFileError, check, pack, part_of, unpack, write
+from edge.presence_file import MAGIC, KeptPresence, PresenceFileError, check, pack, part_of, unpack, write
 from edge.visits import KeptVisit, KeptVisits, Stay
 
 NOW_NS = 1_800_000_000_000_000_000
@@ -25,12 +26,19 @@ KEPT = KeptPresence(
     zones=("door", "shoes"),
     visits=VISITS,
     engine=bytes(range(256)),
+    started_by="00000000000000bb",
 )
 DATA = pack(KEPT)
 
 
 def test_what_is_kept_comes_back() -> None:
     assert unpack(DATA) == KEPT
+
+
+def test_a_file_of_an_earlier_release_is_gone_on_from() -> None:
+    fields = msgspec.to_builtins(KEPT, builtin_types=(bytes,))
+    body = msgspec.msgpack.encode({name: value for name, value in fields.items() if name != "started_by"})
+    assert unpack(MAGIC + hashlib.sha256(body).digest() + body) == msgspec.structs.replace(KEPT, started_by="")
 
 
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255))

@@ -211,6 +211,31 @@ async def test_what_a_clock_in_1970_stamped_is_from_before_the_next_boot(
     assert true <= dated_ns(payload, host.true_ns)[0] <= booted_ns + MS
 
 
+@pytest.mark.parametrize("was_synced", [True, False])
+async def test_since_when_it_is_known_who_is_where_is_right_also_where_each_boot_begins_in_1970(
+    start: Callable, was_synced: bool
+) -> None:
+    """It was put right by the present boot's difference: the server forgot whoever had come before the power cut."""
+    host = Host(0)
+    async with start(host) as first:
+        host.go_s(80)
+        if was_synced:
+            first.sync()
+        began_ns, true_ns, generation = first.clock(), host.true_ns, first.outbox.generation
+    host.reboot(0)
+    async with start(host) as second:
+        host.go_s(5)
+        assert second.base.by_own_clock(began_ns, generation) is None, "the server's time is not known yet"
+        second.sync()
+        by_own_ns = second.base.by_own_clock(began_ns, generation)
+        if not was_synced:
+            assert by_own_ns is None
+            return
+        assert abs(by_own_ns + second.skew_ns - true_ns) < 5 * MS
+        assert second.base.by_own_clock(began_ns, "") is None
+        assert second.base.by_own_clock(second.clock(), second.outbox.generation) == second.clock()
+
+
 async def test_what_an_earlier_release_stamped_is_left_as_it_is(start: Callable) -> None:
     async with start(Host(0)) as life:
         life.sync()

@@ -23,31 +23,9 @@ from server.errors import NotFound, Unavailable
 from server.members.schemas import ConsentChange
 from server.runtime import opened
 from server.tables import AuditRow, ErasureRow, MemberRow
+from tests.server.erasure_rig import member_called, named, seeds_of
 from tests.server.harness import RIVER, XIAOYU, Edge, token
 from tests.support.seeds import find_seeds
-
-LONG_ALIAS = "Riverbend Kaleidoscope"
-
-
-async def member_called(state, alias: str) -> str:
-    return next(member.member for member in await state.members.list_members() if member.alias == alias)
-
-
-async def named(state, store, alias: str = LONG_ALIAS) -> str:
-    """River under an alias that is nobody else's."""
-    text = (store / "members.csv").read_text().replace(",River,", f",{alias},")
-    await state.members.import_csv(text)
-    return await member_called(state, alias)
-
-
-def seeds_of(path: Path, member: str) -> dict[str, bytes]:
-    """What stands for a member in the database, to be looked for once it should be gone."""
-    with closing(sqlite3.connect(path)) as db:
-        card = db.execute("SELECT epc_hash, nonce, epc FROM card WHERE member = ?", (member,)).fetchone()
-        handles = db.execute("SELECT handle FROM member_handle WHERE member = ?", (member,)).fetchall()
-    seeds = {"alias": LONG_ALIAS.encode(), "id": member.encode(), "card": bytes.fromhex(RIVER)}
-    seeds |= dict(zip(("card hash", "nonce", "encrypted card"), card, strict=True))
-    return seeds | {f"handle {number}": row[0] for number, row in enumerate(handles)}
 
 
 async def test_no_byte_of_an_erased_member_is_left_in_any_file(edge, state, store, monkeypatch):
@@ -187,7 +165,7 @@ async def test_a_restored_backup_is_erased_again_before_anything_else(edge, stat
     (other / "tacet.db").unlink()
     shutil.copy(backup, other / "tacet.db")
     replaced = other / "tacet.db.replaced-7"
-    replaced.write_bytes(b"what the copy has replaced; the member was erased from it")
+    shutil.copy(path, replaced)
     toml = (store / "server.toml").read_text().replace('data = "server"', 'data = "restored"')
     (store / "again.toml").write_text(toml)
     config = load_config(store / "again.toml")

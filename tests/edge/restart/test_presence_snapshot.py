@@ -55,7 +55,7 @@ async def test_a_file_that_is_no_good_is_set_aside_and_the_agent_starts_with_nob
     async with living(folder) as life:
         life.read(ITEM, "r-shoes")
         await life.said(1)
-        started = life.agent.uplink.states.started_at
+        started = life.agent._keeper.started_ns
     data = bytearray((folder / SNAP).read_bytes())
     match damage:
         case "cut":
@@ -70,7 +70,8 @@ async def test_a_file_that_is_no_good_is_set_aside_and_the_agent_starts_with_nob
     async with living(folder) as again:
         assert again.agent.stats().counters["snapshot_refused"] == 1
         assert refused_of(folder / SNAP).read_bytes() == bytes(data)
-        assert again.agent.uplink.states.started_at > started
+        assert again.agent._keeper.started_ns > started
+        assert again.agent._keeper.started_by == again.outbox.generation
         again.read(ITEM, "r-shoes")
         assert [type(each) for each in await again.said(1)] == [ItemArrived]
     assert len([each for each in caplog.records if "presence file refused" in each.message]) == 1

@@ -1,7 +1,7 @@
 """An agent that stops and starts again, with the real engine: who was there is still there, under the same token."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from broker_config.messages import (
@@ -11,6 +11,7 @@ from broker_config.messages import (
     VisitEntered,
     VisitLeft,
 )
+from edge.clock import to_datetime
 from edge.config import load_config
 from edge.presence_file import refused_of, unpack
 from readers.model import ReaderId, Weight
@@ -24,10 +25,12 @@ async def test_who_is_there_over_a_stop_is_said_once_and_departs_under_the_same_
         life.read(ITEM, "r-shoes")
         said = await life.said(2)
         entered = next(each for each in said if isinstance(each, VisitEntered))
-        started = life.agent.uplink.states.started_at
+        started = life.agent._keeper.started_ns, life.outbox.generation
     shorten_the_limit(folder)
     async with living(folder) as again:
-        assert again.agent.uplink.states.started_at == started
+        assert (again.agent._keeper.started_ns, again.agent._keeper.started_by) == started
+        again.agent._synced()
+        assert abs(again.agent.uplink.states.started_at - to_datetime(started[0])) <= timedelta(milliseconds=2)
         counters = again.agent.stats().counters
         assert (counters["restored_items"], counters["restored_people"]) == (1, 1)
         again.read(ITEM, "r-shoes")

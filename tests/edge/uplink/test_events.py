@@ -187,10 +187,12 @@ async def test_a_server_that_comes_back_gets_at_once_what_it_has_lost(
 async def test_a_birth_says_since_when_it_knows_who_is_where_only_once_it_knows_the_time(world: World) -> None:
     """One that waited in the broker would be dated by its arrival, and whoever came in meanwhile would be forgotten."""
     before = world.server.of(EdgeState)[-1]
-    world.agent.uplink.states.date()
+    world.agent.uplink.states.date(None)
+    assert world.agent.uplink.states.started_at is None, "nobody knows how wrong the clock was that says so"
+    world.agent.uplink.states.date(1_800_000_000 * 10**9)
     await eventually(lambda: world.server.of(EdgeState)[-1] != before)
     after = world.server.of(EdgeState)[-1]
     assert isinstance(before, EdgeState)
     assert isinstance(after, EdgeState)
-    assert (before.started, after.started) == (None, world.agent.uplink.states.started_at)
+    assert (before.started, after.started) == (None, datetime.fromtimestamp(1_800_000_000, UTC))
     assert after.session == before.session
