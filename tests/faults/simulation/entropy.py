@@ -21,7 +21,7 @@ import aiomqtt
 import aiosqlite.core
 import httpx._client
 
-from edge import timebase
+from edge import broker_link, timebase
 from server import db
 from server.decisions import rules
 from tests.faults.simulation import files, mqtt, web
@@ -41,6 +41,7 @@ def simulated(world: World) -> Iterator[None]:
             (db, "time", SimpleNamespace(monotonic=lambda: world.now_s)),
             (timebase, "boot_id", _boot_of_this_machine),
             (aiomqtt, "Client", mqtt.SimulatedClient),
+            (broker_link, "GuardedClient", mqtt.SimulatedGuardedClient),
             (httpx._client, "AsyncHTTPTransport", web.SimulatedTransport),
             (aiosqlite.core, "SimpleQueue", files.InlineQueue),
             (aiosqlite.core, "Thread", files.NoThread),

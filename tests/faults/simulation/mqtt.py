@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import aiomqtt
 
+from broker_config.length_guard import LengthGuard
 from tests.faults.simulation.broker import Message
 from tests.faults.simulation.clockwork import ProcessLoop, Turn
 from tests.faults.simulation.network import Connection, Packet
@@ -256,3 +257,15 @@ def _bytes(payload: Any) -> bytes:
     if payload is None:
         return b""
     return payload.encode() if isinstance(payload, str) else bytes(payload)
+
+
+class SimulatedGuardedClient(SimulatedClient):
+    """As `edge.broker_link.GuardedClient`, which is made of the real one."""
+
+    def __init__(self, *arguments: Any, guard: LengthGuard, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._guard = guard
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> None:  # type: ignore[override]
+        if not self._guard.refuses(topic, payload):
+            await super().publish(topic, payload, qos=qos, retain=retain)
