@@ -20,6 +20,7 @@ from unittest.mock import patch
 import aiomqtt
 import aiosqlite.core
 import httpx._client
+from aiomqtt import Client as RealClient
 
 from edge import broker_link, timebase
 from server import db
@@ -40,6 +41,7 @@ def simulated(world: World) -> Iterator[None]:
             (time, "time_ns", lambda: world.utc_ns),
             (db, "time", SimpleNamespace(monotonic=lambda: world.now_s)),
             (timebase, "boot_id", _boot_of_this_machine),
+            (RealClient, "__init__", _to_the_outside),
             (aiomqtt, "Client", mqtt.SimulatedClient),
             (broker_link, "GuardedClient", mqtt.SimulatedGuardedClient),
             (httpx._client, "AsyncHTTPTransport", web.SimulatedTransport),
@@ -57,6 +59,10 @@ def simulated(world: World) -> Iterator[None]:
             random.setstate(state)
             if collecting:
                 gc.enable()
+
+
+def _to_the_outside(*_: object, **_others: object) -> None:
+    raise AssertionError("a real client of MQTT in a simulated store: replace its class above")
 
 
 def _boot_of_this_machine() -> str:
