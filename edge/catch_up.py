@@ -2,10 +2,11 @@
 
 The snapshot is a few seconds older than the last event.  Who came in between is not in it: the agent would say that they
 come again, under a new token, and would never say that they left if they did.  The outbox has those events; so the agent
-takes back what it does not know, with the reason `restart`, and goes on under the tokens that were given out.
+takes back what it does not know, with the reason `restart`, and goes on under the tokens that were given out.  Who moved or
+left in between is in it, at a place that was given up since: they depart from there, and are nowhere until they are read.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,8 +25,8 @@ from broker_config.messages import (
 from broker_config.site import ZoneId
 from edge.clock import to_datetime, to_ns
 from edge.outbox_rows import Row
-from edge.presence_snapshot import Gone
-from edge.visits import Visits
+from edge.presence_snapshot import Gone, Since
+from edge.visits import KeptVisits, Visits
 
 RESTART = "restart"
 NONE = Evidence(reads=0, rssi_dbm=0.0)
@@ -36,13 +37,13 @@ class Said:
     """The last word on each item and visit, in a stretch of the outbox.
 
     Args:
-        items: the event that brought it there, by EPC; those that departed are missing.
+        items: the event that brought it there, by EPC; None: it departed.
         tokens: whose each is, and when it was last read.
         entered: by token and zone; those that left are missing.
         left: the others.
     """
 
-    items: dict[str, ItemArrived | ItemMoved] = field(default_factory=dict)
+    items: dict[str, ItemArrived | ItemMoved | None] = field(default_factory=dict)
     tokens: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
     entered: dict[tuple[str, ZoneId], VisitEntered] = field(default_factory=dict)
     left: set[tuple[str, ZoneId]] = field(default_factory=set)
@@ -65,7 +66,7 @@ def _take(said: Said, data: Data, event_id: str, seal_key: bytes) -> None:
         case ItemArrived() | ItemMoved():
             said.items[data.epc] = data
         case ItemDeparted():
-            said.items.pop(data.epc, None)
+            said.items[data.epc] = None
         case VisitEntered():
             said.tokens[data.visit] = open_handle(seal_key, data.who, event_id), data.last_read_at
             said.entered[data.visit, data.zone] = data
@@ -73,6 +74,18 @@ def _take(said: Said, data: Data, event_id: str, seal_key: bytes) -> None:
         case VisitLeft():
             said.entered.pop((data.visit, data.zone), None)
             said.left.add((data.visit, data.zone))
+
+
+def since(said: Said, visits: KeptVisits, zones: Sequence[str]) -> Since:
+    """The same for the engine.
+
+    Args:
+        visits, zones: as the snapshot has them.
+    """
+    items = {epc: None if item is None else str(item.zone) for epc, item in said.items.items()}
+    stays = ((visit.token, stay) for visit in visits.visits for stay in visit.stays)
+    left = {stay.serial for token, stay in stays if (token, ZoneId(zones[stay.zone])) in said.left}
+    return Since(items, left)
 
 
 def take_back(
@@ -95,7 +108,8 @@ def take_back(
     for (token, zone), entered in said.entered.items():
         if zone in index and not visits.holds(token, index[zone]):
             undone.append(_left(entered, now))
-    undone += [_departed(item, now) for epc, item in said.items.items() if epc not in present and item.zone in index]
+    items = ((epc, item) for epc, item in said.items.items() if item is not None and epc not in present)
+    undone += [_departed(item, now) for _, item in items if item.zone in index]
     return undone
 
 

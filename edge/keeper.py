@@ -17,7 +17,7 @@ from broker_config.heartbeats import Heartbeats
 from broker_config.messages import ItemDeparted, VisitLeft
 from broker_config.site import ZoneId
 from edge.at_rest import AtRest, SealedFileError
-from edge.catch_up import lose_places, read_said, take_back
+from edge.catch_up import Said, lose_places, read_said, since, take_back
 from edge.clock import to_datetime
 from edge.config import EdgeConfig
 from edge.outbox import Outbox
@@ -88,7 +88,8 @@ class Keeper:
         try:
             kept = unpack(bytes(self._at_rest.open(memoryview(self._path.read_bytes()))))
             self._check(kept)
-            restored = self._engine.restore(kept.engine, self._clock_ns())
+            said = await self._said_after(kept.seq)
+            restored = self._engine.restore(kept.engine, self._clock_ns(), since(said, kept.visits, kept.zones))
         except FileNotFoundError:
             return
         except (OSError, SealedFileError, PresenceFileError, SnapshotError) as error:
@@ -99,7 +100,7 @@ class Keeper:
         self._visits.restore(kept.visits, {n: index[z] for n, z in enumerate(map(ZoneId, kept.zones)) if z in index})
         self._note(restored)
         self._take_back(lose_places(restored.gone, self._visits, self._zones, to_datetime(self._clock_ns())))
-        await self._catch_up(kept.seq)
+        self._catch_up(said)
 
     async def run(self) -> None:
         """Write every few seconds, and at once when wanted, for ever."""
@@ -217,12 +218,14 @@ class Keeper:
         self.counters.restored_dropped = restored.dropped
         log.info("%s items and %s people go on being present", restored.items, restored.people)
 
-    async def _catch_up(self, seq: int) -> None:
-        """Take back what was said after the snapshot and is not in it."""
+    async def _said_after(self, seq: int) -> Said:
         rows: list[Row] = []
         while more := await self._outbox.rows_after(rows[-1].seq if rows else seq, ROWS_AT_ONCE):
             rows += more
-        said = read_said(rows, bytes.fromhex(self._config.credential.seal_key or ""))
+        return read_said(rows, bytes.fromhex(self._config.credential.seal_key or ""))
+
+    def _catch_up(self, said: Said) -> None:
+        """Take back what was said after the snapshot and is not in it."""
         present = {tag.epc.hex() for zone in range(len(self._zones)) for tag in self._engine.present_in(zone)}
         self._take_back(take_back(said, self._visits, self._zones, present, to_datetime(self._clock_ns())))
 

@@ -22,7 +22,15 @@ from edge.presence_model import (
     ZoneSettings,
     ZoneSpec,
 )
-from edge.presence_snapshot import Restored, Snapshot, SnapshotError, restore_snapshot, take_snapshot
+from edge.presence_snapshot import (
+    NOTHING_SINCE,
+    Restored,
+    Since,
+    Snapshot,
+    SnapshotError,
+    restore_snapshot,
+    take_snapshot,
+)
 
 if TYPE_CHECKING:
     from hotpath.record import State
@@ -196,15 +204,15 @@ class Tracker:
         """A copy of all that a restart must not lose; quick, so that reads wait no longer than for a batch."""
         return take_snapshot(self._state, self._layout)
 
-    def restore(self, data: bytes, now_ns: int) -> Restored:
+    def restore(self, data: bytes, now_ns: int, since: Since = NOTHING_SINCE) -> Restored:
         """Take over an earlier engine's snapshot; then, `set_members`.  Only for an engine that has seen nothing.
 
-        Everybody has a whole limit from `now_ns` to be seen again.
+        Everybody has a whole limit from `now_ns` to be seen again; who was said to be elsewhere since has departed.
 
         Raises:
             SnapshotError: this is no snapshot, it is damaged, or does not fit.
         """
-        restored = restore_snapshot(self._state, self._layout, data, now_ns)
+        restored = restore_snapshot(self._state, self._layout, data, now_ns, since)
         self._rebuild()
         return restored
 

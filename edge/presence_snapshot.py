@@ -6,6 +6,7 @@ The header names zones and antennas, because the numbers in the rows are places 
 the restart.  No card's number is in it: persons are kept by their card's keyed hash.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,22 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class Since:
+    """What was said after a snapshot was taken.
+
+    Args:
+        items: by EPC, hex, the zone where each was said to be last; None: nowhere.
+        left: who left the place that the snapshot has, by serial.
+    """
+
+    items: Mapping[str, str | None] = field(default_factory=dict)
+    left: Collection[int] = ()
+
+
+NOTHING_SINCE = Since()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A copy of an engine's records."""
 
@@ -100,7 +117,9 @@ def take_snapshot(state: "State", layout: Layout) -> Snapshot:
     return Snapshot(msgspec.json.encode(header), hot[:kept], cold[:kept])
 
 
-def restore_snapshot(state: "State", layout: Layout, data: bytes, now_ns: int) -> Restored:
+def restore_snapshot(
+    state: "State", layout: Layout, data: bytes, now_ns: int, since: Since = NOTHING_SINCE
+) -> Restored:
     """Put a snapshot's records into a fresh engine; the caller rebuilds its index.
 
     Raises:
@@ -114,6 +133,7 @@ def restore_snapshot(state: "State", layout: Layout, data: bytes, now_ns: int) -
         raise SnapshotError(f"the snapshot's {len(hot)} tags do not fit into a capacity of {len(state.hot)}")
     if state.numbers[record.READS] or state.numbers[record.TAGS]:
         raise SnapshotError("only an engine that has seen nothing can restore a snapshot")
+    _depart(header, hot, cold, since, max(now_ns, header.now_ns))
     places = hot["zone"].copy()
     kept = _move_into(layout, header, hot, state.antennas)
     left_ns = np.where(hot["state"] == record.DEPARTED, cold["left_ns"], record.NEVER)
@@ -127,9 +147,24 @@ def restore_snapshot(state: "State", layout: Layout, data: bytes, now_ns: int) -
     return Restored(len(order) - people, people, len(gone), gone)
 
 
+def _depart(header: _Header, hot: NDArray[np.void], cold: NDArray[np.void], since: Since, now_ns: int) -> None:
+    """Let depart who was said to be elsewhere since: as long as they count as present here, no read here would be told."""
+    from hotpath import record
+
+    present = np.isin(hot["state"], (record.PRESENT, record.EXITING))
+    elsewhere = present & (hot["kind"] == record.PERSON) & np.isin(cold["serial"], [*since.left])
+    for row in np.flatnonzero(present & (hot["kind"] == record.ITEM)) if since.items else ():
+        epc = _epc(hot[row], cold[row]).hex()
+        elsewhere[row] = epc in since.items and since.items[epc] != header.zones[hot["zone"][row]]
+    hot["state"][elsewhere], cold["left_ns"][elsewhere] = record.DEPARTED, now_ns
+
+
 def _gone(hot: np.void, cold: np.void, zone: str) -> Gone:
-    epc = (hot["epc"].tobytes() + cold["tail"].tobytes())[: hot["epc_len"]]
-    return Gone(int(cold["serial"]), epc, zone, int(hot["last_ns"]))
+    return Gone(int(cold["serial"]), _epc(hot, cold), zone, int(hot["last_ns"]))
+
+
+def _epc(hot: np.void, cold: np.void) -> bytes:
+    return bytes(hot["epc"].tobytes() + cold["tail"].tobytes())[: hot["epc_len"]]
 
 
 def _parse(data: bytes) -> tuple[_Header, NDArray[np.void], NDArray[np.void]]:

@@ -9,10 +9,11 @@ from broker_config.messages import (
     VisitLeft,
 )
 from broker_config.site import ZoneId
-from edge.catch_up import read_said, take_back
+from edge.catch_up import read_said, since, take_back
 from edge.clock import to_datetime
 from edge.events import Announcer
 from edge.outbox_rows import EventId, PendingEvent, Row
+from edge.presence_snapshot import Since
 from edge.visits import Visits
 from tests.support.edge import a_transition
 
@@ -59,6 +60,9 @@ class Crash:
         self.visits.restore(self.kept, {DOOR: DOOR, SHOES: SHOES})
         said = read_said(self.rows, KEY)
         return take_back(said, self.visits, zones, {epc.hex() for epc in present}, NOW)
+
+    def since(self) -> Since:
+        return since(read_said(self.rows, KEY), self.kept, ZONES)
 
     def token(self, handle: bytes = ANN) -> str:
         return next(visit.token for visit in self.visits.keep().visits if visit.handle == handle)
@@ -166,6 +170,19 @@ def test_the_last_word_on_goods_counts() -> None:
     assert crash.restart() == []
     crash.happens("returned", DOOR, handle=None)
     assert [type(each) for each in crash.restart()] == [ItemDeparted]
+
+
+def test_who_left_and_what_moved_after_the_snapshot_departs_from_where_the_snapshot_has_it() -> None:
+    crash = Crash()
+    crash.happens("arrived", DOOR)
+    crash.happens("arrived", DOOR, handle=BEN, serial=5)
+    crash.snapshot()
+    crash.happens("moved", SHOES, from_zone=DOOR)
+    crash.happens("moved", SHOES, handle=None, from_zone=DOOR)
+    assert crash.since() == Since({ITEM.hex(): "shoes"}, {4})
+    crash.happens("moved", DOOR, from_zone=SHOES)
+    crash.happens("departed", SHOES, handle=None, reason="timeout")
+    assert crash.since() == Since({ITEM.hex(): None}, set()), "the last word counts"
 
 
 def test_what_was_said_of_a_zone_that_is_no_longer_ours_is_left_alone() -> None:

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.presence import Antenna, Layout, SnapshotError, Tracker, ZoneSpec
+from edge.presence_snapshot import Since
 from hotpath import record
 from hotpath.snapshot import checksum
 from tests.hotpath.floor import CARD, EXIT, ITEM, LAYOUT, A, B, S, at, feed, make_tracker, told
-from tests.hotpath.store import CARDS, ITEMS, OWN, START_NS
+from tests.hotpath.store import CARDS, FOREVER_NS, ITEMS, KEY, MEMBERS, OWN, START_NS, table_of
 
 NOW_NS = START_NS + 60 * S
 
@@ -50,6 +51,31 @@ def test_all_that_was_there_is_there_again(kept: bytes) -> None:
     again.restore(new.snapshot().to_bytes(), NOW_NS)
     first, second = ([*each.tick(START_NS + 9000 * S), each.counters] for each in (new, again))
     assert first == second, "and kept again, it is the same"
+
+
+@pytest.mark.parametrize("last", ["b", None])
+def test_an_item_that_was_said_to_be_elsewhere_since_is_told_when_it_is_read_where_it_was(
+    kept: bytes, last: str | None
+) -> None:
+    new = make_tracker(seed=77)
+    new.restore(kept, START_NS + 1002 * S, Since({ITEM.hex(): last, ITEMS[1].hex(): LAYOUT.zones[B].id}))
+    assert [tag.epc for zone in (A, B) for tag in new.present_in(zone)] == [ITEMS[1]]
+    assert new.counts()[A, 0] == 0
+    events = feed(new, at(1003, A, ITEM), at(1003.1, A, ITEM), at(1003.2, B, ITEMS[1]), at(1003.3, B, ITEMS[1]))
+    assert told(events) == [("returned", A, 1003.1)], "and of the other nothing has changed"
+
+
+def test_a_person_who_was_said_to_have_left_since_is_told_when_read_where_they_were() -> None:
+    tracker, new = make_tracker(), make_tracker(seed=77)
+    events = feed(tracker, *(at(n / 10, A, epc) for n in range(2) for epc in (CARD, CARDS[1])))
+    serials = {event.epc: event.serial for event in events}
+    new.restore(tracker.snapshot().to_bytes(), START_NS + S, Since(left={serials[CARD]}))
+    assert new.counts()[A, 1] == 1
+    new.set_members(KEY, table_of(MEMBERS, FOREVER_NS))
+    events = feed(new, *(at(2 + n / 10, A, epc) for n in range(2) for epc in (CARD, CARDS[1])))
+    assert [(event.kind, event.serial, event.handle) for event in events] == [
+        ("returned", serials[CARD], MEMBERS[CARD])
+    ]
 
 
 @given(st.data())

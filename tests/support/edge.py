@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.presence_model import Counters, PresentTag, Transition
-from edge.presence_snapshot import Restored, SnapshotError
+from edge.presence_snapshot import Restored, Since, SnapshotError
 from edge.server_clock import ServerTime
 from readers.errors import ReaderDisconnected
 from readers.health import ReaderHealth
@@ -150,7 +150,7 @@ class ScriptedEngine:
     def snapshot(self) -> ScriptedCopy:
         return ScriptedCopy(self.kept)
 
-    def restore(self, data: bytes, now_ns: int) -> Restored:
+    def restore(self, data: bytes, now_ns: int, since: Since | None = None) -> Restored:
         self.log.append(("restore", data))
         if data != self.kept:
             raise SnapshotError("this is another engine's")

@@ -79,6 +79,22 @@ async def test_a_crash_takes_back_what_came_after_the_last_snapshot_and_keeps_th
         assert len([each for each in later if isinstance(each, ItemArrived)]) == 1
 
 
+async def test_who_left_between_a_snapshot_and_a_crash_is_told_when_read_where_the_snapshot_has_them(
+    folder: Path,
+) -> None:
+    shorten_the_limit(folder)
+    async with living(folder, killed=True) as life:
+        life.read(CARD)
+        (entered,) = await life.said(1)
+        await life.saved()
+        await life.said(2)
+    async with living(folder) as again:
+        again.read(CARD)
+        (back,) = await again.said(1)
+        assert isinstance(back, VisitEntered)
+        assert back.visit == entered.visit  # type: ignore[attr-defined]
+
+
 async def test_a_crash_after_a_snapshot_loses_nobody(folder: Path) -> None:
     async with living(folder, killed=True) as life:
         life.read(CARD, "r-shoes")
