@@ -48,7 +48,14 @@ OF_ANY_AGE = ActuatorCommand, EdgeAck, MembersOffered, VisitEnded
 """A command's own line judges it, and answers.  The others can only be said twice: of a generation that an agent has done
 with, a server put back to an older copy says only once that it lacks it; an offer makes the agent ask the server; tokens of
 visits are random, and those that have ended name nobody any more."""
-UNKNOWN = "the server's time is not known; commands are refused until it answers /time: check the network and `server`"
+UNKNOWN = (
+    "the server's time is not known: commands are refused, and after a start events wait, until it answers /time within a second; "
+    "check the network and `server`"
+)
+NOT_SIGNED = (
+    "the server's time is not known: what answers /time has not this agent's key; commands are refused; check `server`, "
+    "and copy this agent's credential from its identity folder anew"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,8 @@ class ServerClock:
         self._key = bytes.fromhex(credential.command_key or "")
         self._clock, self._on_trouble, self._transport, self._trust = clock, on_trouble, transport, trust
         self._bounds: _Bounds | None = None
-        self._told = self._known = False
+        self._known = self._is_unsigned = False
+        self._told: str | None = ""
         self._there_ns: tuple[int, int] | None = None
         self._wanted, self._first = asyncio.Event(), asyncio.Event()
 
@@ -190,10 +198,12 @@ class ServerClock:
         for _ in range(PROBES):
             try:
                 samples.append(await self._probe(client))
+                tells_no_time = _width_ns(samples[-1]) > MAX_ROUND_TRIP_NS
             except (httpx.HTTPError, msgspec.DecodeError, MessageError) as error:
-                if _is_an_answer(error):
-                    self.there()
+                tells_no_time = _is_an_answer(error)
                 log.debug("no time from %s: %s", self._url, error or type(error).__name__)
+            if tells_no_time:
+                self.there()
         lowest_ns = max((sample[0] for sample in samples), default=0)
         highest_ns = min((sample[1] for sample in samples), default=-1)
         good = 0 <= highest_ns - lowest_ns <= MAX_ROUND_TRIP_NS
@@ -212,34 +222,42 @@ class ServerClock:
         heard_ns = self._clock()
         answer.raise_for_status()
         told = msgspec.json.decode(answer.content, type=_Answer)
-        if not is_time_signed(self._user, nonce, told.utc_us, self._key, told.mac or ""):
+        self._is_unsigned = not is_time_signed(self._user, nonce, told.utc_us, self._key, told.mac or "")
+        if self._is_unsigned:
             self.forged += 1
-            raise MessageError("not signed by the server; copy this agent's credential from its identity folder anew")
+            raise MessageError("not signed by the server for this agent")
         return told.utc_us * 1000 - heard_ns, (told.utc_us + 1) * 1000 - asked_ns
 
     async def _wait(self, seconds: float) -> None:
-        """Until then, or until there is doubt."""
+        """Until then, or until there is doubt, or trust goes."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + seconds
         while loop.time() < until_s and not self._wanted.is_set():
             await asyncio.sleep(min(LOOK_S, max(until_s - loop.time(), 0)))
+            was_known = self._known
             self._tell()
-            if self._known and self.now() is None:
+            if was_known and not self._known:
                 return
 
     def _holds(self, bounds: _Bounds, now_ns: int) -> bool:
         return now_ns - bounds.at_ns <= GOOD_FOR_NS and abs(self._clock.step_ns() - bounds.step_ns) <= MAX_STEP_NS
 
     def _tell(self) -> None:
-        known = self.now() is not None
-        if known == self._known and self._told:
+        self._known = self.now() is not None
+        trouble = None if self._known else NOT_SIGNED if self._is_unsigned else UNKNOWN
+        if trouble == self._told:
             return
-        self._told, self._known = True, known
-        self._on_trouble(None if known else UNKNOWN)
-        if known:
+        self._told = trouble
+        self._on_trouble(trouble)
+        if trouble is None:
             log.info("server's time known: %s ms ahead of ours", (self.skew_ns or 0) // NS_PER_MS)
         else:
-            log.warning("%s", UNKNOWN)
+            log.warning("%s", trouble)
+
+
+def _width_ns(sample: tuple[int, int]) -> int:
+    """How long the question and its answer took."""
+    return sample[1] - sample[0]
 
 
 def _is_an_answer(error: Exception) -> bool:

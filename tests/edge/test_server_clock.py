@@ -3,60 +3,19 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import httpx
 import msgspec
 import pytest
 
 from broker_config.command_mac import sign_time
-from broker_config.identity import make_credential
 from broker_config.messages import Data, EdgeAck, Envelope, HostState, MembersOffered, TransactionSettled, VisitEnded
-from edge.clock import Clock, to_datetime
+from edge import server_clock
+from edge.clock import to_datetime
 from edge.host_watch import HostWatch
-from edge.server_clock import DRIFT_PPM, EVERY_S, GOOD_FOR_NS, MOST_DOUBTED, PROBES, ServerClock
+from edge.server_clock import DRIFT_PPM, EVERY_S, GOOD_FOR_NS, MOST_DOUBTED, NOT_SIGNED, PROBES
+from tests.edge.server_clock_rig import KEY, S, World
 from tests.support.patience import eventually
-
-S = 1_000_000_000
-CREDENTIAL = make_credential("agent", "gw-1")
-KEY = bytes.fromhex(CREDENTIAL.command_key or "")
-
-
-@dataclass
-class World:
-    """A host whose wall clock can be set, and a server on a line whose delay is known."""
-
-    monotonic_ns: int = 50 * S
-    wall_ns: int = 1_700_000_000 * S
-    server_ahead_ns: int = 3_600 * S
-    out_ns: int = 4_000_000
-    back_ns: int = 2_000_000
-    answers: bool = True
-    sign: Callable[[str, str, int], str] = lambda who, nonce, utc_us: sign_time(who, nonce, utc_us, KEY)
-    troubles: list[str | None] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.clock = Clock(lambda: self.wall_ns, lambda: self.monotonic_ns)
-        transport = httpx.MockTransport(self._answer)
-        self.http = httpx.AsyncClient(transport=transport)
-        self.time = ServerClock("http://server", CREDENTIAL, self.clock, self.troubles.append, transport, trust=True)
-
-    @property
-    def server_ns(self) -> int:
-        return self.clock() + self.server_ahead_ns
-
-    def go(self, ns: int) -> None:
-        self.monotonic_ns += ns
-        self.wall_ns += ns
-
-    def _answer(self, request: httpx.Request) -> httpx.Response:
-        if not self.answers:
-            raise httpx.ConnectError("away")
-        self.go(self.out_ns)
-        utc_us, asked = self.server_ns // 1000, request.url.params
-        self.go(self.back_ns)
-        mac = self.sign(asked["who"], asked["nonce"], utc_us)
-        return httpx.Response(200, json={"utc_ms": utc_us / 1000, "utc_us": utc_us, "mac": mac})
 
 
 @pytest.fixture
@@ -140,60 +99,28 @@ async def test_doubt_makes_it_ask_at_once(world: World) -> None:
     await asyncio.wait([running])
 
 
-async def is_waiting(world: World) -> bool:
-    """Whether what is to be sent still waits."""
-    waiting = asyncio.create_task(world.time.first_word())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    return waiting.cancel()
-
-
-async def test_what_is_to_be_sent_waits_for_the_servers_time(world: World) -> None:
-    assert await is_waiting(world)
-    await world.time.ask(world.http)
-    assert not await is_waiting(world)
-
-
-async def test_nothing_is_sent_without_the_servers_time_while_the_server_is_away(world: World) -> None:
-    world.answers = False
-    world.time.there()  # what the broker kept of a server that is gone
-    for _ in range(30):
-        world.go(20 * S)
-        await world.time.ask(world.http)
-    assert await is_waiting(world)
-    world.time.there()
-    assert await is_waiting(world), "it has been there for a moment only"
-
-
-def no_time(world: World) -> None:
-    world.answers = False
-
-
-def unsigned(world: World) -> None:
-    world.sign = lambda *_: ""
-
-
-@pytest.mark.parametrize(("trouble", "is_heard"), [(no_time, True), (unsigned, False)])
-async def test_what_is_to_be_sent_waits_half_a_minute_for_a_server_that_is_there_and_tells_no_time(
-    world: World, trouble: Callable[[World], None], is_heard: bool
+async def test_it_is_asked_at_once_when_the_hosts_clock_has_stepped(
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trouble(world)
-    waited: list[bool] = []
-    for _ in range(11):
-        await world.time.ask(world.http)
-        if is_heard:  # on the bus
-            world.time.there()
-        waited.append(await is_waiting(world))
-        world.go(3 * S)
-    assert waited == [True] * 10 + [False]
+    monkeypatch.setattr(server_clock, "LOOK_S", 0.01)
+    monkeypatch.setattr(server_clock, "EVERY_S", 3600.0)
+    running = asyncio.create_task(world.time.run())
+    await eventually(lambda: world.time.now() is not None)
+    world.wall_ns += 2 * S
+    assert world.time.now() is None
+    await eventually(lambda: world.time.now() is not None)
+    running.cancel()
+    await asyncio.wait([running])
 
 
-async def test_a_server_that_is_only_starting_is_not_there(world: World) -> None:
-    http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
-    for _ in range(20):
-        await world.time.ask(http)
-        world.go(3 * S)
-    assert await is_waiting(world)
+async def test_an_outdated_credential_is_told_as_one_and_not_as_trouble_with_the_network(world: World) -> None:
+    world.sign = lambda *_: ""
+    await world.time.ask(world.http)
+    world.answers = False
+    await world.time.ask(world.http)
+    world.answers, world.sign = True, World.sign
+    await world.time.ask(world.http)
+    assert world.troubles == [NOT_SIGNED, None]
 
 
 def settled(world: World, age_s: int, *, expires_s: int | None = 86_400) -> Envelope[Data]:
