@@ -74,3 +74,14 @@ def test_what_was_told_as_shown_before_receipts_were_heeded_is_told_as_sent():
     assert [found[own_id]["say"] for own_id in "123"] == [new, forgotten, old]
     assert {str(found[f"4{n}"]["say"]) for n in range(501)} == {str(new)}
     assert (found["1"]["decision"], found["1"]["latency_ms"]) == ("1", 1.5)
+
+
+def test_a_decision_that_cannot_be_read_holds_up_no_upgrade():
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        migrate(connection, "v0006")
+        insert = "INSERT INTO decision (id, at_ns, rule, outcome, body) VALUES ('1', 1, 'r', 'shown', ?)"
+        connection.exec_driver_sql(insert, (b'{"say": {"en": "Sho',))
+        migrate(connection)
+        assert connection.exec_driver_sql("SELECT body FROM decision").scalar() == b'{"say": {"en": "Sho'
+    engine.dispose()

@@ -30,7 +30,10 @@ def upgrade() -> None:
 
 
 def _put_right(body: bytes) -> bytes:
-    record = msgspec.json.decode(body)
+    try:
+        record = msgspec.json.decode(body)
+    except msgspec.DecodeError:  # damaged on the disk: no reason for the whole store to stand still
+        return body
     say = record["say"]
     for language, old, new in BEGINNINGS:
         if language in say:

@@ -93,7 +93,7 @@ function follow(line, { decision, shown_at, moment_s, context }, atMs) {
   const fate = document.createElement("span");
   fate.className = "fate";
   line.querySelector("p").append(fate);
-  unsettled.set(decision, { line, untilMs: atMs + (moment_s ?? context.rule.moment.ttl_s) * 1000 });
+  unsettled.set(decision, { line, untilMs: atMs + (moment_s ?? context?.rule?.moment?.ttl_s ?? 0) * 1000 });
   befall(line, "sent");
   if (shown_at || shown.has(decision)) appeared(decision);
 }
