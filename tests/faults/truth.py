@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+TORN = "(torn)"
+"""Ends a line that a kill cut short: whatever it was to say was not said."""
 WHO = re.compile(rb'"who":"[^"]*"')
 
 
@@ -21,7 +23,10 @@ class TruthWriter:
     """In the process: a line as soon as something is known, and on the way to nobody's buffer."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, f"{TORN}\n".encode())
 
     def promised(self, rows: Iterable[tuple[str, int, int, bytes]]) -> None:
         """These events are on the disk: generation and number of their ids, their place in the file, and what they say."""
@@ -72,6 +77,8 @@ class TruthReader:
         whole = data[: data.rfind(b"\n") + 1]
         self._at += len(whole)
         for line in whole.decode().splitlines():
+            if line.endswith(TORN):
+                continue
             word, *values, now_ns = line.split(" ")
             if word == "p":
                 self._promised(values, int(now_ns))
