@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from broker_config.messages import EdgeAck, EdgeDropped, EventPost, PostAnswer, 
 from edge.config import BrokerAddress, load_config
 from edge.outbox_rows import DropRange
 from edge.posting import LIVE_ROWS, Poster
+from edge.uplink_handlers import at_once
 from tests.edge.uplink.rig import Agent
 from tests.support.brokers import free_port, running_broker
 from tests.support.edge import ManualClock
@@ -82,14 +83,21 @@ class World:
 
 
 @asynccontextmanager
-async def posting(folder: Path, clock: ManualClock, *, port: int = 1, after_s: float = 0.05) -> AsyncIterator[World]:
+async def posting(
+    folder: Path,
+    clock: ManualClock,
+    *,
+    port: int = 1,
+    after_s: float = 0.05,
+    may_send: Callable[[], Awaitable[None]] = at_once,
+) -> AsyncIterator[World]:
     """An agent whose broker is not there (or on `port`), and which has a server to post to."""
     config = load_config(folder / "edge.toml")
     limits = msgspec.structs.replace(config.outbox, post_after_s=after_s)
     config = replace(config, broker=BrokerAddress("127.0.0.1", port), outbox=limits)
     web = Web()
     async with Agent(config, clock).running() as agent:
-        poster = Poster(config, agent.announcer, agent.outbox, agent.uplink, transport=Wire(web), look_every_s=0.01)
+        poster = Poster(config, agent.announcer, agent.outbox, agent.uplink, may_send, Wire(web), look_every_s=0.01)
         task = asyncio.create_task(poster.run())
         try:
             yield World(agent, poster, web)
@@ -110,6 +118,22 @@ async def test_without_a_broker_events_are_posted_and_acknowledged(edge_folder: 
         await eventually(lambda: world.agent.outbox.acked_upto == 5)
         sessions = [post.session for post in world.web.posts]
         assert sessions == sorted(set(sessions)), "each post is a session of its own"
+
+
+async def test_nothing_is_posted_before_the_servers_time_is_known(edge_folder: Path, clock: ManualClock) -> None:
+    """An agent a day behind dated what people did before what its last start had said of them."""
+    asked, known = asyncio.Event(), asyncio.Event()
+
+    async def may_send() -> None:
+        asked.set()
+        await known.wait()
+
+    async with posting(edge_folder, clock, may_send=may_send) as world:
+        world.agent.happen()
+        await eventually(lambda: asked.is_set() or world.web.posts)
+        assert world.web.posts == []
+        known.set()
+        await eventually(lambda: world.agent.outbox.acked_upto == 1)
 
 
 async def test_a_short_absence_of_the_broker_is_waited_out(edge_folder: Path, clock: ManualClock) -> None:
@@ -189,6 +213,7 @@ async def test_mqtt_takes_over_when_the_broker_is_back(edge_folder: Path, clock:
             world.agent.uplink._config = replace(world.agent.config, credential=broker.credential("agent-gw-1"))
             assert credential != world.agent.uplink._config.credential
             await eventually(lambda: world.agent.uplink.delivery.connected)
+            await eventually(lambda: world.web.closed)  # a post that is being put together may still take what comes
             posts = len(world.web.posts)
             assert not world.poster.is_needed()
             world.agent.happen()
