@@ -110,8 +110,7 @@ class Demo:
         await self._begin(stack, "store", *store, "--out", f"{folder}/sim", "--seed", str(self._seed))
         await self._begin(stack, "server", "server", "--config", f"{folder}/server.toml")
         await self._begin(stack, "agent", "edge", "--config", f"{folder}/edge.toml")
-        await self._until("server", client.is_ready)
-        if self._stop.is_set():
+        if not await self._until("server", client.is_ready):
             return
         self._picture.addresses["floor"] = await client.sign_in_link("")
         await client.import_members((folder / "members.csv").read_bytes())
@@ -120,15 +119,15 @@ class Demo:
         await self._begin(
             stack, "screens", "simulate", "display", "--server", url, "--state", f"{folder}/screens.json", *displays
         )
-        await self._until("agent", lambda: agent_is_ready(client))
-        self._picture.steps.update(dict.fromkeys(("store", "screens"), "ready"))
+        if await self._until("agent", lambda: agent_is_ready(client)):
+            self._picture.steps.update(dict.fromkeys(("store", "screens"), "ready"))
 
     async def _begin(self, stack: AsyncExitStack, name: str, *arguments: str) -> None:
         if not self._stop.is_set():
             self._children.append(await stack.enter_async_context(running(name, list(arguments), self._state.logs)))
 
-    async def _until(self, name: str, is_ready: Callable[[], Awaitable[bool]]) -> None:
-        """Wait for one part of the chain, showing what each says meanwhile."""
+    async def _until(self, name: str, is_ready: Callable[[], Awaitable[bool]]) -> bool:
+        """Wait for one part of the chain, showing what each says meanwhile; false where the demo was told to end first."""
         deadline_s = time.monotonic() + READY_WITHIN_S
         while not self._stop.is_set() and not await is_ready():
             self._check()
@@ -139,8 +138,11 @@ class Demo:
                 raise ChildDied(f"{name}: not ready within {READY_WITHIN_S:.0f} s; see {self._state.logs / name}.log")
             self._screen.refresh()
             await asyncio.sleep(POLL_S)
+        if self._stop.is_set():
+            return False
         self._picture.steps[name] = "ready"
         self._screen.refresh()
+        return True
 
     async def _watch(self, client: DemoClient, minutes: float | None) -> None:
         end_s = float("inf") if minutes is None else time.monotonic() + 60 * minutes
