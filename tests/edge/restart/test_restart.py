@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from broker_config.messages import (
     ItemArrived,
     ItemDeparted,
@@ -18,6 +20,8 @@ from readers.model import ReaderId, Weight
 from tests.edge.restart.rig import CARD, HANDLE, ITEM, SNAP, Life, living, opened, shorten_the_limit, write_members
 from tests.support.patience import eventually
 
+HOUR_MS = 3_600_000
+
 
 async def test_who_is_there_over_a_stop_is_said_once_and_departs_under_the_same_token(folder: Path) -> None:
     async with living(folder) as life:
@@ -29,8 +33,11 @@ async def test_who_is_there_over_a_stop_is_said_once_and_departs_under_the_same_
     shorten_the_limit(folder)
     async with living(folder) as again:
         assert (again.agent._keeper.started_ns, again.agent._keeper.started_by) == started
+        clocks = again.agent._timebase._bases
+        clocks[started[1]] = replace(clocks[started[1]], boot="the one before", skew_ms=HOUR_MS)
         again.agent._synced()
-        assert abs(again.agent.uplink.states.started_at - to_datetime(started[0])) <= timedelta(milliseconds=2)
+        told = again.agent.uplink.states.started_at
+        assert abs(told - to_datetime(started[0]) - timedelta(hours=1)) <= timedelta(milliseconds=2)
         counters = again.agent.stats().counters
         assert (counters["restored_items"], counters["restored_people"]) == (1, 1)
         again.read(ITEM, "r-shoes")

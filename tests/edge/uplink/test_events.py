@@ -196,3 +196,5 @@ async def test_a_birth_says_since_when_it_knows_who_is_where_only_once_it_knows_
     assert isinstance(after, EdgeState)
     assert (before.started, after.started) == (None, datetime.fromtimestamp(1_800_000_000, UTC))
     assert after.session == before.session
+    world.agent.uplink.states.date(1_800_000_001 * 10**9)
+    assert world.agent.uplink.states.started_at == after.started, "the next answer of /time makes nobody come later"
