@@ -53,11 +53,20 @@ async def let_go(store: Store, state: ServerState, member: str, kind: Kind) -> N
 
 
 def is_complete(store: Store) -> bool:
-    """Whether every erasure is through, on the server and at every agent."""
+    """Whether every withdrawal is known and every erasure through, on the server and at every agent."""
+    kinds = {gone.kind for gone in store.truth.gone}
+    if kinds and not _all_know(store):
+        return False
     wanted = "SELECT count(*) FROM erasure JOIN erasure_receipt USING (version) WHERE done_ns IS NULL OR at_ns IS NULL"
-    if not any(gone.kind == "erased" for gone in store.truth.gone):
-        return True
-    return _rows(store, wanted.replace("at_ns", "erasure_receipt.at_ns"))[0][0] == 0
+    return "erased" not in kinds or _rows(store, wanted.replace("at_ns", "erasure_receipt.at_ns"))[0][0] == 0
+
+
+def _all_know(store: Store) -> bool:
+    """Whether each agent has the member table that the server holds for it: the offer may be seconds on its way."""
+    offered = dict(_rows(store, "SELECT agent, version FROM member_table"))
+    return all(
+        edge.agent is not None and edge.agent._members.version == offered[edge.name] for edge in store.edges.values()
+    )
 
 
 def _traces(store: Store, member: str) -> tuple[bytes, ...]:

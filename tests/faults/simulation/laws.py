@@ -99,13 +99,13 @@ def check(store: Store, paths: Paths, outcome: Outcome) -> None:
 def _epochs(store: Store, outcome: Outcome) -> None:
     """Each start numbers its orders above all before.
 
-    The database remembers how far they were, and where an older copy does not, the clock has gone on since.  With an older
-    copy and a clock that was set, neither does.
+    The database remembers how far they were, and where an older copy does not, the clock has gone on since, by seconds: one that
+    is put back within the second of a start lets the next have the same.  With an older copy and a clock that was set, neither does.
     """
-    epochs = [epoch for epoch, _ in store.server.epochs]
-    if store.truth.restored is not None and not store.server.has_gone_on:
+    epochs, is_restored = [epoch for epoch, _ in store.server.epochs], store.truth.restored is not None
+    if is_restored and not store.server.has_gone_on:
         return
-    if any(later <= earlier for earlier, later in itertools.pairwise(epochs)):
+    if any(later < earlier + (not is_restored) for earlier, later in itertools.pairwise(epochs)):
         outcome.broken.append(f"the server's epochs do not rise: {epochs}")
 
 
