@@ -17,7 +17,8 @@ from tests.faults.simulation.store import Template, template
 ROOT = Path(__file__).parents[3]
 SEEDS = 200
 BLOCKS = 10
-WIDE_SEEDS = 2
+WIDE_SEEDS = (1000, 1001, 1055, 1289, 1306)
+"""The last three were unsound once."""
 SEEDS_UNTIL_FOUND = 16
 ROUGH_SEEDS = 3
 TWICE = 2
@@ -41,9 +42,10 @@ def test_nothing_is_lost_shown_twice_or_late_whatever_goes_wrong(ground: Templat
 
 @pytest.mark.timeout(600)
 def test_dates_and_those_who_are_gone_are_right_whatever_clocks_show(ground: Template) -> None:
-    runs = [simulate(WIDE_FROM + number, ground) for number in range(WIDE_SEEDS)]
+    runs = [simulate(seed, ground) for seed in WIDE_SEEDS]
+    assert min(WIDE_SEEDS) >= WIDE_FROM
     assert [str(run) for run in runs if not run.sound] == []
-    assert sum(run.injected for run in runs) > WIDE_SEEDS
+    assert sum(run.injected for run in runs) > len(WIDE_SEEDS)
 
 
 def rough(seed: int) -> Plan:
