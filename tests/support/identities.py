@@ -70,7 +70,11 @@ def member_ids(files: Iterable[Path]) -> dict[str, bytes]:
     for path in files:
         if not DATABASE.match(path.name) or path.name.endswith(("-wal", "-shm")):
             continue
-        with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        # What SQLite says of a damaged schema has the schema's bytes in it, which may be no text.
+        with (
+            suppress(sqlite3.Error, UnicodeDecodeError),
+            closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db,
+        ):
             db.text_factory = bytes
             found |= {f"id {own_id!r}": bytes(own_id) for (own_id,) in db.execute("SELECT id FROM member")}
     return found
