@@ -80,6 +80,10 @@ class TestBroker:
         return aiomqtt.Client(self.host, self.port, **(own | options))  # type: ignore[arg-type]
 
 
+class BrokerDiedError(AssertionError):
+    """The program ended by itself, which no test asked for."""
+
+
 @asynccontextmanager
 async def running_broker(
     folder: Path,
@@ -129,7 +133,8 @@ async def running_broker(
         try:
             yield running
         finally:
-            assert not ended.done(), f"the broker died under the test: {ended.result() if ended.done() else ''}"
+            if ended.done():
+                raise BrokerDiedError(f"the broker died under the test: {ended.result()}")
             ended.cancel()
             await asyncio.wait([ended])
 

@@ -1,12 +1,14 @@
 """Row 31: the gateway's certificate has expired, is not valid yet, was revoked, or is another CA's; then it is renewed.
 
 The uplink and the outbox are the agent's own, the broker is a real Mosquitto that reads the list of the revoked; the server's
-place is taken by one that notes and acknowledges.
+place is taken by one that notes and acknowledges.  Mosquitto 2.0.11 itself ended with signal 11 in one of some fifty trials; one in
+which it does is said (`broker_crashes`) and made again: the store has a unit that starts it anew, which row 13 is about.
 """
 
 import asyncio
 import random
 import time
+from collections import deque
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from edge.config import BrokerAddress, EdgeConfig, load_config
 from tests.edge.uplink.rig import Agent, FakeServer, serving
 from tests.faults.report import Outcome
 from tests.faults.row import Profile, Row
-from tests.support.brokers import TestBroker, network_door, running_broker
+from tests.support.brokers import BrokerDiedError, TestBroker, network_door, running_broker
 from tests.support.certificates import DAY, FAULTS
 from tests.support.edge import DEMO, ManualClock
 from tests.support.patience import eventually
@@ -29,16 +31,25 @@ from tests.support.patience import eventually
 USER, TOPIC = "agent-gw-1", "tacet/1/demo/zone/door/item/arrived"
 BEFORE, MEANWHILE = 20, 200
 RECOVERY_S = 10.0
+MOST_CRASHES = 2
 WITHIN_S = 30.0
 
 
 async def renewed(profile: Profile) -> list[Outcome]:
     """One broker for all; each seed another fault, and another moment of the retries at which the renewal comes."""
-    outcomes = []
-    async with running_broker(profile.folder / "broker", engine="mosquitto", tls=network_door()) as broker:
-        for seed in profile.seeds(4, 40):
-            broker.pki.issue(USER, utc_now(), 365)
-            outcomes.append(await _one(broker, profile.folder / f"edge-{seed}", seed))
+    outcomes, seeds, door, crashes = list[Outcome](), deque(profile.seeds(4, 40)), network_door(), 0
+    while seeds:
+        try:
+            async with running_broker(profile.folder / "broker", engine="mosquitto", tls=door) as broker:
+                while seeds:
+                    broker.pki.issue(USER, utc_now(), 365)
+                    outcomes.append(await _one(broker, profile.folder / f"edge-{seeds[0]}-{crashes}", seeds[0]))
+                    seeds.popleft()
+        except BrokerDiedError:
+            crashes += 1
+            if crashes > MOST_CRASHES:
+                raise
+    outcomes[0].extra["broker_crashes"] = crashes
     return outcomes
 
 
