@@ -191,7 +191,7 @@ class VisitService:
         if member is None or profile is None or "recognise" not in profile.facts.purposes:
             return None
         at_ns = to_ns(data.detected_at)
-        visit = self._current(work, member, at_ns) or await self._reopen(work, member, data.visit)
+        visit = self._current(work, member, at_ns) or await self._reopen(work, member, data.visit, at_ns)
         if visit is None:
             visit = Visit(data.visit, member, at_ns, at_ns)
         if data.visit not in visit.tokens:
@@ -207,13 +207,20 @@ class VisitService:
         self._time_out(work, visit)
         return None
 
-    async def _reopen(self, work: Work, member: str, token: str) -> Visit | None:
-        """The visit of a token that we took for over and its agent did not."""
+    async def _reopen(self, work: Work, member: str, token: str, at_ns: int) -> Visit | None:
+        """The visit of a token that we took for over and its agent did not, or not yet.
+
+        What was before the end that we told comes late, and puts nobody anywhere: its agent forgets the token.
+        """
         known = await work.session.get(VisitTokenRow, token)
         row = await work.session.get(VisitRow, known.visit) if known is not None else None
         if row is None or row.member != member:
             return None
-        return Visit(row.id, member, row.opened_ns, row.seen_ns, row.shown)
+        visit = Visit(row.id, member, row.opened_ns, row.seen_ns, row.shown)
+        if row.closed_ns is not None and at_ns < row.closed_ns:
+            visit.put(token, Place(None, row.closed_ns))
+            work.send(VisitEnded(visits=(token,), cause="timeout"))
+        return visit
 
     async def _profile(self, work: Work, member: str) -> Profile | None:
         if member not in self._profiles:

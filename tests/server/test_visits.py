@@ -96,6 +96,20 @@ async def test_an_agent_that_thinks_a_visit_goes_on_is_right(edge, state, clock)
         assert (await session.get(VisitRow, token(1))).closed_ns is None
 
 
+async def test_an_entry_from_before_the_end_that_was_told_puts_nobody_in_the_store(edge, state, clock):
+    await edge.visit(RIVER, "door", token(1))
+    late = edge.entered("shoes", await edge.handle_of(RIVER), token(1))
+    await edge.deliver(edge.left("door", token(1), reason="exit"))
+    clock.pass_s(700)
+    async with state.ledger.transaction() as work:
+        state.visits.close_overdue(work)
+    edge.outgoing()
+    await edge.deliver(late)
+    assert state.visits.counts() == {}, "its agent was told to forget the token"
+    (ended,) = edge.sent(VisitEnded)
+    assert (ended.visits, ended.cause) == ((token(1),), "timeout")
+
+
 async def test_an_old_entry_does_not_pull_a_visit_back(edge, state, clock):
     handle = await edge.handle_of(RIVER)
     clock.pass_s(5)
