@@ -219,7 +219,6 @@ class VisitService:
         visit = Visit(row.id, member, row.opened_ns, row.seen_ns, row.shown)
         if row.closed_ns is not None and at_ns < row.closed_ns:
             visit.put(token, Place(None, row.closed_ns))
-            work.send(VisitEnded(visits=(token,), cause="timeout"))
         return visit
 
     async def _profile(self, work: Work, member: str) -> Profile | None:

@@ -103,11 +103,11 @@ async def test_an_entry_from_before_the_end_that_was_told_puts_nobody_in_the_sto
     clock.pass_s(700)
     async with state.ledger.transaction() as work:
         state.visits.close_overdue(work)
-    edge.outgoing()
     await edge.deliver(late)
     assert state.visits.counts() == {}, "its agent was told to forget the token"
-    (ended,) = edge.sent(VisitEnded)
-    assert (ended.visits, ended.cause) == ((token(1),), "timeout")
+    clock.pass_s(1)
+    await edge.deliver(edge.entered("fitting", await edge.handle_of(RIVER), token(1)))
+    assert state.visits.counts() == {"fitting": 1}, "what comes after the end says that its agent goes on"
 
 
 async def test_an_old_entry_does_not_pull_a_visit_back(edge, state, clock):
